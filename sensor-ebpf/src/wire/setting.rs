@@ -1,0 +1,118 @@
+//! What the agent hands down before it loads the programs: struct offsets and bounds.
+//!
+//! They become read-only data, which the verifier treats as constants, so a field that this kernel
+//! lacks costs nothing: its branch is removed.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// Size of the ring, bytes: a power of two and a multiple of the page size. It is mapped twice and
+/// counts against the resident memory goal of 48 MiB.
+pub const RING_SIZE: u32 = 4 * 1024 * 1024;
+/// The part of the ring that only critical records ([`super::Kind::is_critical`]) may use: while a
+/// flood of connects is refused, 1 MiB still takes several hundred execs.
+pub const RESERVED_FOR_CRITICAL: u32 = 1024 * 1024;
+
+/// Declares [`Offsets`] and its table of names from one list, so that the two cannot differ.
+macro_rules! offsets {
+    ($($(#[$doc:meta])* $field:ident = $($path:literal)|+;)+) => {
+        /// Byte offsets of kernel struct members, read from the running kernel's BTF by the agent.
+        /// Zero means the kernel has no such member, except where the struct's first member is
+        /// meant: then the stored value is `offset + 1` for all fields (see [`Offsets::BIAS`]).
+        #[repr(C)]
+        #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+        pub struct Offsets { $($(#[$doc])* pub $field: u32,)+ }
+
+        impl Offsets {
+            /// Added to every stored offset, so that zero can say "absent".
+            pub const BIAS: u32 = 1;
+            /// For each field in order: its name and the places to look, newest kernel first.
+            pub const TABLE: &'static [(&'static str, &'static [&'static str])] =
+                &[$((stringify!($field), &[$($path),+]),)+];
+        }
+    };
+}
+
+offsets! {
+    task_group_leader = "task_struct.group_leader";
+    task_real_parent = "task_struct.real_parent";
+    task_start_boottime = "task_struct.start_boottime" | "task_struct.real_start_time";
+    task_tgid = "task_struct.tgid";
+    task_pid = "task_struct.pid";
+    task_exit_code = "task_struct.exit_code";
+    task_signal = "task_struct.signal";
+    task_cred = "task_struct.cred";
+    task_nsproxy = "task_struct.nsproxy";
+    task_cgroups = "task_struct.cgroups";
+    task_fs = "task_struct.fs";
+    task_mm = "task_struct.mm";
+    task_thread_pid = "task_struct.thread_pid";
+    task_comm = "task_struct.comm";
+    task_flags = "task_struct.flags";
+    signal_live = "signal_struct.live";
+    cred_uid = "cred.uid";
+    cred_gid = "cred.gid";
+    cred_euid = "cred.euid";
+    nsproxy_mnt_ns = "nsproxy.mnt_ns";
+    nsproxy_pid_ns = "nsproxy.pid_ns_for_children";
+    mnt_namespace_inum = "mnt_namespace.ns.inum";
+    pid_namespace_inum = "pid_namespace.ns.inum";
+    css_set_dfl_cgroup = "css_set.dfl_cgrp";
+    css_set_subsys = "css_set.subsys";
+    css_cgroup = "cgroup_subsys_state.cgroup";
+    cgroup_kn = "cgroup.kn";
+    cgroup_root = "cgroup.root";
+    cgroup_root_hierarchy_id = "cgroup_root.hierarchy_id";
+    kernfs_node_id = "kernfs_node.id";
+    kernfs_node_name = "kernfs_node.name";
+    kernfs_node_parent = "kernfs_node.__parent" | "kernfs_node.parent";
+    fs_pwd = "fs_struct.pwd";
+    path_mnt = "path.mnt";
+    path_dentry = "path.dentry";
+    mm_arg_start = "mm_struct.arg_start";
+    mm_arg_end = "mm_struct.arg_end";
+    bprm_file = "linux_binprm.file";
+    bprm_filename = "linux_binprm.filename";
+    bprm_interp = "linux_binprm.interp";
+    bprm_argc = "linux_binprm.argc";
+    file_path = "file.f_path";
+    file_inode = "file.f_inode";
+    file_mode = "file.f_mode";
+    dentry_parent = "dentry.d_parent";
+    dentry_name = "dentry.d_name.name";
+    dentry_inode = "dentry.d_inode";
+    dentry_alias = "dentry.d_u.d_alias" | "dentry.d_alias";
+    inode_number = "inode.i_ino";
+    inode_mode = "inode.i_mode";
+    inode_links = "inode.i_nlink";
+    inode_size = "inode.i_size";
+    inode_generation = "inode.i_generation";
+    inode_super_block = "inode.i_sb";
+    inode_dentry = "inode.i_dentry";
+    super_block_device = "super_block.s_dev";
+    super_block_magic = "super_block.s_magic";
+    mount_mnt = "mount.mnt";
+    mount_parent = "mount.mnt_parent";
+    mount_mountpoint = "mount.mnt_mountpoint";
+    mount_namespace = "mount.mnt_ns";
+    vfsmount_root = "vfsmount.mnt_root";
+    sock_cookie = "sock.__sk_common.skc_cookie";
+    sock_type = "sock.sk_type";
+    sock_protocol = "sock.sk_protocol";
+    tcp_bytes_sent = "tcp_sock.bytes_sent";
+    tcp_bytes_retransmitted = "tcp_sock.bytes_retrans";
+    tcp_bytes_received = "tcp_sock.bytes_received";
+}
+
+/// Facts that are not offsets of members. Zero means unknown.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct Facts {
+    /// `sizeof(struct inode)`: an overlay's upper dentry pointer lies behind its inode
+    /// (`struct ovl_inode`, fs/overlayfs/ovl_entry.h).
+    pub inode_size: u32,
+    /// Index of the `pids` controller in `css_set.subsys`, plus one (`pids_cgrp_id`).
+    pub pids_subsystem: u32,
+    /// Thread group id of the agent: what it does itself is not reported.
+    pub agent_pid: u32,
+    pub reserved: u32,
+}

@@ -1,0 +1,22 @@
+//! The agent of Tidewaiter. Read the modules in the order in which a record travels.
+//!
+//! `ebpf` loads the kernel half and reads its ring; `decode` checks the bytes; `state` remembers
+//! processes, containers and files; `event` is what rules see; `sigma` matches; `story` joins what
+//! belongs together; `alert` is what leaves; `sink` delivers it. `agent` is the whole flow on one
+//! page. IO happens in `ebpf`, `host`, `sink`, `config` and the binary only.
+
+pub mod agent;
+pub mod ebpf;
+pub mod decode;
+pub mod state;
+pub mod event;
+pub mod sigma;
+pub mod detection;
+pub mod story;
+pub mod alert;
+pub mod sink;
+pub mod host;
+pub mod config;
+pub mod cli;
+pub mod metric;
+pub mod shutdown;

@@ -1,0 +1,6 @@
+//! What the agent remembers: processes, containers, connections, files. The only memory it has;
+//! pure (time and host facts are arguments) and bounded (every table has a named bound and counts
+//! what it evicts).
+
+pub mod process;
+pub mod container;
