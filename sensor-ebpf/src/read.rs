@@ -21,11 +21,6 @@ impl Address {
     pub const NULL: Self = Self(0);
 
     #[inline(always)]
-    pub fn of<T>(pointer: *const T) -> Self {
-        Self(pointer as u64)
-    }
-
-    #[inline(always)]
     pub fn is_null(self) -> bool {
         self.0 == 0
     }
