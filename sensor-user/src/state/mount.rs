@@ -12,6 +12,7 @@ use std::collections::VecDeque;
 use rustc_hash::FxHashMap;
 
 pub use layer::strip_layer;
+pub(crate) use table::make_device;
 pub use table::{Mount, MountTable};
 
 /// Most mount namespaces remembered: as many as containers are (`state::container`). The one read
@@ -84,6 +85,12 @@ impl Mounts {
                 .map(str::to_owned)
                 .or_else(|| host.and_then(|table| table.locate(device, fs_path))),
         }
+    }
+
+    /// The namespace given to [`Mounts::new`].
+    #[must_use]
+    pub fn host_ns(&self) -> u32 {
+        self.host_ns
     }
 
     /// Namespaces dropped because the cache was full.

@@ -56,6 +56,17 @@ impl MountTable {
         self.truncated
     }
 
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.mounts.is_empty()
+    }
+
+    /// Where the first file system of a type is mounted (`cgroup2`).
+    #[must_use]
+    pub fn first_of_type(&self, fs_type: &str) -> Option<&str> {
+        self.mounts.iter().find(|mount| mount.fs_type == fs_type).map(|mount| mount.point.as_str())
+    }
+
     /// Type of the root's file system (`ext4`, `overlay`).
     #[must_use]
     pub fn root_type(&self) -> Option<&str> {
