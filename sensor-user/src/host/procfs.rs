@@ -103,7 +103,7 @@ fn process(pid: u32, cgroups: &mut CgroupIds) -> Result<Option<(Found, bool)>, F
         // Without its start for now: that stands in the parent's own file.
         parent: (stat.parent != 0).then_some(ProcessKey { pid: stat.parent, start_time: 0 }),
         executable,
-        arguments: text::arguments(&arguments),
+        arguments: text::arguments(&arguments).into(),
         arguments_truncated: !arguments_whole,
         directory: link(&directory.join("cwd")),
         comm: stat.comm,
