@@ -152,7 +152,6 @@ pub(crate) fn require_root(what: &str, task: &str) -> Result<()> {
     if command::is_root() {
         return Ok(());
     }
-    bail!(
-        "{what} needs root; run it as `sudo --preserve-env=PATH,HOME,CARGO_HOME,RUSTUP_HOME cargo xtask {task}`"
-    )
+    // sudo forgets where rustup's cargo lies unless it is told.
+    bail!(r#"{what} needs root; run it as `sudo env "PATH=$PATH" "HOME=$HOME" cargo xtask {task}`"#)
 }

@@ -2,6 +2,7 @@
 //!
 //! A part that fails does not keep the others from being tried; the sum at the end tells all of them.
 
+use std::env::consts::ARCH;
 use std::io::{BufRead, BufReader, IsTerminal, Write, stdout};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -37,10 +38,10 @@ pub(crate) enum Choice {
 enum Part {
     Format,
     Tidy,
+    Build,
     Clippy,
     Licences,
     Unit,
-    Build,
     Live,
     Vm,
 }
@@ -56,10 +57,10 @@ impl Part {
     const ALL: [Self; 8] = [
         Self::Format,
         Self::Tidy,
+        Self::Build,
         Self::Clippy,
         Self::Licences,
         Self::Unit,
-        Self::Build,
         Self::Live,
         Self::Vm,
     ];
@@ -98,6 +99,9 @@ impl Part {
             Self::Format => lacks("fmt", "rustup component add rustfmt"),
             Self::Clippy => lacks("clippy", "rustup component add clippy"),
             Self::Licences => lacks("deny", "cargo install --locked cargo-deny"),
+            Self::Vm if ARCH != "x86_64" => {
+                Some(format!("the lab's kernels are for x86_64, and this is {ARCH}"))
+            }
             Self::Live | Self::Vm => require_root("this part", "test").err().map(|error| error.to_string()),
             Self::Tidy | Self::Unit | Self::Build => None,
         }
