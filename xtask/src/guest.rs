@@ -40,6 +40,7 @@ impl Guest {
     /// Packs a root that runs `script` with this agent, and lays the kernel beside it.
     pub(crate) fn pack(place: &Place, kernel: LabPart, script: &str, agent: Option<&Path>) -> Result<Self> {
         let machine = LabPart::Machine.path(place);
+        sweep(&machine.join("srv"));
         let directory = machine.join("srv").join(format!("guest-{}", process::id()));
         let guest = Self { machine, directory };
         guest.fill(place, script, agent).context("cannot make the guest's root")?;
@@ -95,6 +96,17 @@ impl Guest {
 impl Drop for Guest {
     fn drop(&mut self) {
         drop(fs::remove_dir_all(&self.directory));
+    }
+}
+
+/// Removes guests whose xtask was killed before it could: their names end with its process id.
+fn sweep(directory: &Path) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let owner = name.to_str().and_then(|name| name.strip_prefix("guest-"));
+        if owner.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            drop(fs::remove_dir_all(entry.path()));
+        }
     }
 }
 

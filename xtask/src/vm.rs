@@ -135,8 +135,12 @@ fn boot_until_told(place: &Place, kernel: &Kernel, guest: &Guest, shown: bool) -
 }
 
 fn boot(place: &Place, kernel: &Kernel, guest: &Guest, shown: bool) -> Result<Ending> {
-    let mut qemu = Command::new("chroot");
-    qemu.arg(guest.machine()).arg("/usr/bin/qemu-system-x86_64").args(QEMU);
+    // The kernel ends QEMU with us, also when we are killed and `Machine` is never dropped.
+    let mut qemu = Command::new("setpriv");
+    qemu.args(["--pdeathsig", "KILL", "chroot"])
+        .arg(guest.machine())
+        .arg("/usr/bin/qemu-system-x86_64")
+        .args(QEMU);
     qemu.arg("-kernel").arg(guest.inside("vmlinuz")).arg("-initrd").arg(guest.inside("initrd"));
     qemu.args(["-append", KERNEL_LINE]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
     let log = place.log(&format!("guest-{}", kernel.version));
