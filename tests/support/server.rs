@@ -68,6 +68,10 @@ PidFile none
 Subsystem sftp /usr/lib/openssh/sftp-server
 ";
 
+/// Runs the rest of its arguments in the root `$0`, with the machine's devices: an image carries none,
+/// and a directory for temporary files may refuse them. The mount is seen by this process only.
+const IN_ROOT: &str = r#"mount --rbind /dev "$0/dev" && exec chroot "$0" "$@""#;
+
 /// The three servers, up.
 #[derive(Debug)]
 pub struct Servers {
@@ -86,7 +90,7 @@ impl Servers {
         let root = directory.join("server");
         fs::create_dir_all(&root)?;
         run(Command::new("tar").arg("-xf").arg(image).arg("-C").arg(&root))?;
-        for folder in ["etc/lab", "srv/lab/download", "srv/lab/upload", "run/sshd"] {
+        for folder in ["etc/lab", "srv/lab/download", "srv/lab/upload", "run/sshd", "dev"] {
             fs::create_dir_all(root.join(folder))?;
         }
         fs::set_permissions(root.join("run/sshd"), Permissions::from_mode(0o755))?;
@@ -96,12 +100,12 @@ impl Servers {
         fs::write(root.join("etc/lab/sshd_config"), SSHD)?;
         for key in ["host_key", "client_key"] {
             let arguments = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f"];
-            run(Command::new("chroot").arg(&root).args(arguments).arg(format!("/etc/lab/{key}")))?;
+            run(inside(network, &root).args(arguments).arg(format!("/etc/lab/{key}")))?;
         }
 
         let start = |name, port, arguments: &[&str]| -> Result<Child> {
-            let mut command = network.inside("chroot");
-            command.arg(&root).args(arguments);
+            let mut command = inside(network, &root);
+            command.args(arguments);
             let mut server = Child::start(name, command, directory.join(format!("{name}.log")))?;
             server.await_ready(READY_MAX, "an accepted connection", || network.accepts(port))?;
             Ok(server)
@@ -126,4 +130,11 @@ impl Servers {
         let path = self.root.join("srv/lab/upload").join(name);
         Ok(if path.exists() { Some(fs::read(path)?) } else { None })
     }
+}
+
+/// A command in `network` whose root is `root`; its program comes as the first argument.
+fn inside(network: &Network, root: &Path) -> Command {
+    let mut command = network.inside("unshare");
+    command.args(["--mount", "--", "sh", "-c", IN_ROOT]).arg(root);
+    command
 }
