@@ -55,8 +55,10 @@ fn main() -> ExitCode {
     println!("{} live tests; parts and agent up in {:.1} s\n", cases.len(), began.elapsed().as_secs_f32());
 
     let failures = cases.iter().filter(|case| !passes(case, &world)).count();
+    // The closing line of cargo's own harness: whoever counts tests counts these as well.
     println!(
-        "\n{} held, {failures} failed, in {:.1} s",
+        "\ntest result: {}. {} passed; {failures} failed; 0 ignored; finished in {:.1}s",
+        if failures == 0 { "ok" } else { "FAILED" },
         cases.len() - failures,
         began.elapsed().as_secs_f32()
     );

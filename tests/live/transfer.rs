@@ -24,6 +24,8 @@ const SSH_COMMAND: &str = "ssh -F /lab/ssh_config";
 /// One use of one tool.
 struct Transfer {
     name: &'static str,
+    /// The detection's folder under `rules/`.
+    detection: &'static str,
     command: &'static [&'static str],
     executable: &'static str,
     port: u16,
@@ -42,6 +44,7 @@ enum Moved {
 const TRANSFERS: [Transfer; 12] = [
     Transfer {
         name: "rsync, daemon, pull",
+        detection: "rsync_pull",
         command: &["rsync", "rsync://10.201.0.1/lab/download/payload.bin", FETCHED],
         executable: "/usr/bin/rsync",
         port: RSYNC,
@@ -49,6 +52,7 @@ const TRANSFERS: [Transfer; 12] = [
     },
     Transfer {
         name: "rsync, daemon, push",
+        detection: "rsync_push",
         command: &["rsync", "/lab/payload.bin", "rsync://10.201.0.1/lab/upload/rsync.bin"],
         executable: "/usr/bin/rsync",
         port: RSYNC,
@@ -56,6 +60,7 @@ const TRANSFERS: [Transfer; 12] = [
     },
     Transfer {
         name: "rsync, ssh, pull",
+        detection: "rsync_pull",
         command: &["rsync", "-e", SSH_COMMAND, "root@10.201.0.1:/srv/lab/download/payload.bin", FETCHED],
         executable: "/usr/bin/rsync",
         port: SSH,
@@ -63,6 +68,7 @@ const TRANSFERS: [Transfer; 12] = [
     },
     Transfer {
         name: "rsync, ssh, push",
+        detection: "rsync_push",
         command: &[
             "rsync",
             "-e",
@@ -76,6 +82,7 @@ const TRANSFERS: [Transfer; 12] = [
     },
     Transfer {
         name: "scp, pull",
+        detection: "scp_pull",
         command: &["scp", "-F", "/lab/ssh_config", "root@10.201.0.1:/srv/lab/download/payload.bin", FETCHED],
         executable: "/usr/bin/scp",
         port: SSH,
@@ -83,6 +90,7 @@ const TRANSFERS: [Transfer; 12] = [
     },
     Transfer {
         name: "scp, push",
+        detection: "scp_push",
         command: &[
             "scp",
             "-F",
@@ -96,13 +104,15 @@ const TRANSFERS: [Transfer; 12] = [
     },
     Transfer {
         name: "sftp, get",
-        command: &["sftp", "-F", "/lab/ssh_config", "-b", "/lab/get", "root@10.201.0.1"],
+        detection: "sftp_get",
+        command: &["sftp", "-F", "/lab/ssh_config", "root@10.201.0.1:/srv/lab/download/payload.bin", FETCHED],
         executable: "/usr/bin/sftp",
         port: SSH,
         moved: Moved::In,
     },
     Transfer {
         name: "sftp, put",
+        detection: "sftp_transfer",
         command: &["sftp", "-F", "/lab/ssh_config", "-b", "/lab/put", "root@10.201.0.1"],
         executable: "/usr/bin/sftp",
         port: SSH,
@@ -110,6 +120,7 @@ const TRANSFERS: [Transfer; 12] = [
     },
     Transfer {
         name: "curl -o",
+        detection: "curl_download",
         command: &["curl", "-sS", "-o", FETCHED, "http://10.201.0.1/download/payload.bin"],
         executable: "/usr/bin/curl",
         port: HTTP,
@@ -117,6 +128,7 @@ const TRANSFERS: [Transfer; 12] = [
     },
     Transfer {
         name: "curl -T",
+        detection: "curl_upload",
         command: &["curl", "-sS", "-T", "/lab/payload.bin", "http://10.201.0.1/upload/curl.bin"],
         executable: "/usr/bin/curl",
         port: HTTP,
@@ -124,6 +136,7 @@ const TRANSFERS: [Transfer; 12] = [
     },
     Transfer {
         name: "wget",
+        detection: "wget_download",
         command: &["wget", "-q", "-O", FETCHED, "http://10.201.0.1/download/payload.bin"],
         executable: "/usr/bin/wget",
         port: HTTP,
@@ -131,6 +144,7 @@ const TRANSFERS: [Transfer; 12] = [
     },
     Transfer {
         name: "BusyBox wget",
+        detection: "busybox_download",
         command: &["busybox", "wget", "-q", "-O", FETCHED, "http://10.201.0.1/download/payload.bin"],
         executable: "/usr/bin/busybox",
         port: HTTP,
@@ -193,6 +207,7 @@ impl Transfer {
         if let Moved::In = self.moved {
             is("file.path", FETCHED.into())?;
         }
+        is("tidewaiter.detection", self.detection.into())?;
         for field in ["event.id", "rule.name"] {
             ensure!(!alert.text(field).is_empty(), "there is no {field}");
         }

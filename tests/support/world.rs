@@ -22,7 +22,7 @@ use crate::server::Servers;
 /// after 255, so that no block equals its neighbour.
 const PAYLOAD_BYTES: usize = 256 * 1024;
 
-/// Where a container finds the client key and the sftp batches.
+/// Where a container finds the client key, ssh's settings, the payload and an sftp batch.
 pub const SHARED: &str = "/lab";
 
 /// ssh's settings in the containers, taken up by `-F`: no questions, nothing remembered.
@@ -151,7 +151,6 @@ fn share(directory: &Path, servers: &Servers, payload: &[u8]) -> Result<String> 
     fs::set_permissions(folder.join("key"), Permissions::from_mode(0o600))?;
     fs::write(folder.join("payload.bin"), payload)?;
     fs::write(folder.join("ssh_config"), SSH_CONFIG)?;
-    fs::write(folder.join("get"), "get /srv/lab/download/payload.bin /tmp/payload.bin\n")?;
     fs::write(folder.join("put"), "put /lab/payload.bin /srv/lab/upload/sftp.bin\n")?;
     Ok(format!("{}:{SHARED}:ro", folder.display()))
 }
