@@ -1,0 +1,69 @@
+//! "Did you mean": the known word nearest to the one that was written.
+
+/// Most edits between a word and its suggestion. Two find a dropped letter beside a swapped pair;
+/// three begin to suggest words nobody meant.
+const DISTANCE_MAX: usize = 2;
+
+/// The known word that `word` most likely stands for.
+pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let folded = word.to_lowercase();
+    known
+        .into_iter()
+        .map(|candidate| (distance(&folded, &candidate.to_lowercase()), candidate))
+        .filter(|(edits, _)| *edits <= DISTANCE_MAX && edits * 2 < word.chars().count())
+        .min_by_key(|(edits, _)| *edits)
+        .map(|(_, candidate)| candidate)
+}
+
+/// "did you mean `X`?", where there is such an X.
+pub(super) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    nearest(word, known).map(|candidate| format!("did you mean `{candidate}`?"))
+}
+
+/// Insertions, deletions, substitutions and swaps of neighbours that turn `a` into `b` (optimal
+/// string alignment), three rows at a time.
+pub(super) fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut earlier: Vec<usize> = Vec::new();
+    let mut above: Vec<usize> = (0..=b.len()).collect();
+    let mut before = None;
+    for (row, left) in a.chars().enumerate() {
+        let mut current = vec![row + 1];
+        let mut diagonal_char = None;
+        for (column, &right) in b.iter().enumerate() {
+            let cell = |cells: &[usize], at: usize| cells.get(at).copied().unwrap_or(usize::MAX - 1);
+            let mut best = cell(&above, column) + usize::from(left != right);
+            best = best.min(cell(&above, column + 1) + 1).min(cell(&current, column) + 1);
+            if before == Some(right) && diagonal_char == Some(left) && column > 0 {
+                best = best.min(cell(&earlier, column - 1) + 1);
+            }
+            current.push(best);
+            diagonal_char = Some(right);
+        }
+        before = Some(left);
+        earlier = std::mem::replace(&mut above, current);
+    }
+    above.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{distance, nearest};
+
+    #[test]
+    fn distance_counts_a_swap_as_one() {
+        assert_eq!(distance("abc", "abc"), 0);
+        assert_eq!(distance("levle", "level"), 1);
+        assert_eq!(distance("", "ab"), 2);
+        assert_eq!(distance("kitten", "sitting"), 3);
+    }
+
+    #[test]
+    fn nearest_ignores_case_and_stays_silent_when_far() {
+        let known = ["CommandLine", "Image", "ParentImage"];
+        assert_eq!(nearest("Commandline", known), Some("CommandLine"));
+        assert_eq!(nearest("ComandLnie", known), Some("CommandLine"));
+        assert_eq!(nearest("Registry", known), None);
+        assert_eq!(nearest("x", ["y"]), None);
+    }
+}
