@@ -1,6 +1,10 @@
 //! Containers as the agent knows them: an id from the cgroup at once, names when they arrive.
 
+mod table;
+
 use serde::Serialize;
+
+pub use table::{CONTAINER_KEPT, ContainerStats, ContainerTable};
 
 /// Which software runs a container, as far as its cgroup path or its state on disk tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]

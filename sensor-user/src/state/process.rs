@@ -1,8 +1,12 @@
 //! Processes as the agent knows them, with their lineage through parents that have exited.
 
+mod table;
+
 use std::sync::Arc;
 
 use sensor_ebpf::wire::FileId;
+
+pub use table::{EXITED_KEPT, Fork, ProcessTable, TableStats};
 
 /// Identity of a process: pids are used again, a pid with its start is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -1,0 +1,231 @@
+//! What the operator decided: defaults, then the configuration file, then the command line.
+//!
+//! Every key is documented in `deploy/tidewaiter.yaml`, which holds the defaults word for word and
+//! is compared with [`Config::default`] by a test. A key that is not known is refused: a mistyped
+//! setting must not be a setting in silence. Nothing here acts on what it reads.
+
+mod error;
+
+pub use error::{ConfigError, Excerpt};
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::ValueEnum;
+use serde::Deserialize;
+use serde::de::{Unexpected, Visitor};
+
+use crate::sink::{Facility, Format, SyslogTarget, Target};
+
+/// The whole configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// How messages look on standard output.
+    pub format: FormatChoice,
+    /// How much the agent says about itself on standard error.
+    pub log: LogLevel,
+    /// Receivers besides standard output.
+    pub syslog: Vec<SyslogTarget>,
+    /// Where all of them file the messages.
+    pub facility: Facility,
+    /// The detections built into the binary.
+    pub embedded_rules: bool,
+    /// Rule files and folders of them, besides the embedded.
+    pub rules: Vec<PathBuf>,
+    pub story: Story,
+    pub containers: Containers,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            format: FormatChoice::Auto,
+            log: LogLevel::Info,
+            syslog: Vec::new(),
+            facility: Facility::default(),
+            embedded_rules: true,
+            rules: Vec::new(),
+            story: Story::default(),
+            containers: Containers::default(),
+        }
+    }
+}
+
+/// How messages look on standard output, as asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum FormatChoice {
+    /// Text on a terminal, JSON into anything else
+    #[default]
+    Auto,
+    /// For people
+    Text,
+    /// One ECS document per line, for programs
+    Json,
+}
+
+impl FormatChoice {
+    /// Decides, knowing whether standard output is a terminal.
+    #[must_use]
+    pub fn resolve(self, terminal: bool) -> Format {
+        match (self, terminal) {
+            (Self::Text, _) | (Self::Auto, true) => Format::Text,
+            (Self::Json, _) | (Self::Auto, false) => Format::Json,
+        }
+    }
+}
+
+/// How much is logged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    Off,
+    Error,
+    Warn,
+    #[default]
+    Info,
+    Debug,
+    Trace,
+}
+
+/// How events become one story.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Story {
+    /// How long an alert waits after its match for what the process does next.
+    pub gather: Milliseconds,
+}
+
+impl Default for Story {
+    fn default() -> Self {
+        // Long enough for a download of some megabytes to show where it went, short enough that
+        // nobody waits for the alert.
+        Self { gather: Milliseconds(1_000) }
+    }
+}
+
+/// A number of milliseconds, at most [`Milliseconds::MAX`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Milliseconds(u64);
+
+impl Milliseconds {
+    /// A minute: an alert that is later than that is a report.
+    pub const MAX: u64 = 60_000;
+
+    /// As a duration.
+    #[must_use]
+    pub fn duration(self) -> Duration {
+        Duration::from_millis(self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Milliseconds {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Bounded;
+        impl Visitor<'_> for Bounded {
+            type Value = Milliseconds;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "a whole number of milliseconds from 0 to {}", Milliseconds::MAX)
+            }
+
+            fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Milliseconds, E> {
+                if number > Milliseconds::MAX {
+                    return Err(E::invalid_value(Unexpected::Unsigned(number), &self));
+                }
+                Ok(Milliseconds(number))
+            }
+
+            fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<Milliseconds, E> {
+                let unsigned =
+                    u64::try_from(number).map_err(|_| E::invalid_value(Unexpected::Signed(number), &self))?;
+                self.visit_u64(unsigned)
+            }
+        }
+        // Not deserialize_u64: the parser would then say "invalid u64", which tells an operator nothing.
+        deserializer.deserialize_any(Bounded)
+    }
+}
+
+impl fmt::Debug for Milliseconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ms", self.0)
+    }
+}
+
+/// Where container runtimes keep their state on this host. A folder that does not exist is no
+/// error: the runtime may come later.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Containers {
+    /// Docker's `data-root`.
+    pub docker: Vec<PathBuf>,
+    /// containerd's `state`.
+    pub containerd: Vec<PathBuf>,
+    /// CRI-O's storage root.
+    pub crio: Vec<PathBuf>,
+    /// Podman's storage root.
+    pub podman: Vec<PathBuf>,
+}
+
+impl Default for Containers {
+    fn default() -> Self {
+        let paths = |paths: &[&str]| paths.iter().map(PathBuf::from).collect();
+        Self {
+            docker: paths(&["/var/lib/docker"]),
+            containerd: paths(&["/run/containerd", "/run/k3s/containerd"]),
+            crio: paths(&["/var/lib/containers/storage"]),
+            podman: paths(&["/var/lib/containers/storage"]),
+        }
+    }
+}
+
+impl Config {
+    /// Reads a configuration file.
+    ///
+    /// # Errors
+    /// When it cannot be read, is longer than [`FILE_MAX`], or holds something else than a
+    /// configuration; the error points at the place.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let size = std::fs::metadata(path).map_err(|source| ConfigError::unreadable(path, source))?.len();
+        if size > FILE_MAX {
+            return Err(ConfigError::TooLong { path: path.to_owned(), size });
+        }
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::unreadable(path, source))?;
+        Self::parse(&text, path)
+    }
+
+    /// Reads the text of a configuration file; `path` is for errors only. An empty text is the
+    /// default configuration.
+    ///
+    /// # Errors
+    /// As [`Config::read`].
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let empty = text.lines().all(|line| {
+            let line = line.trim();
+            line.is_empty() || line.starts_with('#') || line == "---"
+        });
+        if empty {
+            return Ok(Self::default());
+        }
+        serde_saphyr::from_str(text).map_err(|error| ConfigError::invalid(path, text, &error))
+    }
+
+    /// What is to be delivered to.
+    #[must_use]
+    pub fn targets(&self, terminal: bool) -> Vec<Target> {
+        let syslog = self
+            .syslog
+            .iter()
+            .map(|target| Target::Syslog { target: target.clone(), facility: self.facility });
+        std::iter::once(Target::Stdout(self.format.resolve(terminal))).chain(syslog).collect()
+    }
+}
+
+/// Longest configuration file, bytes: a thousand times the default one; more is some other file.
+pub const FILE_MAX: u64 = 1 << 20;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,96 @@
+//! The documented defaults are the defaults, and mistakes are pointed at.
+
+use super::*;
+
+const DOCUMENTED: &str = include_str!("../../../deploy/tidewaiter.yaml");
+
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    Config::parse(text, Path::new("tidewaiter.yaml"))
+}
+
+#[test]
+fn the_documented_configuration_is_the_default() {
+    assert_eq!(parse(DOCUMENTED).unwrap(), Config::default());
+}
+
+/// Otherwise the test above would pass with keys missing.
+#[test]
+fn every_key_is_documented() {
+    for key in ["format", "log", "syslog", "facility", "embedded_rules", "rules", "story", "containers"] {
+        assert!(DOCUMENTED.lines().any(|line| line.starts_with(&format!("{key}:"))), "{key}");
+    }
+    for key in ["gather", "docker", "containerd", "crio", "podman"] {
+        assert!(DOCUMENTED.lines().any(|line| line.starts_with(&format!("  {key}:"))), "{key}");
+    }
+}
+
+#[test]
+fn nothing_said_is_the_default() {
+    for text in ["", "\n# a comment\n", "---\n", "{}\n"] {
+        assert_eq!(parse(text).unwrap(), Config::default(), "{text:?}");
+    }
+}
+
+#[test]
+fn reads_every_key() {
+    let config = parse(
+        "format: json\nlog: debug\nsyslog: [\"tcp://h:6514\", unix:///dev/log]\nfacility: local3\n\
+         embedded_rules: false\nrules: [/etc/tidewaiter/rules]\nstory: {gather: 250}\n\
+         containers:\n  docker: [/data/docker]\n",
+    )
+    .unwrap();
+    assert_eq!(config.format, FormatChoice::Json);
+    assert_eq!(config.log, LogLevel::Debug);
+    assert_eq!(config.facility, Facility::Local3);
+    assert!(!config.embedded_rules);
+    assert_eq!(config.rules, [PathBuf::from("/etc/tidewaiter/rules")]);
+    assert_eq!(config.story.gather.duration(), Duration::from_millis(250));
+    assert_eq!(config.containers.docker, [PathBuf::from("/data/docker")]);
+    assert_eq!(config.containers.podman, Containers::default().podman);
+    let names: Vec<_> = config.targets(true).iter().map(Target::name).collect();
+    assert_eq!(names, ["stdout", "syslog tcp://h:6514", "syslog unix:///dev/log"]);
+}
+
+#[test]
+fn mistakes_are_told_with_their_place() {
+    for (text, line, column, reason) in [
+        ("log: info\nfromat: json\n", 2, 1, "fromat"),
+        ("story:\n  gather: soon\n", 2, 3, "from 0 to 60000"),
+        ("story:\n  gather: 99999999\n", 2, 3, "from 0 to 60000"),
+        ("syslog:\n  - udp://h:1\n  - ftp://h:1\n", 3, 5, "none of udp, tcp, unix"),
+        ("embedded_rules: yes please\n", 1, 17, "invalid boolean"),
+        ("format: xml\n", 1, 9, "xml"),
+        ("log: [\n", 1, 6, "sequence"),
+    ] {
+        let error = parse(text).expect_err(text);
+        let excerpt = error.excerpt().expect(text);
+        assert_eq!((excerpt.line, excerpt.column), (line, column), "{text}: {error}");
+        println!("{error}\n{}", excerpt.render(false));
+        assert!(error.to_string().contains(reason), "{text}: {error}");
+        assert!(!error.to_string().contains('\n'), "{error}");
+    }
+}
+
+#[test]
+fn the_excerpt_shows_the_line_and_a_caret() {
+    let error = parse("log: info\nfromat: json\n").unwrap_err();
+    let excerpt = error.excerpt().unwrap().render(false);
+    assert!(excerpt.contains("fromat: json"), "{excerpt}");
+    assert!(excerpt.contains("here"), "{excerpt}");
+    assert!(excerpt.contains("tidewaiter.yaml:2:1"), "{excerpt}");
+    assert!(!excerpt.contains('\u{1b}'), "{excerpt}");
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let error = Config::read(Path::new("/nonexistent/tidewaiter.yaml")).unwrap_err();
+    assert!(error.to_string().starts_with("cannot read /nonexistent/tidewaiter.yaml:"), "{error}");
+}
+
+#[test]
+fn auto_is_text_on_a_terminal_only() {
+    assert_eq!(FormatChoice::Auto.resolve(true), Format::Text);
+    assert_eq!(FormatChoice::Auto.resolve(false), Format::Json);
+    assert_eq!(FormatChoice::Text.resolve(false), Format::Text);
+    assert_eq!(FormatChoice::Json.resolve(true), Format::Json);
+}

@@ -1,0 +1,230 @@
+//! An alert as a document.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use super::part::{EffectiveUser, Hash};
+use super::{
+    Container, Destination, Document, Event, File, Image, Kind, Lineage, Network, Orchestrator, Parent,
+    Process, Related, Resource, Rule, Source, StepAction, StepReport, Tactic, Technique, Threat, User,
+};
+use crate::alert::{Action, Alert, Detection, Step};
+use crate::sigma::Level;
+use crate::sink::Origin;
+use crate::state::{container, process};
+
+pub(super) fn document<'a>(alert: &'a Alert, origin: &'a Origin) -> Document<'a> {
+    let files = alert.files();
+    let destination = alert.destination();
+    let event = Event {
+        id: alert.id,
+        kind: "alert",
+        category: categories(destination.is_some(), !files.is_empty()),
+        r#type: vec!["info"],
+        sequence: alert.sequence,
+        severity: severity(alert.level),
+        duration: alert.steps.last().map(|step| step.offset),
+        module: "tidewaiter",
+        dataset: "tidewaiter.alert".to_owned(),
+    };
+    let (sent, received) = alert.bytes();
+    let ended = alert.steps.iter().any(|step| matches!(step.action, Action::Disconnected { .. }));
+
+    let mut document = Document::bare(alert.time, Kind::Alert, Cow::Owned(sentence(alert)), event, origin);
+    document.rule = Some(Rule {
+        id: Cow::Borrowed(&alert.detection.id),
+        name: Cow::Borrowed(&alert.detection.title),
+        level: alert.level.name(),
+    });
+    document.threat = threat(&alert.detection);
+    document.container = alert.container.as_deref().map(container);
+    document.orchestrator = alert.container.as_deref().and_then(orchestrator);
+    document.process = Some(process(alert, origin));
+    document.source = ended.then_some(Source { bytes: sent });
+    document.destination =
+        destination.map(|(_, ip, port)| Destination { ip, port, bytes: ended.then_some(received) });
+    document.network = destination.map(|(protocol, ip, _)| Network {
+        transport: protocol.name(),
+        r#type: match ip {
+            IpAddr::V4(_) => "ipv4",
+            IpAddr::V6(_) => "ipv6",
+        },
+    });
+    document.file = files.first().map(|path| File { path: Cow::Borrowed(path) });
+
+    let own = &mut document.tidewaiter;
+    let executable = &alert.process.executable;
+    own.detection = Some(Cow::Borrowed(&alert.detection.name));
+    own.images = executable.images().map(Cow::Borrowed).collect();
+    own.executable_memfd = executable.memfd;
+    own.executable_deleted = executable.deleted;
+    own.executable_upper_layer = executable.upper_layer;
+    own.arguments_truncated = alert.process.arguments_truncated;
+    own.container_verified = alert.container.as_ref().map(|container| container.verified);
+    own.files = files.into_iter().map(Cow::Borrowed).collect();
+    own.steps = alert.steps.iter().map(step).collect();
+    own.steps_omitted = alert.steps_omitted;
+    own.lineage = alert.ancestors.iter().map(|ancestor| lineage(ancestor)).collect();
+    own.related = alert.related.iter().map(related).collect();
+    own.pending.clone_from(&alert.pending);
+    own.response = texts(&alert.detection.response);
+    own.false_positives = texts(&alert.detection.false_positives);
+    document
+}
+
+/// The number ECS wants for a level; evenly spread, so that a receiver can set thresholds between.
+fn severity(level: Level) -> u8 {
+    match level {
+        Level::Informational => 0,
+        Level::Low => 25,
+        Level::Medium => 50,
+        Level::High => 75,
+        Level::Critical => 100,
+    }
+}
+
+fn categories(network: bool, file: bool) -> Vec<&'static str> {
+    let optional = [(network, "network"), (file, "file")];
+    ["intrusion_detection", "process"]
+        .into_iter()
+        .chain(optional.into_iter().filter_map(|(holds, category)| holds.then_some(category)))
+        .collect()
+}
+
+/// `curl downloads into a container: curl (pid 4242) in web-1 to 10.0.0.2:80`.
+fn sentence(alert: &Alert) -> String {
+    let mut sentence =
+        format!("{}: {} (pid {})", alert.detection.title, program(&alert.process), alert.process.key.pid);
+    if let Some(container) = alert.container.as_deref() {
+        sentence.push_str(" in ");
+        sentence.push_str(container.name.as_deref().unwrap_or(container.short_id()));
+    }
+    if let Some((_, address, port)) = alert.destination() {
+        sentence.push_str(" to ");
+        sentence.push_str(&std::net::SocketAddr::new(address, port).to_string());
+    }
+    sentence
+}
+
+fn threat(detection: &Detection) -> Option<Threat<'_>> {
+    let known = !detection.techniques.is_empty() || !detection.tactics.is_empty();
+    known.then(|| Threat {
+        framework: "MITRE ATT&CK",
+        technique: Technique { id: texts(&detection.techniques) },
+        tactic: Tactic { name: texts(&detection.tactics) },
+    })
+}
+
+fn container(container: &container::Container) -> Container<'_> {
+    let image = (container.image.is_some() || container.image_id.is_some()).then(|| Image {
+        name: text(container.image.as_deref()),
+        hash: container.image_id.as_deref().map(|id| Hash { all: vec![Cow::Borrowed(id)] }),
+    });
+    Container {
+        id: Cow::Borrowed(&container.id),
+        name: text(container.name.as_deref()),
+        image,
+        runtime: container.runtime,
+    }
+}
+
+fn orchestrator(container: &container::Container) -> Option<Orchestrator<'_>> {
+    let (namespace, name, id) = match (&container.pod, &container.pod_uid) {
+        (Some(pod), _) => (Some(pod.namespace.as_str()), Some(pod.name.as_str()), Some(pod.uid.as_str())),
+        (None, Some(uid)) => (None, None, Some(uid.as_str())),
+        (None, None) => return None,
+    };
+    Some(Orchestrator {
+        r#type: "kubernetes",
+        namespace: text(namespace),
+        resource: Resource { r#type: "pod", name: text(name), id: text(id) },
+    })
+}
+
+fn process<'a>(alert: &'a Alert, origin: &Origin) -> Process<'a> {
+    let process = &*alert.process;
+    let effective = (process.effective_uid != process.uid)
+        .then(|| EffectiveUser { id: process.effective_uid.to_string() });
+    Process {
+        pid: process.key.pid,
+        entity_id: entity_id(process.key),
+        name: Cow::Borrowed(program(process)),
+        executable: Cow::Borrowed(&process.executable.path),
+        command_line: Cow::Owned(process.command_line()),
+        args: texts(&process.arguments),
+        args_count: process.arguments.len(),
+        working_directory: text(process.directory.as_deref()),
+        start: origin.date(process.key.start_time).map(|start| format!("{start:.6}")),
+        user: User { id: process.uid.to_string(), name: text(alert.user.as_deref()), effective },
+        parent: alert.ancestors.first().map(|parent| Parent {
+            pid: parent.key.pid,
+            entity_id: entity_id(parent.key),
+            name: Cow::Borrowed(program(parent)),
+            executable: Cow::Borrowed(&parent.executable.path),
+            command_line: Cow::Owned(parent.command_line()),
+        }),
+    }
+}
+
+fn lineage(process: &process::Process) -> Lineage<'_> {
+    Lineage {
+        pid: process.key.pid,
+        entity_id: entity_id(process.key),
+        executable: Cow::Borrowed(&process.executable.path),
+        command_line: Cow::Owned(process.command_line()),
+        container: text(process.container.as_deref()),
+    }
+}
+
+/// Last component of the name a process goes by: the applet's, where there is one.
+pub(in crate::sink) fn program(process: &process::Process) -> &str {
+    let executable = &process.executable;
+    let path = executable.applet.as_deref().unwrap_or(&executable.path);
+    let name = path.rsplit('/').next().unwrap_or(path);
+    if name.is_empty() { &process.comm } else { name }
+}
+
+fn entity_id(key: process::ProcessKey) -> String {
+    format!("{}-{}", key.pid, key.start_time)
+}
+
+fn step(step: &Step) -> StepReport<'_> {
+    let action = match &step.action {
+        Action::Executed { command_line } => {
+            StepAction::Executed { command_line: Cow::Borrowed(command_line) }
+        }
+        Action::Connected { protocol, address, port } => {
+            StepAction::Connected { transport: protocol.name(), ip: *address, port: *port }
+        }
+        Action::Disconnected { address, port, bytes_sent, bytes_received } => StepAction::Disconnected {
+            ip: *address,
+            port: *port,
+            bytes_sent: *bytes_sent,
+            bytes_received: *bytes_received,
+        },
+        Action::Opened { path } => StepAction::Opened { path: Cow::Borrowed(path) },
+        Action::Wrote { path, size } => StepAction::Wrote { path: Cow::Borrowed(path), size: *size },
+        Action::Renamed { from, to } => {
+            StepAction::Renamed { from: Cow::Borrowed(from), to: Cow::Borrowed(to) }
+        }
+        Action::Exited { status, signal } => StepAction::Exited { status: *status, signal: *signal },
+    };
+    StepReport { offset_ns: step.offset, pid: step.pid, program: Cow::Borrowed(&step.program), action }
+}
+
+fn related(detection: &Detection) -> Related<'_> {
+    Related {
+        id: Cow::Borrowed(&detection.id),
+        name: Cow::Borrowed(&detection.title),
+        level: detection.level.name(),
+        technique: texts(&detection.techniques),
+    }
+}
+
+fn text(text: Option<&str>) -> Option<Cow<'_, str>> {
+    text.map(Cow::Borrowed)
+}
+
+fn texts(texts: &[String]) -> Vec<Cow<'_, str>> {
+    texts.iter().map(|text| Cow::Borrowed(text.as_str())).collect()
+}

@@ -1,0 +1,222 @@
+//! A document in a bounded number of bytes: still valid JSON, the essential fields still whole.
+//!
+//! What is given up goes by how much a receiver misses it: explanations first, then the repeats of
+//! what stands elsewhere, then the ends of long texts and lists. Identity (ids, sequence, rule,
+//! container, process, destination) goes last and only by shortening texts.
+
+use std::borrow::Cow;
+
+use super::{Document, StepAction};
+use crate::sink::json::encode;
+use crate::sink::text::escape::is_unsafe;
+
+/// The document as one line of at most `bytes` bytes, cut as far as needed.
+///
+/// From 4,000 bytes on every document fits, whatever its texts hold. With less room the smallest
+/// form is returned, which may be longer than asked for.
+#[must_use]
+pub fn fit(mut document: Document<'_>, bytes: usize) -> String {
+    let mut line = encode(&document);
+    for cut in STAGES {
+        if line.len() <= bytes {
+            break;
+        }
+        document.tidewaiter.truncated = true;
+        cut(&mut document);
+        line = encode(&document);
+    }
+    line
+}
+
+/// Mildest first; each keeps what those before it left.
+const STAGES: [fn(&mut Document<'_>); 4] = [explanations, repeats, long_texts, all_but_the_essential];
+
+fn explanations(document: &mut Document<'_>) {
+    let own = &mut document.tidewaiter;
+    own.false_positives.clear();
+    own.response.clear();
+    if let Some(coverage) = &mut own.coverage {
+        coverage.hooks.iter_mut().for_each(|hook| hook.refused.clear());
+    }
+}
+
+/// `args` stand in `command_line`, the command lines of ancestors are context.
+fn repeats(document: &mut Document<'_>) {
+    const COMMAND_LINE: usize = 120;
+    if let Some(process) = &mut document.process {
+        process.args.clear();
+    }
+    for ancestor in &mut document.tidewaiter.lineage {
+        cut(&mut ancestor.command_line, COMMAND_LINE);
+    }
+    for step in &mut document.tidewaiter.steps {
+        if let StepAction::Executed { command_line } = &mut step.action {
+            cut(command_line, COMMAND_LINE);
+        }
+    }
+}
+
+fn long_texts(document: &mut Document<'_>) {
+    const TEXT: usize = 400;
+    const SHORT: usize = 80;
+    // The story's begin tells most; 12 steps and 4 ancestors take some 2,500 bytes at these lengths.
+    const STEPS: usize = 12;
+    const LINEAGE: usize = 4;
+    cut_essential(document, TEXT);
+    let own = &mut document.tidewaiter;
+    let beyond = own.steps.len().saturating_sub(STEPS);
+    own.steps_omitted = own.steps_omitted.saturating_add(u32::try_from(beyond).unwrap_or(u32::MAX));
+    own.steps.truncate(STEPS);
+    for step in &mut own.steps {
+        cut(&mut step.program, SHORT);
+        match &mut step.action {
+            StepAction::Executed { command_line } => cut(command_line, SHORT),
+            StepAction::Opened { path } | StepAction::Wrote { path, .. } => cut(path, SHORT),
+            StepAction::Renamed { from, to } => {
+                cut(from, SHORT);
+                cut(to, SHORT);
+            }
+            StepAction::Connected { .. } | StepAction::Disconnected { .. } | StepAction::Exited { .. } => {}
+        }
+    }
+    own.lineage.truncate(LINEAGE);
+    for ancestor in &mut own.lineage {
+        cut(&mut ancestor.executable, SHORT);
+        cut(&mut ancestor.command_line, SHORT);
+    }
+    own.related.truncate(LINEAGE);
+    for related in &mut own.related {
+        cut(&mut related.name, SHORT);
+        cut(&mut related.id, SHORT);
+        cut_list(&mut related.technique, LINEAGE, SHORT);
+    }
+    cut_list(&mut own.images, LINEAGE, SHORT);
+    cut_list(&mut own.files, LINEAGE, SHORT);
+}
+
+fn all_but_the_essential(document: &mut Document<'_>) {
+    // About 25 texts can occur at once: with keys and numbers below 4,000 bytes.
+    const TEXT: usize = 80;
+    const LOSSES: usize = 12;
+    cut_essential(document, TEXT);
+    let own = &mut document.tidewaiter;
+    let steps = u32::try_from(own.steps.len()).unwrap_or(u32::MAX);
+    own.steps_omitted = own.steps_omitted.saturating_add(steps);
+    own.steps.clear();
+    own.lineage.clear();
+    own.related.clear();
+    own.images.clear();
+    own.files.clear();
+    own.losses.truncate(LOSSES);
+    if let Some(coverage) = &mut own.coverage {
+        coverage.hooks.clear();
+        coverage.missing_offsets.clear();
+    }
+}
+
+/// Shortens every text that stays in the smallest form.
+fn cut_essential(document: &mut Document<'_>, bytes: usize) {
+    const LIST: usize = 4;
+    cut(&mut document.message, bytes);
+    cut(&mut document.host.hostname, bytes);
+    cut(&mut document.host.os.kernel, bytes);
+    if let Some(rule) = &mut document.rule {
+        cut(&mut rule.id, bytes);
+        cut(&mut rule.name, bytes);
+    }
+    if let Some(threat) = &mut document.threat {
+        cut_list(&mut threat.technique.id, LIST, bytes.min(40));
+        cut_list(&mut threat.tactic.name, LIST, bytes.min(40));
+    }
+    if let Some(container) = &mut document.container {
+        cut(&mut container.id, bytes);
+        cut_option(&mut container.name, bytes);
+        if let Some(image) = &mut container.image {
+            cut_option(&mut image.name, bytes);
+            if let Some(hash) = &mut image.hash {
+                cut_list(&mut hash.all, 1, bytes);
+            }
+        }
+    }
+    if let Some(orchestrator) = &mut document.orchestrator {
+        cut_option(&mut orchestrator.namespace, bytes);
+        cut_option(&mut orchestrator.resource.name, bytes);
+        cut_option(&mut orchestrator.resource.id, bytes);
+    }
+    if let Some(process) = &mut document.process {
+        cut(&mut process.name, bytes);
+        cut(&mut process.executable, bytes);
+        cut(&mut process.command_line, bytes);
+        cut_option(&mut process.working_directory, bytes);
+        cut_option(&mut process.user.name, bytes);
+        if let Some(parent) = &mut process.parent {
+            cut(&mut parent.name, bytes);
+            cut(&mut parent.executable, bytes);
+            cut(&mut parent.command_line, bytes);
+        }
+    }
+    if let Some(file) = &mut document.file {
+        cut(&mut file.path, bytes);
+    }
+    cut_option(&mut document.tidewaiter.detection, bytes);
+    for loss in &mut document.tidewaiter.losses {
+        cut(&mut loss.what, bytes);
+    }
+}
+
+fn cut_list(texts: &mut Vec<Cow<'_, str>>, count: usize, bytes: usize) {
+    texts.truncate(count);
+    texts.iter_mut().for_each(|text| cut(text, bytes));
+}
+
+fn cut_option(text: &mut Option<Cow<'_, str>>, bytes: usize) {
+    if let Some(text) = text {
+        cut(text, bytes);
+    }
+}
+
+/// Shortens a text to what takes at most `bytes` bytes in JSON, an ellipsis included.
+fn cut(text: &mut Cow<'_, str>, bytes: usize) {
+    const ELLIPSIS: char = '…';
+    let mut size = 0;
+    let mut keep = 0;
+    for (at, character) in text.char_indices() {
+        if size + ELLIPSIS.len_utf8() <= bytes {
+            keep = at;
+        }
+        size += encoded_size(character);
+        if size > bytes {
+            let kept = text.get(..keep).unwrap_or_default();
+            *text = Cow::Owned(format!("{kept}{ELLIPSIS}"));
+            return;
+        }
+    }
+}
+
+/// Bytes of a character in [`encode`]'s JSON, at most.
+fn encoded_size(character: char) -> usize {
+    const UNICODE_ESCAPE: usize = 6;
+    match character {
+        '"' | '\\' => 2,
+        _ if is_unsafe(character) => UNICODE_ESCAPE * character.len_utf16(),
+        _ => character.len_utf8(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_cut_text_keeps_its_bound(text in any::<String>(), bytes in 3..60_usize) {
+            let mut cut_text = Cow::Borrowed(text.as_str());
+            cut(&mut cut_text, bytes);
+            // Two quotation marks.
+            prop_assert!(encode(&cut_text).len() <= bytes + 2);
+            prop_assert!(cut_text == text || cut_text.ends_with('…'));
+        }
+    }
+}

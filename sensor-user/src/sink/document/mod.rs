@@ -1,0 +1,222 @@
+//! The document a program gets for a message: one JSON object in the terms of the Elastic Common
+//! Schema (ECS 8.11, <https://www.elastic.co/guide/en/ecs/8.11/ecs-field-reference.html>), nested.
+//!
+//! `kind` at the top tells what it is before anything else is read. What ECS has no field for
+//! stands under `tidewaiter`, whose layout counts up in `tidewaiter.schema` when a field changes its
+//! meaning or goes away; new fields may come at any time. Fields that are not known are left out,
+//! never empty. Key order is fixed, most important first.
+//!
+//! Text from watched processes is carried as it is; only [`json`](super::json) escapes.
+
+mod alert;
+mod fit;
+mod notice;
+mod part;
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+pub use fit::fit;
+pub use part::{
+    Container, CoverageReport, Destination, EffectiveUser, Event, File, Hash, Hook, Host, HostSystem, Image,
+    Lineage, LossReport, Network, Orchestrator, Parent, Process, Refusal, Related, Resource, Rule, Source,
+    StepAction, StepReport, Stopped, Tactic, Technique, Threat, User,
+};
+
+use super::Origin;
+use crate::alert::{Message, Subject};
+
+/// Layout of everything under `tidewaiter`.
+pub const SCHEMA: u32 = 1;
+
+/// Version of ECS whose field meanings are followed.
+const ECS_VERSION: &str = "8.11.0";
+
+/// One message as a document.
+#[derive(Clone, Debug, Serialize)]
+pub struct Document<'a> {
+    /// RFC 3339, UTC, microseconds.
+    #[serde(rename = "@timestamp")]
+    pub timestamp: String,
+    pub kind: Kind,
+    /// The whole thing in one sentence.
+    pub message: Cow<'a, str>,
+    pub event: Event,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<Rule<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threat: Option<Threat<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container: Option<Container<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub orchestrator: Option<Orchestrator<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub process: Option<Process<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub destination: Option<Destination>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<Network>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<File<'a>>,
+    pub host: Host<'a>,
+    pub agent: Agent,
+    pub ecs: Ecs,
+    pub tidewaiter: Tidewaiter<'a>,
+}
+
+/// What a document is; MSGID in syslog.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    Alert,
+    Coverage,
+    Loss,
+    Stopped,
+}
+
+impl Kind {
+    /// As in the document.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Alert => "alert",
+            Self::Coverage => "coverage",
+            Self::Loss => "loss",
+            Self::Stopped => "stopped",
+        }
+    }
+
+    /// What a message is.
+    #[must_use]
+    pub fn of(message: &Message) -> Self {
+        match message {
+            Message::Alert(_) => Self::Alert,
+            Message::Notice(notice) => match notice.subject {
+                Subject::Coverage(_) => Self::Coverage,
+                Subject::Loss(_) => Self::Loss,
+                Subject::Stopped { .. } => Self::Stopped,
+            },
+        }
+    }
+}
+
+/// `agent`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Agent {
+    pub r#type: &'static str,
+    pub version: &'static str,
+}
+
+/// `ecs`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Ecs {
+    pub version: &'static str,
+}
+
+/// What ECS has no field for.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Tidewaiter<'a> {
+    pub schema: u32,
+    /// The document was cut to fit a frame: lists may be shorter, texts may end in `…`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub truncated: bool,
+    /// The detection's folder under `rules/`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detection: Option<Cow<'a, str>>,
+    /// All names of the executable, the resolved one first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<Cow<'a, str>>,
+    /// The executable lives in memory only (`memfd_create`).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub executable_memfd: bool,
+    /// The executable has no name any more.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub executable_deleted: bool,
+    /// The executable is not part of the container's image.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub executable_upper_layer: bool,
+    /// The kernel half cut the arguments.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub arguments_truncated: bool,
+    /// A runtime's own state knows the container; false: only a cgroup path says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container_verified: Option<bool>,
+    /// Files in the order in which they were touched.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<Cow<'a, str>>,
+    /// What happened, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<StepReport<'a>>,
+    /// Steps that are not listed.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub steps_omitted: u32,
+    /// Ancestors, the parent first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lineage: Vec<Lineage<'a>>,
+    /// Other detections that matched in the same process tree.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub related: Vec<Related<'a>>,
+    /// Fields that were not known in time.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pending: Vec<&'static str>,
+    /// What to do now.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub response: Vec<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub false_positives: Vec<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub coverage: Option<CoverageReport<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub losses: Vec<LossReport<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<Stopped>,
+}
+
+impl<'a> Document<'a> {
+    /// The whole document, nothing cut.
+    #[must_use]
+    pub fn new(message: &'a Message, origin: &'a Origin) -> Self {
+        match message {
+            Message::Alert(alert) => alert::document(alert, origin),
+            Message::Notice(notice) => notice::document(notice, origin),
+        }
+    }
+
+    /// A document with what every kind has.
+    fn bare(time: Timestamp, kind: Kind, message: Cow<'a, str>, event: Event, origin: &'a Origin) -> Self {
+        Self {
+            timestamp: format!("{time:.6}"),
+            kind,
+            message,
+            event,
+            rule: None,
+            threat: None,
+            container: None,
+            orchestrator: None,
+            process: None,
+            source: None,
+            destination: None,
+            network: None,
+            file: None,
+            host: Host {
+                hostname: Cow::Borrowed(&origin.hostname),
+                os: HostSystem { r#type: "linux", kernel: Cow::Borrowed(&origin.kernel) },
+            },
+            agent: Agent { r#type: "tidewaiter", version: origin.version },
+            ecs: Ecs { version: ECS_VERSION },
+            tidewaiter: Tidewaiter { schema: SCHEMA, ..Tidewaiter::default() },
+        }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,320 @@
+//! The parts of a document. Each struct is an ECS object of the same name unless its doc says
+//! otherwise; fields are ECS's.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use serde::Serialize;
+use uuid::Uuid;
+
+/// `event`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Event {
+    pub id: Uuid,
+    /// ECS's kind (`alert`, `state`, `metric`, `event`), coarser than the document's own.
+    pub kind: &'static str,
+    pub category: Vec<&'static str>,
+    pub r#type: Vec<&'static str>,
+    /// Counts the messages of this run from 1.
+    pub sequence: u64,
+    /// 0 informational, 25 low, 50 medium, 75 high, 100 critical.
+    pub severity: u8,
+    /// From the first step to the last, nanoseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration: Option<u64>,
+    pub module: &'static str,
+    pub dataset: String,
+}
+
+/// `rule`: the Sigma rule of the gravest match.
+#[derive(Clone, Debug, Serialize)]
+pub struct Rule<'a> {
+    pub id: Cow<'a, str>,
+    /// The rule's title.
+    pub name: Cow<'a, str>,
+    /// Sigma's level, as lowered where it happened outside a container (not in ECS).
+    pub level: &'static str,
+}
+
+/// `threat`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Threat<'a> {
+    pub framework: &'static str,
+    pub technique: Technique<'a>,
+    pub tactic: Tactic<'a>,
+}
+
+/// `threat.technique`. Sub-techniques stand under their full id, as the rule's tags have them.
+#[derive(Clone, Debug, Serialize)]
+pub struct Technique<'a> {
+    pub id: Vec<Cow<'a, str>>,
+}
+
+/// `threat.tactic`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Tactic<'a> {
+    pub name: Vec<Cow<'a, str>>,
+}
+
+/// `container`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Container<'a> {
+    pub id: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<Image<'a>>,
+    pub runtime: crate::state::container::Runtime,
+}
+
+/// `container.image`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Image<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hash: Option<Hash<'a>>,
+}
+
+/// `container.image.hash`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Hash<'a> {
+    pub all: Vec<Cow<'a, str>>,
+}
+
+/// `orchestrator`: the pod.
+#[derive(Clone, Debug, Serialize)]
+pub struct Orchestrator<'a> {
+    pub r#type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<Cow<'a, str>>,
+    pub resource: Resource<'a>,
+}
+
+/// `orchestrator.resource`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Resource<'a> {
+    pub r#type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<Cow<'a, str>>,
+}
+
+/// `process`: the one that the gravest match is about.
+#[derive(Clone, Debug, Serialize)]
+pub struct Process<'a> {
+    pub pid: u32,
+    /// The pid and its start: pids are used again, this is not.
+    pub entity_id: String,
+    /// Last component of the executable.
+    pub name: Cow<'a, str>,
+    /// As the kernel resolved it; other names are in `tidewaiter.images`.
+    pub executable: Cow<'a, str>,
+    pub command_line: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub args: Vec<Cow<'a, str>>,
+    pub args_count: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub working_directory: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start: Option<String>,
+    pub user: User<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Parent<'a>>,
+}
+
+/// `process.user`; ids are strings in ECS.
+#[derive(Clone, Debug, Serialize)]
+pub struct User<'a> {
+    pub id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<Cow<'a, str>>,
+    /// Only where it differs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub effective: Option<EffectiveUser>,
+}
+
+/// `process.user.effective`.
+#[derive(Clone, Debug, Serialize)]
+pub struct EffectiveUser {
+    pub id: String,
+}
+
+/// `process.parent`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Parent<'a> {
+    pub pid: u32,
+    pub entity_id: String,
+    pub name: Cow<'a, str>,
+    pub executable: Cow<'a, str>,
+    pub command_line: Cow<'a, str>,
+}
+
+/// An ancestor in `tidewaiter.lineage`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Lineage<'a> {
+    pub pid: u32,
+    pub entity_id: String,
+    pub executable: Cow<'a, str>,
+    pub command_line: Cow<'a, str>,
+    /// Id of its container: absent where the lineage has left it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container: Option<Cow<'a, str>>,
+}
+
+/// `source`: the watched process's end.
+#[derive(Clone, Debug, Serialize)]
+pub struct Source {
+    /// Payload bytes sent.
+    pub bytes: u64,
+}
+
+/// `destination`: the other end.
+#[derive(Clone, Debug, Serialize)]
+pub struct Destination {
+    pub ip: IpAddr,
+    pub port: u16,
+    /// Payload bytes received from it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+}
+
+/// `network`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Network {
+    pub transport: &'static str,
+    pub r#type: &'static str,
+}
+
+/// `file`: the first one touched; all are in `tidewaiter.files`.
+#[derive(Clone, Debug, Serialize)]
+pub struct File<'a> {
+    pub path: Cow<'a, str>,
+}
+
+/// `host`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Host<'a> {
+    pub hostname: Cow<'a, str>,
+    pub os: HostSystem<'a>,
+}
+
+/// `host.os`.
+#[derive(Clone, Debug, Serialize)]
+pub struct HostSystem<'a> {
+    pub r#type: &'static str,
+    pub kernel: Cow<'a, str>,
+}
+
+/// A step in `tidewaiter.steps`.
+#[derive(Clone, Debug, Serialize)]
+pub struct StepReport<'a> {
+    /// Since `@timestamp`, nanoseconds.
+    pub offset_ns: u64,
+    pub pid: u32,
+    pub program: Cow<'a, str>,
+    #[serde(flatten)]
+    pub action: StepAction<'a>,
+}
+
+/// What was done in a step; `action` tells which.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "action", rename_all = "lowercase")]
+pub enum StepAction<'a> {
+    Executed {
+        command_line: Cow<'a, str>,
+    },
+    Connected {
+        transport: &'static str,
+        ip: IpAddr,
+        port: u16,
+    },
+    Disconnected {
+        ip: IpAddr,
+        port: u16,
+        bytes_sent: u64,
+        bytes_received: u64,
+    },
+    Opened {
+        path: Cow<'a, str>,
+    },
+    Wrote {
+        path: Cow<'a, str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        size: Option<u64>,
+    },
+    Renamed {
+        from: Cow<'a, str>,
+        to: Cow<'a, str>,
+    },
+    Exited {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        status: Option<u8>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        signal: Option<u8>,
+    },
+}
+
+/// Another match in the same process tree, in `tidewaiter.related`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Related<'a> {
+    pub id: Cow<'a, str>,
+    pub name: Cow<'a, str>,
+    pub level: &'static str,
+    pub technique: Vec<Cow<'a, str>>,
+}
+
+/// `tidewaiter.coverage`: what is attached, and what that leaves unseen.
+#[derive(Clone, Debug, Serialize)]
+pub struct CoverageReport<'a> {
+    pub hooks_attached: usize,
+    pub hooks_missing: usize,
+    pub detections: usize,
+    pub processes: usize,
+    pub containers: usize,
+    pub start_ms: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing_offsets: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hooks: Vec<Hook<'a>>,
+}
+
+/// A row of `tidewaiter.coverage.hooks`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Hook<'a> {
+    pub purpose: &'static str,
+    /// Absent: nothing could be attached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attached: Option<Cow<'a, str>>,
+    /// 1 is the best.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tier: Option<u8>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<Refusal<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weakens: Option<&'static str>,
+}
+
+/// A better attach point that was refused.
+#[derive(Clone, Debug, Serialize)]
+pub struct Refusal<'a> {
+    pub attach_point: Cow<'a, str>,
+    pub reason: Cow<'a, str>,
+}
+
+/// A row of `tidewaiter.losses`.
+#[derive(Clone, Debug, Serialize)]
+pub struct LossReport<'a> {
+    /// Kind of record, or the place.
+    pub what: Cow<'a, str>,
+    pub count: u64,
+    pub reason: &'static str,
+}
+
+/// `tidewaiter.stopped`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Stopped {
+    pub alerts: u64,
+    pub events: u64,
+}

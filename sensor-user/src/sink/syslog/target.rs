@@ -1,0 +1,145 @@
+//! Which receiver, from one word of configuration: `udp://host:port`, `tcp://host:port`,
+//! `unix:///dev/log`.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// A syslog receiver.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum SyslogTarget {
+    /// RFC 5426: one message a datagram.
+    Udp { host: String, port: u16 },
+    /// RFC 6587 with octet counting.
+    Tcp { host: String, port: u16 },
+    /// A local datagram socket, in the form of RFC 3164.
+    Unix { path: PathBuf },
+}
+
+/// Why a word is no receiver.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{text}` is no syslog receiver: {reason}; write udp://HOST:PORT, tcp://HOST:PORT or unix:///dev/log"
+)]
+pub struct SyslogTargetError {
+    pub text: String,
+    pub reason: &'static str,
+}
+
+/// Port of RFC 5426 and of what listens for RFC 6587 by habit (there is no assigned one).
+const PORT_DEFAULT: u16 = 514;
+
+impl FromStr for SyslogTarget {
+    type Err = SyslogTargetError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let fault = |reason| SyslogTargetError { text: text.to_owned(), reason };
+        let (scheme, place) = text.split_once("://").ok_or_else(|| fault("it has no scheme"))?;
+        match scheme {
+            "udp" => authority(place).map(|(host, port)| Self::Udp { host, port }).map_err(fault),
+            "tcp" => authority(place).map(|(host, port)| Self::Tcp { host, port }).map_err(fault),
+            "unix" if place.starts_with('/') && place.len() > 1 => Ok(Self::Unix { path: place.into() }),
+            "unix" => Err(fault("the path of a local socket starts with a slash (three in all)")),
+            "tls" => Err(fault("TLS is not supported yet")),
+            _ => Err(fault("its scheme is none of udp, tcp, unix")),
+        }
+    }
+}
+
+/// `host`, `host:port`, `[::1]:port`; without a port [`PORT_DEFAULT`].
+fn authority(text: &str) -> Result<(String, u16), &'static str> {
+    let (host, rest) = match text.strip_prefix('[') {
+        Some(bracketed) => {
+            let (host, rest) = bracketed.split_once(']').ok_or("a bracket is not closed")?;
+            host.parse::<std::net::Ipv6Addr>().map_err(|_| "between the brackets stands no IPv6 address")?;
+            (host, rest)
+        }
+        None => match text.find(':') {
+            Some(at) => text.split_at(at),
+            None => (text, ""),
+        },
+    };
+    let port = match rest.strip_prefix(':') {
+        Some(port) if port.contains(':') => return Err("an IPv6 address stands in brackets"),
+        Some(port) => {
+            port.parse().ok().filter(|port| *port != 0).ok_or("its port is no number from 1 to 65535")?
+        }
+        None if rest.is_empty() => PORT_DEFAULT,
+        None => return Err("behind the address stands something else than a port"),
+    };
+    if host.is_empty() {
+        return Err("it names no host");
+    }
+    if !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:".contains(&byte)) {
+        return Err("its host holds a character that no host name has");
+    }
+    Ok((host.to_owned(), port))
+}
+
+impl fmt::Display for SyslogTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (scheme, host, port) = match self {
+            Self::Udp { host, port } => ("udp", host, port),
+            Self::Tcp { host, port } => ("tcp", host, port),
+            Self::Unix { path } => return write!(f, "unix://{}", path.display()),
+        };
+        if host.contains(':') {
+            write!(f, "{scheme}://[{host}]:{port}")
+        } else {
+            write!(f, "{scheme}://{host}:{port}")
+        }
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for SyslogTarget {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_and_writes() {
+        for (text, shown) in [
+            ("udp://127.0.0.1:5514", "udp://127.0.0.1:5514"),
+            ("tcp://log.example.org:601", "tcp://log.example.org:601"),
+            ("udp://loghost", "udp://loghost:514"),
+            ("tcp://[::1]:6514", "tcp://[::1]:6514"),
+            ("udp://[2001:db8::1]", "udp://[2001:db8::1]:514"),
+            ("unix:///dev/log", "unix:///dev/log"),
+        ] {
+            let target: SyslogTarget = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
+            assert_eq!(target.to_string(), shown);
+            assert_eq!(shown.parse(), Ok(target));
+        }
+    }
+
+    #[test]
+    fn refuses_with_the_reason() {
+        for (text, reason) in [
+            ("127.0.0.1:514", "no scheme"),
+            ("http://a:1", "none of udp, tcp, unix"),
+            ("tls://a:6514", "not supported yet"),
+            ("udp://", "names no host"),
+            ("udp://:514", "names no host"),
+            ("udp://a:0", "no number from 1"),
+            ("udp://a:70000", "no number from 1"),
+            ("udp://a:b", "no number from 1"),
+            ("udp://::1:514", "in brackets"),
+            ("tcp://[::1", "not closed"),
+            ("tcp://[a]:1", "no IPv6 address"),
+            ("tcp://[::1]514", "something else than a port"),
+            ("udp://a/b:1", "no host name has"),
+            ("udp://a b:1", "no host name has"),
+            ("unix://dev/log", "starts with a slash"),
+            ("unix:///", "starts with a slash"),
+        ] {
+            let error = text.parse::<SyslogTarget>().expect_err(text).to_string();
+            assert!(error.contains(reason) && error.contains(text), "{text}: {error}");
+        }
+    }
+}

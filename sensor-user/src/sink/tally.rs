@@ -1,0 +1,95 @@
+//! The account of one sink: accepted = delivered + lost + outstanding, always.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::alert::Loss;
+
+/// Why a sink did not deliver a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LossReason {
+    /// It was too far behind.
+    QueueFull,
+    /// Its reader closed the other end.
+    Closed,
+    /// Writing failed for good.
+    WriteFailed,
+    /// The agent ended before it could be delivered.
+    Unsent,
+}
+
+impl LossReason {
+    const ALL: [Self; 4] = [Self::QueueFull, Self::Closed, Self::WriteFailed, Self::Unsent];
+
+    /// In a few words, as [`Loss::reason`] has it.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::QueueFull => "queue full",
+            Self::Closed => "closed by its reader",
+            Self::WriteFailed => "write failed",
+            Self::Unsent => "unsent when the agent ended",
+        }
+    }
+}
+
+/// Counters of one sink, shared by the agent's end and the sink's.
+#[derive(Debug, Default)]
+pub struct Tally {
+    accepted: AtomicU64,
+    /// Delivered or lost.
+    settled: AtomicU64,
+    queue_full: AtomicU64,
+    closed: AtomicU64,
+    write_failed: AtomicU64,
+    unsent: AtomicU64,
+}
+
+// Relaxed throughout: each counter is read for its own value only, nothing is ordered by it.
+impl Tally {
+    /// A message was meant for this sink.
+    pub(crate) fn accept(&self) {
+        self.accepted.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One message reached its receiver, as far as the transport can tell.
+    pub(crate) fn deliver(&self) {
+        self.settled.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// `count` messages will never reach it.
+    pub(crate) fn lose(&self, reason: LossReason, count: u64) {
+        self.counter(reason).fetch_add(count, Ordering::Relaxed);
+        self.settled.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// Accepted and neither delivered nor lost yet.
+    #[must_use]
+    pub fn outstanding(&self) -> u64 {
+        self.accepted.load(Ordering::Relaxed).saturating_sub(self.settled.load(Ordering::Relaxed))
+    }
+
+    /// The sink has ended: what is outstanding stays undelivered.
+    pub(crate) fn lose_outstanding(&self) {
+        self.lose(LossReason::Unsent, self.outstanding());
+    }
+
+    /// Losses since the last call, one row a reason.
+    pub(crate) fn take_losses(&self, name: &str) -> Vec<Loss> {
+        LossReason::ALL
+            .into_iter()
+            .filter_map(|reason| {
+                let count = self.counter(reason).swap(0, Ordering::Relaxed);
+                (count > 0).then(|| Loss { what: name.to_owned(), count, reason: reason.text() })
+            })
+            .collect()
+    }
+
+    fn counter(&self, reason: LossReason) -> &AtomicU64 {
+        match reason {
+            LossReason::QueueFull => &self.queue_full,
+            LossReason::Closed => &self.closed,
+            LossReason::WriteFailed => &self.write_failed,
+            LossReason::Unsent => &self.unsent,
+        }
+    }
+}
