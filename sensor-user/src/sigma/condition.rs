@@ -36,7 +36,7 @@ pub(super) fn parse(text: &str, selections: &[Selection], used: &mut [bool]) -> 
     let expression = parser.alternatives()?;
     match parser.peek() {
         None => Ok(expression),
-        Some(token) => Err(parser.refuse(token, unexpected(token.text), join_help(token.text))),
+        Some(token) => Err(refuse(token, unexpected(token.text), join_help(token.text))),
     }
 }
 
@@ -112,11 +112,6 @@ impl<'a> Parser<'a, '_> {
         found
     }
 
-    #[expect(clippy::unused_self, reason = "reads as the parser's refusal where it is raised")]
-    fn refuse(&self, token: Token<'_>, message: impl Into<String>, help: Option<String>) -> Refusal {
-        Refusal { offset: token.offset, len: token.text.len(), message: message.into(), help }
-    }
-
     fn refuse_end(&self) -> Refusal {
         let help = Some("a search identifier must follow".to_owned());
         let message =
@@ -147,11 +142,7 @@ impl<'a> Parser<'a, '_> {
         }
         self.depth += 1;
         if self.depth > DEPTH_MAX {
-            return Err(self.refuse(
-                token,
-                format!("the condition nests deeper than {DEPTH_MAX} levels"),
-                None,
-            ));
+            return Err(refuse(token, format!("the condition nests deeper than {DEPTH_MAX} levels"), None));
         }
         let expression = if token.text == "not" {
             Expression::Not(Box::new(self.negation()?))
@@ -159,8 +150,8 @@ impl<'a> Parser<'a, '_> {
             let inner = self.alternatives()?;
             match self.next() {
                 Some(Token { text: ")", .. }) => inner,
-                Some(other) => return Err(self.refuse(other, unexpected(other.text), join_help(other.text))),
-                None => return Err(self.refuse(token, "this parenthesis is never closed", None)),
+                Some(other) => return Err(refuse(other, unexpected(other.text), join_help(other.text))),
+                None => return Err(refuse(token, "this parenthesis is never closed", None)),
             }
         };
         self.depth -= 1;
@@ -173,7 +164,7 @@ impl<'a> Parser<'a, '_> {
             return self.quantified(token);
         }
         if token.text == ")" || WORDS.contains(&token.text) {
-            return Err(self.refuse(
+            return Err(refuse(
                 token,
                 unexpected(token.text),
                 Some("a search identifier must stand here".into()),
@@ -194,7 +185,7 @@ impl<'a> Parser<'a, '_> {
         } else {
             did_you_mean(token.text, self.names())
         };
-        self.refuse(token, format!("there is no search identifier `{}`", token.text), help)
+        refuse(token, format!("there is no search identifier `{}`", token.text), help)
     }
 
     fn names(&self) -> impl Iterator<Item = &str> {
@@ -220,7 +211,7 @@ impl<'a> Parser<'a, '_> {
                 Ok(least) if least > 0 => Some(least),
                 _ => {
                     let help = Some("write `1 of`, `all of` or another number from 1".to_owned());
-                    return Err(self.refuse(quantifier, format!("`{number} of` counts nothing"), help));
+                    return Err(refuse(quantifier, format!("`{number} of` counts nothing"), help));
                 }
             },
         };
@@ -237,11 +228,11 @@ impl<'a> Parser<'a, '_> {
         if chosen.is_empty() {
             let help =
                 nearest(target.text.trim_matches('*'), self.names()).map(|name| format!("there is `{name}`"));
-            return Err(self.refuse(target, format!("no search identifier matches `{}`", target.text), help));
+            return Err(refuse(target, format!("no search identifier matches `{}`", target.text), help));
         }
         if let Some(least) = least.filter(|least| *least > chosen.len()) {
             let message = format!("`{least} of` can never hold: `{}` names {}", target.text, chosen.len());
-            return Err(self.refuse(quantifier, message, None));
+            return Err(refuse(quantifier, message, None));
         }
         let parts: Vec<_> = chosen.into_iter().map(|position| self.take_selection(position)).collect();
         Ok(match least {
@@ -250,6 +241,10 @@ impl<'a> Parser<'a, '_> {
             Some(least) => Expression::AtLeast(least, parts),
         })
     }
+}
+
+fn refuse(token: Token<'_>, message: impl Into<String>, help: Option<String>) -> Refusal {
+    Refusal { offset: token.offset, len: token.text.len(), message: message.into(), help }
 }
 
 fn unexpected(word: &str) -> String {
