@@ -6,9 +6,12 @@
 use super::expression::Expression;
 use super::suggestion::{did_you_mean, nearest};
 
-/// Deepest nesting of parentheses and `not`. The public rules need four; running a condition
+/// Deepest nesting of parentheses and `not`. All public rules load under it; running a condition
 /// recurses as deep.
 const DEPTH_MAX: usize = 32;
+/// Most questions one rule may ask of a record, counting each mention. All public rules load under
+/// this bound; without one a small file could unfold to gigabytes.
+pub(super) const QUESTIONS_MAX: usize = 50_000;
 /// Words that cannot name a search identifier.
 const WORDS: [&str; 3] = ["and", "or", "not"];
 
@@ -32,7 +35,7 @@ pub(super) struct Selection {
 ///
 /// Names of the selections that were used are added to `used`, by position.
 pub(super) fn parse(text: &str, selections: &[Selection], used: &mut [bool]) -> Result<Expression, Refusal> {
-    let mut parser = Parser { text, tokens: tokens(text)?, at: 0, depth: 0, selections, used };
+    let mut parser = Parser { text, tokens: tokens(text)?, at: 0, depth: 0, questions: 0, selections, used };
     let expression = parser.alternatives()?;
     match parser.peek() {
         None => Ok(expression),
@@ -91,6 +94,8 @@ struct Parser<'a, 's> {
     tokens: Vec<Token<'a>>,
     at: usize,
     depth: usize,
+    /// Tests in what was read so far.
+    questions: usize,
     selections: &'s [Selection],
     used: &'s mut [bool],
 }
@@ -173,7 +178,7 @@ impl<'a> Parser<'a, '_> {
         let Some(position) = self.selections.iter().position(|selection| selection.name == token.text) else {
             return Err(self.unknown(token));
         };
-        Ok(self.take_selection(position))
+        self.take_selection(token, position)
     }
 
     fn unknown(&self, token: Token<'_>) -> Refusal {
@@ -192,14 +197,19 @@ impl<'a> Parser<'a, '_> {
         self.selections.iter().map(|selection| selection.name.as_str())
     }
 
-    fn take_selection(&mut self, position: usize) -> Expression {
+    fn take_selection(&mut self, token: Token<'_>, position: usize) -> Result<Expression, Refusal> {
         if let Some(used) = self.used.get_mut(position) {
             *used = true;
         }
         // `position` comes from the same list; an empty "or" is false.
-        self.selections
-            .get(position)
-            .map_or(Expression::Or(Vec::new()), |selection| selection.expression.clone())
+        let taken = self.selections.get(position);
+        let expression = taken.map_or(Expression::Or(Vec::new()), |selection| selection.expression.clone());
+        expression.for_each_test(&mut |_| self.questions += 1);
+        if self.questions > QUESTIONS_MAX {
+            let message = format!("with this the condition asks more than {QUESTIONS_MAX} questions");
+            return Err(refuse(token, message, Some("name each search identifier once".into())));
+        }
+        Ok(expression)
     }
 
     /// `1 of x*`, `all of them`, `3 of x*`; `any` is `1`.
@@ -234,7 +244,8 @@ impl<'a> Parser<'a, '_> {
             let message = format!("`{least} of` can never hold: `{}` names {}", target.text, chosen.len());
             return Err(refuse(quantifier, message, None));
         }
-        let parts: Vec<_> = chosen.into_iter().map(|position| self.take_selection(position)).collect();
+        let parts = chosen.into_iter().map(|position| self.take_selection(target, position));
+        let parts = parts.collect::<Result<Vec<_>, _>>()?;
         Ok(match least {
             None => Expression::all_of(parts),
             Some(1) => Expression::any_of(parts),

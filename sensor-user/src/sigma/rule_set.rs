@@ -103,6 +103,7 @@ impl Loader<'_> {
             taxonomy: self.taxonomy,
             tests: &mut self.tests,
             diagnostics: &mut self.diagnostics,
+            questions: 0,
         };
         // `---` at the end of a file makes an empty document, which says nothing.
         let rules: Vec<_> = documents.iter().filter(|node| !matches!(node.data, Data::Null)).collect();
