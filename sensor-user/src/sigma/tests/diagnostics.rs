@@ -94,6 +94,12 @@ fn a_mistake_hides_no_other_and_refuses_the_set() {
         found.iter().map(|diagnostic| (diagnostic.source.as_str(), diagnostic.line)).collect();
     assert_eq!(places[1..], [("two.yml", 7), ("two.yml", 9), ("two.yml", 17)], "{found:#?}");
     assert_eq!(places[0].0, "broken.yml");
+    let found = refused(&(item("Usr: x") + "levle: high\n"));
+    assert_eq!(
+        found.iter().map(|diagnostic| diagnostic.line).collect::<Vec<_>>(),
+        [7, 9],
+        "in order of place"
+    );
     assert_eq!(load(&good).unwrap().rules().len(), 1);
 }
 
