@@ -145,7 +145,7 @@ pub(crate) const HOSTILE: &str = "x\u{1b}[2J\u{1b}]0;owned\u{7}\n<10>1 - forged 
 
 /// Every text of an alert that a watched process or a rule's author controls, hostile and long.
 pub(crate) fn hostile() -> Alert {
-    let text = || HOSTILE.repeat(60);
+    let text = || HOSTILE.repeat(24);
     let mut alert = alert();
     let evil = |pid| {
         Arc::new(Process {
@@ -158,7 +158,7 @@ pub(crate) fn hostile() -> Alert {
                 upper_layer: true,
                 file: None,
             },
-            arguments: (0..50).map(|_| text()).collect(),
+            arguments: (0..6).map(|_| text()).collect(),
             arguments_truncated: true,
             directory: Some(text()),
             comm: text(),
@@ -184,12 +184,12 @@ pub(crate) fn hostile() -> Alert {
         title: text(),
         name: text(),
         level: Level::Critical,
-        techniques: (0..20).map(|_| text()).collect(),
-        tactics: (0..20).map(|_| text()).collect(),
-        false_positives: (0..20).map(|_| text()).collect(),
-        response: (0..20).map(|_| text()).collect(),
+        techniques: (0..8).map(|_| text()).collect(),
+        tactics: (0..8).map(|_| text()).collect(),
+        false_positives: (0..8).map(|_| text()).collect(),
+        response: (0..8).map(|_| text()).collect(),
     };
-    alert.related = vec![alert.detection.clone(); 20];
+    alert.related = vec![alert.detection.clone(); 8];
     let steps = [
         Action::Executed { command_line: text() },
         Action::Opened { path: text() },
@@ -197,7 +197,7 @@ pub(crate) fn hostile() -> Alert {
         Action::Renamed { from: text(), to: text() + "r" },
         Action::Exited { status: None, signal: Some(9) },
     ];
-    alert.steps.extend(steps.into_iter().cycle().take(200).map(|action| Step {
+    alert.steps.extend(steps.into_iter().cycle().take(60).map(|action| Step {
         offset: u64::MAX,
         pid: 1,
         program: text(),

@@ -47,7 +47,7 @@ fn run(format: Format, origin: &Origin, mut inbox: Inbox, out: &mut impl Write) 
         };
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
             Ok(()) => {
-                inbox.tally.deliver();
+                inbox.tally.deliver(1);
                 failing = false;
             }
             Err(error) if error.kind() == ErrorKind::BrokenPipe => {
