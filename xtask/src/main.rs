@@ -1,2 +1,107 @@
-//! The one door.
-fn main() {}
+//! The one door: `cargo xtask <task>` builds, runs and checks Tidewaiter, for people and for CI alike.
+//!
+//! Each task is one file. A task that lacks something calls `setup`, which says what it does and why. Nothing
+//! here is part of the sensor.
+
+mod run;
+mod build;
+mod test;
+mod vm;
+mod tidy;
+mod setup;
+mod toolchain;
+mod package;
+mod lab;
+mod guest;
+mod verdict;
+mod command;
+mod progress;
+mod place;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::place::Place;
+
+/// Builds, runs and checks Tidewaiter.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", disable_help_subcommand = true)]
+struct Words {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Build everything and run the sensor here (root); this is where to start
+    ///
+    /// Installs what the build lacks, builds both halves in release and becomes `tidewaiter run`.
+    Run {
+        /// Words for `tidewaiter run`, after `--`
+        #[arg(last = true)]
+        words: Vec<String>,
+    },
+    /// Build the kernel half and the agent
+    ///
+    /// The kernel half is compiled for bpfel-unknown-none, linked by bpf-linker and embedded in the agent.
+    Build {
+        /// Optimised, as users run it: target/release/tidewaiter
+        #[arg(long)]
+        release: bool,
+    },
+    /// Run every check: formatting, house rules, lints, unit, replay, live and vm tests (root)
+    ///
+    /// Parts that this machine cannot run are told with their reason. The last line sums up all tests.
+    Test {
+        /// Only these parts
+        parts: Vec<test::Choice>,
+    },
+    /// Boot another kernel in QEMU and see that a transfer in a container is alerted there (root)
+    ///
+    /// With a command after `--` it runs that in the guest instead and shows its output:
+    /// `cargo xtask vm --kernel 5.10 -- ls /sys/kernel/btf`
+    Vm {
+        /// A kernel the lab knows: 6.1, 5.10, 6.12
+        #[arg(long, default_value = "6.1")]
+        kernel: String,
+        /// A shell command for the guest, after `--`
+        #[arg(last = true)]
+        command: Vec<String>,
+    },
+    /// Check the rules of the house that no compiler checks
+    Tidy,
+    /// Install what building and testing need, and make the lab (root)
+    ///
+    /// The other tasks call this for what they lack. What is there is left alone. The host gets the eBPF tool
+    /// chain and, where missing, docker, debootstrap and ip; QEMU, rsyslog, servers and kernels lie in
+    /// target/lab.
+    Setup {
+        /// Also fetch this kernel for `vm`; `all` for every one the lab knows
+        #[arg(long, value_name = "VERSION")]
+        kernel: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    match perform(Words::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            progress::failure(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(task: Task) -> Result<()> {
+    let place = Place::find();
+    match task {
+        Task::Run { words } => run::run(&place, &words),
+        Task::Build { release } => build::build(&place, release),
+        Task::Test { parts } => test::test(&place, &parts),
+        Task::Vm { kernel, command } => vm::run(&place, &kernel, &command),
+        Task::Tidy => tidy::tidy(&place),
+        Task::Setup { kernel } => setup::everything(&place, &lab::kernels(&kernel)?),
+    }
+}

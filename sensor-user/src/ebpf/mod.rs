@@ -1,1 +1,13 @@
-//! (to be written)
+//! The border to the kernel: loads the programs, attaches them by tier, reads the ring.
+//!
+//! `hook` is the table of what is observed and where; `load` walks it; `offset` answers where the
+//! running kernel keeps its fields. Nothing here knows what a record means.
+
+pub mod load;
+pub mod hook;
+pub mod offset;
+pub mod btf;
+pub mod ring;
+pub mod counter;
+pub mod fanotify;
+pub mod sys;

@@ -1,1 +1,14 @@
-//! (to be written)
+//! What is asked of the world: /proc, the container runtimes' files, mount tables, user names.
+//!
+//! Every function here does IO and returns values; `state` remembers them. Nothing waits for
+//! somebody else: no socket, no lock, no file that could be a pipe or be served by an observed
+//! process. Every read has a bound.
+
+pub mod capability;
+pub mod procfs;
+pub mod container;
+pub mod mount;
+pub mod user;
+mod file;
+
+pub use file::FileError;

@@ -1,6 +1,10 @@
 //! Containers as the agent knows them: an id from the cgroup at once, names when they arrive.
 
+mod table;
+
 use serde::Serialize;
+
+pub use table::{CONTAINER_KEPT, ContainerStats, ContainerTable};
 
 /// Which software runs a container, as far as its cgroup path or its state on disk tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -15,6 +19,22 @@ pub enum Runtime {
     Nspawn,
     /// A container id in a layout that does not tell whose it is (`/kubepods/.../<id>`).
     Unknown,
+}
+
+impl Runtime {
+    /// The name ECS's `container.runtime` and rules use.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Docker => "docker",
+            Self::Containerd => "containerd",
+            Self::Crio => "cri-o",
+            Self::Podman => "podman",
+            Self::Lxc => "lxc",
+            Self::Nspawn => "nspawn",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 /// What a cgroup path says about a container. Pure text, so a claim until a runtime confirms it.

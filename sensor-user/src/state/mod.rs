@@ -4,3 +4,5 @@
 
 pub mod process;
 pub mod container;
+pub mod cgroup_path;
+pub mod mount;

@@ -1,0 +1,174 @@
+//! Programs that start and end: scheduler tracepoints, the same in every tier and on every kernel.
+//! Raw tracepoints, because their arguments are plain numbers to the verifier and everything is
+//! read at offsets from BTF.
+
+use aya_ebpf::macros::raw_tracepoint;
+use aya_ebpf::programs::RawTracePointContext;
+use aya_log_ebpf::debug;
+use sensor_ebpf::wire::process::{Exec, Exit, Fork};
+use sensor_ebpf::wire::text::{PATH_MAX, Text};
+use sensor_ebpf::wire::{FileId, Kind};
+
+use crate::emit;
+use crate::map::{EXEC_SCRATCH, FACTS, Large};
+use crate::read::{Address, offset};
+use crate::task::Task;
+
+/// Magic of overlayfs (`OVERLAYFS_SUPER_MAGIC`, include/uapi/linux/magic.h).
+const OVERLAY_MAGIC: u64 = 0x794c_7630;
+/// Magic of tmpfs, on which memfds live (`TMPFS_MAGIC`, include/uapi/linux/magic.h).
+pub const TMPFS_MAGIC: u64 = 0x0102_1994;
+
+/// `TP_PROTO(struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm)`
+/// <https://github.com/torvalds/linux/blob/v6.12/include/trace/events/sched.h#L419>
+#[raw_tracepoint(tracepoint = "sched_process_exec")]
+pub fn process_exec(ctx: RawTracePointContext) -> i32 {
+    let Some(scratch) = EXEC_SCRATCH.get_ptr_mut(0) else { return 0 };
+    // SAFETY: the slot belongs to this program alone, which the kernel does not enter twice on a CPU.
+    let scratch = unsafe { &mut *scratch };
+    let task = Task(Address(ctx.arg(0)));
+    let old_tid: u32 = ctx.arg(1);
+    let bprm = Address(ctx.arg(2));
+    exec(task, old_tid, bprm, scratch);
+    let cut = scratch.position;
+    if cut as usize > PATH_MAX * 4 {
+        debug!(&ctx, "exec record of {} bytes", cut);
+    }
+    0
+}
+
+#[inline(always)]
+fn exec(task: Task, old_tid: u32, bprm: Address, scratch: &mut Large) {
+    let mask = Large::mask();
+    scratch.position = size_of::<Exec>() as u32;
+
+    let file = bprm.follow(offset!(bprm_file));
+    let mount = file.member(offset!(file_path)).follow(offset!(path_mnt));
+    let dentry = file.member(offset!(file_path)).follow(offset!(path_dentry));
+    let path = scratch.path(mask, mount, dentry);
+
+    let filename_at = bprm.follow(offset!(bprm_filename));
+    let interpreter_at = bprm.follow(offset!(bprm_interp));
+    let filename = scratch.string::<{ PATH_MAX as u32 }>(mask, filename_at);
+    let script = interpreter_at != filename_at;
+    let interpreter = if script { scratch.string::<256>(mask, interpreter_at) } else { Text::default() };
+
+    let directory_at = task.0.follow(offset!(task_fs)).member(offset!(fs_pwd));
+    let directory = scratch.path(
+        mask,
+        directory_at.follow(offset!(path_mnt)),
+        directory_at.follow(offset!(path_dentry)),
+    );
+
+    let (node, v1) = cgroup(task);
+    let cgroup = scratch.cgroup(mask, node);
+
+    let mm = task.0.follow(offset!(task_mm));
+    let start: u64 = mm.get(offset!(mm_arg_start)).unwrap_or(0);
+    let end: u64 = mm.get(offset!(mm_arg_end)).unwrap_or(0);
+    let arguments = scratch.arguments(start, end);
+
+    let inode = file.follow(offset!(file_inode));
+    let parent = task.parent();
+    // SAFETY: the area is larger than an Exec and aligned to 8.
+    let record = unsafe { &mut *scratch.bytes.as_mut_ptr().cast::<Exec>() };
+    record.header = task.header(Kind::ProcessExec, 0);
+    record.parent_start_time = parent.start_time();
+    record.parent_pid = parent.pid();
+    record.file = file_id(inode);
+    record.old_tid = old_tid;
+    record.links = inode.get(offset!(inode_links)).unwrap_or(1);
+    record.mode = inode.get::<u16>(offset!(inode_mode)).unwrap_or(0) as u32;
+    record.flags = flags(inode, record.links, script, v1);
+    record.argument_count = bprm.get(offset!(bprm_argc)).unwrap_or(0);
+    record.arguments_size = (end.saturating_sub(start)) as u32;
+    record.effective_uid = task.cred().get(offset!(cred_euid)).unwrap_or(0);
+    record.path = path;
+    record.filename = filename;
+    record.interpreter = interpreter;
+    record.directory = directory;
+    record.cgroup = cgroup;
+    record.arguments = arguments;
+    emit::scratch(Kind::ProcessExec, scratch);
+}
+
+/// The cgroup that tells the container: v2's, or where that is the root the v1 `pids` one.
+#[inline(always)]
+fn cgroup(task: Task) -> (Address, bool) {
+    let node = task.cgroup_node();
+    if !node.follow(offset!(kernfs_node_parent)).is_null() {
+        return (node, false);
+    }
+    (task.v1_cgroup_node(), true)
+}
+
+#[inline(always)]
+fn flags(inode: Address, links: u32, script: bool, v1: bool) -> u32 {
+    let magic: u64 = inode.follow(offset!(inode_super_block)).get(offset!(super_block_magic)).unwrap_or(0);
+    let mut flags = 0;
+    if links == 0 {
+        flags |= if magic == TMPFS_MAGIC { Exec::MEMFD } else { Exec::DELETED };
+    }
+    // `struct ovl_inode` has its upper dentry right behind `vfs_inode`... see `Facts::inode_size`.
+    let size = FACTS.load().inode_size;
+    if magic == OVERLAY_MAGIC && size != 0 && Address(inode.0 + size as u64).read::<u64>().unwrap_or(0) != 0 {
+        flags |= Exec::UPPER_LAYER;
+    }
+    if script {
+        flags |= Exec::SCRIPT;
+    }
+    if v1 {
+        flags |= Exec::CGROUP_V1;
+    }
+    flags
+}
+
+/// Which file an inode is.
+#[inline(always)]
+pub fn file_id(inode: Address) -> FileId {
+    FileId {
+        inode: inode.get(offset!(inode_number)).unwrap_or(0),
+        device: inode.follow(offset!(inode_super_block)).get(offset!(super_block_device)).unwrap_or(0),
+        generation: inode.get(offset!(inode_generation)).unwrap_or(0),
+    }
+}
+
+/// `TP_PROTO(struct task_struct *parent, struct task_struct *child)`
+/// <https://github.com/torvalds/linux/blob/v6.12/include/trace/events/sched.h#L382>
+#[raw_tracepoint(tracepoint = "sched_process_fork")]
+pub fn process_fork(ctx: RawTracePointContext) -> i32 {
+    let parent = Task(Address(ctx.arg(0)));
+    let child = Task(Address(ctx.arg(1)));
+    // A thread, not a process.
+    if child.pid() != child.tid() {
+        return 0;
+    }
+    let record = Fork {
+        header: parent.header(Kind::ProcessFork, size_of::<Fork>()),
+        child_start_time: child.start_time(),
+        child_cgroup_id: child.cgroup_id(),
+        child_pid: child.pid(),
+        child_pid_ns: child.pid_ns(),
+    };
+    emit::fixed(Kind::ProcessFork, &record);
+    0
+}
+
+/// `TP_PROTO(struct task_struct *p)`, since 6.17 `(p, bool group_dead)`
+/// <https://github.com/torvalds/linux/blob/v6.12/include/trace/events/sched.h#L325>
+#[raw_tracepoint(tracepoint = "sched_process_exit")]
+pub fn process_exit(ctx: RawTracePointContext) -> i32 {
+    let task = Task(Address(ctx.arg(0)));
+    // `do_exit` has already taken this thread off the count of live ones (kernel/exit.c).
+    let live: u32 = task.0.follow(offset!(task_signal)).get(offset!(signal_live)).unwrap_or(0);
+    if live != 0 {
+        return 0;
+    }
+    let record = Exit {
+        header: task.header(Kind::ProcessExit, size_of::<Exit>()),
+        code: task.0.get(offset!(task_exit_code)).unwrap_or(0),
+        reserved: 0,
+    };
+    emit::fixed(Kind::ProcessExit, &record);
+    0
+}

@@ -1,0 +1,134 @@
+//! Who: the identity of a task, from its own `task_struct`.
+
+use aya_ebpf::helpers::generated::{bpf_get_current_task, bpf_ktime_get_boot_ns};
+use sensor_ebpf::wire::{Actor, COMM_SIZE, Header, Kind, VERSION};
+
+use crate::map::FACTS;
+use crate::read::{Address, offset};
+
+/// A kernel thread (`PF_KTHREAD`, include/linux/sched.h): it writes pages back for others.
+const KERNEL_THREAD: u32 = 0x0020_0000;
+
+/// A `task_struct`.
+#[derive(Clone, Copy)]
+pub struct Task(pub Address);
+
+impl Task {
+    #[inline(always)]
+    pub fn current() -> Self {
+        // SAFETY: takes no argument and only returns a pointer.
+        Self(Address(unsafe { bpf_get_current_task() }))
+    }
+
+    #[inline(always)]
+    pub fn pid(self) -> u32 {
+        self.0.get(offset!(task_tgid)).unwrap_or(0)
+    }
+
+    #[inline(always)]
+    pub fn tid(self) -> u32 {
+        self.0.get(offset!(task_pid)).unwrap_or(0)
+    }
+
+    #[inline(always)]
+    pub fn is_kernel_thread(self) -> bool {
+        self.0.get::<u32>(offset!(task_flags)).unwrap_or(0) & KERNEL_THREAD != 0
+    }
+
+    /// The agent's own doings are not reported: they would make it watch itself.
+    #[inline(always)]
+    pub fn is_agent(self) -> bool {
+        let agent = FACTS.load().agent_pid;
+        agent != 0 && self.pid() == agent
+    }
+
+    /// Start of the thread group leader, `CLOCK_BOOTTIME` nanoseconds.
+    #[inline(always)]
+    pub fn start_time(self) -> u64 {
+        self.0.follow(offset!(task_group_leader)).get(offset!(task_start_boottime)).unwrap_or(0)
+    }
+
+    #[inline(always)]
+    pub fn parent(self) -> Self {
+        Self(self.0.follow(offset!(task_real_parent)))
+    }
+
+    #[inline(always)]
+    pub fn cred(self) -> Address {
+        self.0.follow(offset!(task_cred))
+    }
+
+    #[inline(always)]
+    pub fn pid_ns(self) -> u32 {
+        self.0
+            .follow(offset!(task_nsproxy))
+            .follow(offset!(nsproxy_pid_ns))
+            .get(offset!(pid_namespace_inum))
+            .unwrap_or(0)
+    }
+
+    #[inline(always)]
+    pub fn mnt_ns(self) -> u32 {
+        self.0
+            .follow(offset!(task_nsproxy))
+            .follow(offset!(nsproxy_mnt_ns))
+            .get(offset!(mnt_namespace_inum))
+            .unwrap_or(0)
+    }
+
+    /// The `kernfs_node` of the task's cgroup in the v2 hierarchy.
+    #[inline(always)]
+    pub fn cgroup_node(self) -> Address {
+        self.0
+            .follow(offset!(task_cgroups))
+            .follow(offset!(css_set_dfl_cgroup))
+            .follow(offset!(cgroup_kn))
+    }
+
+    /// The same in the v1 `pids` hierarchy, for hosts whose runtime leaves v2's root to everybody.
+    #[inline(always)]
+    pub fn v1_cgroup_node(self) -> Address {
+        let subsystem = FACTS.load().pids_subsystem;
+        if subsystem == 0 {
+            return Address::NULL;
+        }
+        let pointer = size_of::<u64>() as u64 * (subsystem - 1) as u64;
+        let table = self.0.follow(offset!(task_cgroups)).member(offset!(css_set_subsys));
+        let state = Address(Address(table.0 + pointer).read().unwrap_or(0));
+        state.follow(offset!(css_cgroup)).follow(offset!(cgroup_kn))
+    }
+
+    #[inline(always)]
+    pub fn cgroup_id(self) -> u64 {
+        self.cgroup_node().get(offset!(kernfs_node_id)).unwrap_or(0)
+    }
+
+    #[inline(always)]
+    pub fn actor(self) -> Actor {
+        let cred = self.cred();
+        Actor {
+            start_time: self.start_time(),
+            cgroup_id: self.cgroup_id(),
+            pid: self.pid(),
+            tid: self.tid(),
+            uid: cred.get(offset!(cred_uid)).unwrap_or(0),
+            gid: cred.get(offset!(cred_gid)).unwrap_or(0),
+            mnt_ns: self.mnt_ns(),
+            pid_ns: self.pid_ns(),
+            comm: self.0.get::<[u8; COMM_SIZE]>(offset!(task_comm)).unwrap_or([0; COMM_SIZE]),
+        }
+    }
+
+    /// The first bytes of a record about this task. Of a record with texts `emit` sets the size.
+    #[inline(always)]
+    pub fn header(self, kind: Kind, size: usize) -> Header {
+        Header { version: VERSION, kind: kind as u16, size: size as u32, time: now(), actor: self.actor() }
+    }
+}
+
+/// `CLOCK_BOOTTIME`, nanoseconds: the clock of every time in every record.
+#[inline(always)]
+pub fn now() -> u64 {
+    // SAFETY: takes no argument and only returns a number.
+    unsafe { bpf_ktime_get_boot_ns() }
+}

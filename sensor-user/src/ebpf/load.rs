@@ -1,0 +1,234 @@
+//! Loads the programs and attaches them by tier: the best place the kernel lets us have.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use aya::maps::{PerCpuArray, RingBuf};
+use aya::programs::{CgroupAttachMode, CgroupSockAddr, FEntry, Program, RawTracePoint};
+use aya::{Btf, Ebpf, EbpfLoader};
+use thiserror::Error;
+use tracing::debug;
+use zerocopy::IntoBytes as _;
+
+use super::counter::Ledger;
+use super::fanotify::{RenameWatch, default_roots};
+use super::hook::{Attach, HOOKS, Hook};
+use super::offset::Layout;
+use super::ring::Ring;
+use crate::alert::HookCoverage;
+
+/// The kernel half, built by `cargo xtask build`. Empty in a binary built without it.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tidewaiter-ebpf.o"));
+
+/// Why the kernel half could not be loaded.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    #[error("this binary was built without its kernel half")]
+    NoObject,
+    #[error("the kernel refuses the sensor's maps or its program file: {0}")]
+    Object(String),
+    #[error("nothing here mounts the cgroup v2 hierarchy")]
+    NoCgroup2,
+    #[error("cannot open the cgroup v2 hierarchy at {path}: {source}")]
+    Cgroup2 { path: PathBuf, source: std::io::Error },
+    #[error("cannot observe \"{purpose}\", which every detection needs: {reason}")]
+    Required { purpose: &'static str, reason: String },
+    #[error("the kernel half lacks its map {0}")]
+    NoMap(&'static str),
+    #[error("cannot watch the ring: {0}")]
+    Ring(std::io::Error),
+}
+
+impl LoadError {
+    /// What to do about it.
+    #[must_use]
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::NoObject => "build it with `cargo xtask build`",
+            Self::Object(_) => {
+                "run as root, or with CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN; in a container also allow bpf(2)"
+            }
+            Self::NoCgroup2 => "mount it: `mount -t cgroup2 none /sys/fs/cgroup/unified` (any place will do)",
+            Self::Cgroup2 { .. } => "run as root or with read access to that directory",
+            Self::Required { .. } => "`tidewaiter check` shows what this kernel refuses and why",
+            Self::NoMap(_) => "agent and kernel half are of different builds: build both with `cargo xtask build`",
+            Self::Ring(_) => "raise the limit of open files (`ulimit -n`)",
+        }
+    }
+}
+
+/// The kernel half at work. Dropping it detaches everything.
+pub struct Loaded {
+    /// Owns programs and links.
+    pub programs: Ebpf,
+    pub ring: Ring,
+    pub ledger: Ledger,
+    /// Renames on kernels without fentry.
+    pub renames: Option<RenameWatch>,
+    /// What came of each row of [`HOOKS`].
+    pub hooks: Vec<HookCoverage>,
+}
+
+/// Loads the programs for a kernel of this layout and attaches what can be attached.
+/// Must be called within a tokio runtime.
+///
+/// # Errors
+/// [`LoadError`]; a refused hook that is not required is no error but part of the coverage.
+pub fn load(layout: &Layout) -> Result<Loaded, LoadError> {
+    let mut programs = open(layout)?;
+    let cgroup_path = cgroup2_mount()?;
+    let cgroup = File::open(&cgroup_path)
+        .map_err(|source| LoadError::Cgroup2 { path: cgroup_path.clone(), source })?;
+    // Only fentry needs it, and it is large: dropped before the agent settles.
+    let btf = Btf::from_sys_fs().ok();
+    let mut place = Place { programs: &mut programs, btf: btf.as_ref(), cgroup: &cgroup, renames: None };
+    let hooks = HOOKS.iter().map(|hook| place.take(hook)).collect::<Result<Vec<_>, _>>()?;
+    let renames = place.renames;
+    let ring = map(&mut programs, "RECORDS")?;
+    let ring = RingBuf::try_from(ring).map_err(|error| LoadError::Object(error.to_string()))?;
+    let rows = map(&mut programs, "COUNTERS")?;
+    let rows = PerCpuArray::try_from(rows).map_err(|error| LoadError::Object(error.to_string()))?;
+    Ok(Loaded {
+        programs,
+        ring: Ring::new(ring).map_err(LoadError::Ring)?,
+        ledger: Ledger::new(rows),
+        renames,
+        hooks,
+    })
+}
+
+fn open(layout: &Layout) -> Result<Ebpf, LoadError> {
+    if OBJECT.is_empty() {
+        return Err(LoadError::NoObject);
+    }
+    // Kernels before 5.11 charge maps to this limit; elsewhere it does nothing. Not having
+    // CAP_SYS_RESOURCE to raise it is fine where it is high enough, and the load says so if not.
+    if let Err(error) = super::sys::raise_locked_memory() {
+        debug!(%error, "the limit of locked memory stays as it is");
+    }
+    EbpfLoader::new()
+        .btf(None)
+        .override_global("OFFSETS", layout.offsets.as_bytes(), true)
+        .override_global("FACTS", layout.facts.as_bytes(), true)
+        .load(OBJECT)
+        .map_err(|error| LoadError::Object(reason(&error)))
+}
+
+fn map(programs: &mut Ebpf, name: &'static str) -> Result<aya::maps::Map, LoadError> {
+    programs.take_map(name).ok_or(LoadError::NoMap(name))
+}
+
+/// What attaching needs.
+struct Place<'a> {
+    programs: &'a mut Ebpf,
+    btf: Option<&'a Btf>,
+    cgroup: &'a File,
+    renames: Option<RenameWatch>,
+}
+
+impl Place<'_> {
+    /// Tries a hook's tiers in order.
+    fn take(&mut self, hook: &'static Hook) -> Result<HookCoverage, LoadError> {
+        let mut refused = Vec::new();
+        for (tier, attach) in (1_u8..).zip(hook.tiers) {
+            match self.attach(*attach) {
+                Ok(()) => {
+                    let weakens = (tier > 1 && !hook.weakened.is_empty()).then_some(hook.weakened);
+                    let attached = Some(attach.name());
+                    return Ok(HookCoverage { purpose: hook.purpose, attached, tier, refused, weakens });
+                }
+                Err(reason) => {
+                    debug!(hook = hook.purpose, place = attach.name(), reason, "refused");
+                    refused.push((attach.name(), reason));
+                }
+            }
+        }
+        if hook.is_required {
+            let reason =
+                refused.iter().map(|(place, reason)| format!("{place}: {reason}")).collect::<Vec<_>>().join("; ");
+            return Err(LoadError::Required { purpose: hook.purpose, reason });
+        }
+        Ok(HookCoverage { purpose: hook.purpose, attached: None, tier: 0, refused, weakens: Some(hook.unseen) })
+    }
+
+    fn attach(&mut self, attach: Attach) -> Result<(), String> {
+        match attach {
+            Attach::RawTracepoint { program, tracepoint } => {
+                let program: &mut RawTracePoint = self.program(program)?;
+                program.load().map_err(|error| reason(&error))?;
+                program.attach(tracepoint).map_err(|error| reason(&error))?;
+            }
+            Attach::Fentry { program, function } => {
+                let btf = self.btf.ok_or("the kernel's BTF is not readable")?;
+                let program: &mut FEntry = self.program(program)?;
+                program.load(function, btf).map_err(|error| reason(&error))?;
+                program.attach().map_err(|error| reason(&error))?;
+            }
+            Attach::Cgroup { program } => {
+                let cgroup = self.cgroup;
+                let program: &mut CgroupSockAddr = self.program(program)?;
+                program.load().map_err(|error| reason(&error))?;
+                // A link coexists with others in any case; "multiple" is for the older attach call
+                // and links refuse it with EINVAL (kernel/bpf/cgroup.c, cgroup_bpf_link_attach).
+                program.attach(cgroup, CgroupAttachMode::Single).map_err(|error| reason(&error))?;
+            }
+            Attach::Fanotify => {
+                let watch = RenameWatch::open(&default_roots()).map_err(|error| error.to_string())?;
+                self.renames = Some(watch);
+            }
+        }
+        Ok(())
+    }
+
+    fn program<'p, P>(&'p mut self, name: &str) -> Result<&'p mut P, String>
+    where
+        &'p mut P: TryFrom<&'p mut Program>,
+    {
+        self.programs
+            .program_mut(name)
+            .and_then(|program| program.try_into().ok())
+            .ok_or_else(|| format!("the kernel half has no program {name}"))
+    }
+}
+
+/// The innermost reason, in the kernel's words where it gave an error number.
+fn reason(error: &(dyn Error + 'static)) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string().lines().next().unwrap_or_default().to_owned()
+}
+
+/// Where the cgroup v2 hierarchy is mounted.
+fn cgroup2_mount() -> Result<PathBuf, LoadError> {
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    find_cgroup2(&mounts).map(|path| Path::new(path.as_ref()).to_owned()).ok_or(LoadError::NoCgroup2)
+}
+
+/// Mount point of the first cgroup2 mount that shows the hierarchy's root (proc(5), mountinfo:
+/// fields 4 and 5 are root and mount point, the type follows the separator).
+fn find_cgroup2(mounts: &str) -> Option<Cow<'_, str>> {
+    mounts.lines().find_map(|line| {
+        let (mount, kind) = line.split_once(" - ")?;
+        let mut fields = mount.split(' ').skip(3);
+        let (root, point) = (fields.next()?, fields.next()?);
+        (kind.starts_with("cgroup2 ") && root == "/").then_some(Cow::Borrowed(point))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_v2_hierarchy_wherever_it_is() {
+        let hybrid = "30 23 0:26 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n\
+                      41 23 0:37 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw\n";
+        assert_eq!(find_cgroup2(hybrid).as_deref(), Some("/sys/fs/cgroup/unified"));
+        let below = "41 23 0:37 /docker/x /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
+        assert_eq!(find_cgroup2(below), None);
+    }
+}

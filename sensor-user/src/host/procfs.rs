@@ -1,0 +1,186 @@
+//! The inventory: every process alive when the agent starts, as /proc tells.
+//!
+//! It fills the process table before the first record is read. What /proc cannot tell (the path as
+//! invoked, the layer of the executable) stays unknown.
+
+mod text;
+
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use rustc_hash::FxHashMap;
+use rustix::fs::{AtFlags, CWD, StatxFlags};
+use sensor_ebpf::wire::FileId;
+use sensor_ebpf::wire::text::ARGUMENTS_MAX;
+
+use super::file::{self, FileError};
+use crate::state::mount::make_device;
+use crate::state::process::{Executable, Process, ProcessKey};
+use text::{Stat, Status};
+
+/// Longest stat, status or cgroup file read, bytes: the longest is cgroup's, a dozen hierarchies
+/// with a path each.
+const FILE_MAX: u64 = 64 * 1024;
+
+/// Why there is no inventory at all.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcfsError {
+    #[error("/proc cannot be listed: {0}; mount a proc file system of the initial pid namespace there")]
+    List(#[from] io::Error),
+}
+
+/// A process, and the cgroup path from which its container is identified.
+#[derive(Clone, Debug)]
+pub struct Found {
+    pub process: Process,
+    /// Of the v2 hierarchy; where the process sits in its root, of a v1 hierarchy.
+    pub cgroup: String,
+}
+
+/// What /proc told.
+#[derive(Clone, Debug, Default)]
+pub struct Inventory {
+    pub found: Vec<Found>,
+    /// Processes that were refused to the agent (not those that ended meanwhile).
+    pub refused: u64,
+    /// Processes found whose executable was refused to the agent: it lacks `CAP_SYS_PTRACE`.
+    pub without_executable: u64,
+}
+
+/// Reads all of /proc.
+pub fn inventory() -> Result<Inventory, ProcfsError> {
+    let mut inventory = Inventory::default();
+    let mut cgroups = CgroupIds::new();
+    for entry in std::fs::read_dir("/proc")? {
+        let name = entry?.file_name();
+        let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
+        match process(pid, &mut cgroups) {
+            Ok(Some((found, executable_refused))) => {
+                inventory.found.push(found);
+                inventory.without_executable += u64::from(executable_refused);
+            }
+            Ok(None) => {}
+            Err(_) => inventory.refused += 1,
+        }
+    }
+    join_parents(&mut inventory.found);
+    Ok(inventory)
+}
+
+/// Inode number of a namespace of a process (`kind`: `mnt`, `pid`, `pid_for_children`, ...). None:
+/// the process is gone, or the agent may not know.
+#[must_use]
+pub fn namespace(pid: u32, kind: &str) -> Option<u32> {
+    let link = std::fs::read_link(format!("/proc/{pid}/ns/{kind}")).ok()?;
+    text::namespace(link.to_str()?)
+}
+
+/// The process whose root and mount namespace stand for the host's: process 1, or the agent itself
+/// where that one may not be looked at. Not any process of that namespace: a chrooted one shares it.
+#[must_use]
+pub fn host_pid() -> u32 {
+    if namespace(1, "mnt").is_some() { 1 } else { std::process::id() }
+}
+
+/// One process; and whether its executable was refused. None: it is gone.
+fn process(pid: u32, cgroups: &mut CgroupIds) -> Result<Option<(Found, bool)>, FileError> {
+    let directory = PathBuf::from(format!("/proc/{pid}"));
+    let read = |name: &str| file::read_head(&directory.join(name), FILE_MAX);
+    let (Some((stat, _)), Some((status, _)), Some((cgroup, _))) =
+        (read("stat")?, read("status")?, read("cgroup")?)
+    else {
+        return Ok(None);
+    };
+    let stat = Stat::parse(&String::from_utf8_lossy(&stat));
+    let status = Status::parse(&String::from_utf8_lossy(&status));
+    let (Some(stat), Some(status)) = (stat, status) else { return Ok(None) };
+    let Some((arguments, arguments_whole)) =
+        file::read_head(&directory.join("cmdline"), ARGUMENTS_MAX as u64)?
+    else {
+        return Ok(None);
+    };
+    let (executable, refused) = match executable(&directory.join("exe")) {
+        Ok(executable) => (executable, false),
+        Err(error) => (Executable::default(), !file::is_gone(&error)),
+    };
+    let (cgroup, unified) = text::cgroup(&String::from_utf8_lossy(&cgroup));
+    let process = Process {
+        key: ProcessKey { pid, start_time: stat.start_time },
+        // Without its start for now: that stands in the parent's own file.
+        parent: (stat.parent != 0).then_some(ProcessKey { pid: stat.parent, start_time: 0 }),
+        executable,
+        arguments: text::arguments(&arguments).into(),
+        arguments_truncated: !arguments_whole,
+        directory: link(&directory.join("cwd")),
+        comm: stat.comm,
+        uid: status.uid,
+        gid: status.gid,
+        effective_uid: status.effective_uid,
+        mnt_ns: namespace(pid, "mnt").unwrap_or_default(),
+        pid_ns: namespace(pid, "pid_for_children").unwrap_or_default(),
+        cgroup_id: unified.map_or(0, |path| cgroups.id(&path)),
+        container: None,
+        exec_time: stat.start_time,
+    };
+    Ok(Some((Found { process, cgroup }, refused)))
+}
+
+/// Gives every parent its start. One that is not in the inventory, or is younger than its child
+/// (the pid was used again meanwhile), is none.
+fn join_parents(found: &mut [Found]) {
+    let starts: FxHashMap<u32, u64> =
+        found.iter().map(|found| (found.process.key.pid, found.process.key.start_time)).collect();
+    for Found { process, .. } in found {
+        process.parent = process.parent.and_then(|parent| {
+            let start_time = *starts.get(&parent.pid)?;
+            (start_time <= process.key.start_time).then_some(ProcessKey { start_time, ..parent })
+        });
+    }
+}
+
+fn executable(exe: &Path) -> io::Result<Executable> {
+    let target = std::fs::read_link(exe)?;
+    // DONT_SYNC: what the kernel has at hand, no question to a file system that may not answer.
+    let flags = AtFlags::STATX_DONT_SYNC;
+    let stat = rustix::fs::statx(CWD, exe, flags, StatxFlags::INO | StatxFlags::NLINK)?;
+    let file = make_device(stat.stx_dev_major, stat.stx_dev_minor).map(|device| FileId {
+        inode: stat.stx_ino,
+        device,
+        generation: 0,
+    });
+    Ok(text::executable(&target.to_string_lossy(), stat.stx_nlink, file))
+}
+
+fn link(path: &Path) -> Option<String> {
+    std::fs::read_link(path).ok().map(|target| target.to_string_lossy().into_owned())
+}
+
+/// Ids of cgroups of the v2 hierarchy by path: the inode number of their directory.
+struct CgroupIds {
+    mount: Option<PathBuf>,
+    known: FxHashMap<String, u64>,
+}
+
+impl CgroupIds {
+    fn new() -> Self {
+        let table = super::mount::read(std::process::id()).ok().flatten();
+        let mount = table.and_then(|table| table.first_of_type("cgroup2").map(PathBuf::from));
+        Self { mount, known: FxHashMap::default() }
+    }
+
+    /// Zero where it cannot be told.
+    fn id(&mut self, cgroup: &str) -> u64 {
+        let Some(mount) = &self.mount else { return 0 };
+        if let Some(id) = self.known.get(cgroup) {
+            return *id;
+        }
+        let directory = mount.join(cgroup.trim_start_matches('/'));
+        let id = std::fs::metadata(directory).map(|metadata| metadata.ino()).unwrap_or_default();
+        self.known.insert(cgroup.to_owned(), id);
+        id
+    }
+}
+
+#[cfg(test)]
+mod tests;

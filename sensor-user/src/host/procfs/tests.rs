@@ -1,0 +1,59 @@
+use std::io::Read;
+use std::process::{Command, Stdio};
+
+use super::*;
+
+/// A child with a hostile name, alive until its standard input is closed.
+#[test]
+fn the_inventory_finds_this_process_and_its_child() {
+    // The shell tells when it has taken its name, so nothing waits for a clock.
+    let mut child = Command::new("/bin/sh")
+        .args(["-c", "printf ') R 1 (' > /proc/$$/comm; echo named; read line", "argument zero", ""])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut told = [0; 6];
+    child.stdout.as_mut().unwrap().read_exact(&mut told).unwrap();
+    let inventory = inventory().unwrap();
+    drop(child.stdin.take());
+    child.wait().unwrap();
+
+    let of = |pid: u32| inventory.found.iter().find(|found| found.process.key.pid == pid).unwrap();
+    let own = &of(std::process::id()).process;
+    let found = &of(child.id()).process;
+    assert_eq!(found.comm, ") R 1 (");
+    assert_eq!(found.parent, Some(own.key));
+    assert_eq!(found.arguments.get(1..), Some(&own_arguments()[..]));
+    assert_eq!((found.mnt_ns, found.pid_ns), (own.mnt_ns, own.pid_ns));
+    assert!(found.mnt_ns != 0 && found.key.start_time >= own.key.start_time);
+
+    let exe = std::fs::metadata(std::env::current_exe().unwrap()).unwrap();
+    let file = own.executable.file.unwrap();
+    assert_eq!(file.inode, exe.ino());
+    let (major, minor) = (rustix::fs::major(exe.dev()), rustix::fs::minor(exe.dev()));
+    assert_eq!((file.device >> 20, file.device & 0xf_ffff), (major, minor));
+    assert_eq!(own.executable.path, std::env::current_exe().unwrap().to_str().unwrap());
+    assert_eq!(own.directory.as_deref(), std::env::current_dir().unwrap().to_str());
+    assert_eq!(own.uid, rustix::process::getuid().as_raw());
+}
+
+fn own_arguments() -> Vec<String> {
+    ["-c", "printf ') R 1 (' > /proc/$$/comm; echo named; read line", "argument zero", ""]
+        .map(str::to_owned)
+        .to_vec()
+}
+
+#[test]
+fn a_parent_younger_than_its_child_is_none() {
+    let found = |pid, start_time, parent| {
+        let mut found = inventory().unwrap().found.swap_remove(0);
+        found.process.key = ProcessKey { pid, start_time };
+        found.process.parent = Some(ProcessKey { pid: parent, start_time: 0 });
+        found
+    };
+    let mut all = [found(1, 10, 9), found(2, 20, 1), found(3, 15, 2)];
+    join_parents(&mut all);
+    let parents = all.map(|found| found.process.parent);
+    assert_eq!(parents, [None, Some(ProcessKey { pid: 1, start_time: 10 }), None]);
+}

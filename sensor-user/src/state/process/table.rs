@@ -1,0 +1,385 @@
+//! The process table: who is alive, who was until a while ago, and who started whom.
+//!
+//! Fed by the inventory at start and by fork, exec and exit records after it. Pure: time is an
+//! argument. It never asks the world; a process it does not know stays unknown.
+
+mod entry;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::{Process, ProcessKey};
+use entry::{Entry, Memory};
+
+pub use entry::Fork;
+
+/// Most live processes: the kernel's own default limit (`PID_MAX_DEFAULT`, include/linux/threads.h)
+/// twice over. Beyond it the oldest is evicted, which is one whose exit was lost more often than not.
+const LIVE_MAX: usize = 65_536;
+/// Most exited processes that ran a program of their own or had children: lineage needs them. At 50
+/// programs a second this is the ten minutes of [`EXITED_KEPT`].
+const EXITED_MAX: usize = 32_768;
+/// Most exited processes that did neither (a shell's subshells, a flood of forks). A bound of their
+/// own, so that such a flood cannot push lineage out.
+const EXITED_FORKS_MAX: usize = 16_384;
+/// Most memory for processes and their texts, bytes. 30,000 usual ones take two thirds of it; who
+/// fills it with arguments of 8 KiB each loses the oldest of the exited first.
+const BYTES_MAX: usize = 32 * 1024 * 1024;
+/// How long an exited process is remembered, nanoseconds: ten minutes, the longest time between a
+/// tool's arrival and its use that one story is meant to span.
+pub const EXITED_KEPT: u64 = 600 * 1_000_000_000;
+/// Most processes with a program of their own that one eviction passes over: keeps it O(1).
+const SPARED_MAX: usize = 16;
+/// What /proc/PID/stat can tell apart, nanoseconds: one `USER_HZ` tick (proc_pid_stat(5), field 22).
+const TICK: u64 = 10_000_000;
+
+/// Sizes now and counts since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TableStats {
+    pub live: usize,
+    pub exited: usize,
+    /// Memory of the processes and their texts, bytes.
+    pub bytes: usize,
+    /// Live processes dropped because the table was full.
+    pub evicted_live: u64,
+    /// Exited processes dropped before [`EXITED_KEPT`] had passed, because the table was full.
+    pub evicted_exited: u64,
+    /// Exited processes dropped in time.
+    pub expired: u64,
+    /// Live processes whose pid turned up again: their exit was never seen.
+    pub exit_missed: u64,
+    /// Inventory processes that a live record turned out to mean.
+    pub merged: u64,
+    /// Forks, exits and look-ups that named a process the table did not know.
+    pub unknown: u64,
+}
+
+/// Place of a process: its pid and the tick in which it started. The inventory knows starts by the
+/// tick, records by the nanosecond; here they meet. A pid is not given out again within one tick:
+/// the kernel goes round all others first (`alloc_pid`, kernel/pid.c).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Slot {
+    pid: u32,
+    tick: u64,
+}
+
+impl From<ProcessKey> for Slot {
+    fn from(key: ProcessKey) -> Self {
+        Self { pid: key.pid, tick: key.start_time / TICK }
+    }
+}
+
+/// All processes the agent remembers. Every operation is O(1) amortised, [`ProcessTable::ancestors`]
+/// in the length of its answer.
+#[derive(Debug, Default)]
+pub struct ProcessTable {
+    entries: FxHashMap<Slot, Entry>,
+    live: FxHashMap<u32, Slot>,
+    /// Order of arrival; an entry that has exited or gone since is skipped.
+    arrivals: VecDeque<Slot>,
+    exited: VecDeque<Slot>,
+    exited_forks: VecDeque<Slot>,
+    bytes: usize,
+    stats: TableStats,
+}
+
+impl ProcessTable {
+    /// Takes over what /proc told at start. A process already known by a record is left as it is.
+    pub fn seed(&mut self, inventory: impl IntoIterator<Item = Process>) {
+        for process in inventory {
+            let slot = Slot::from(process.key);
+            if self.entries.contains_key(&slot) {
+                continue;
+            }
+            self.note_child(process.parent);
+            self.insert(slot, Memory::Whole(Arc::new(process)));
+        }
+        self.inherit_containers();
+    }
+
+    /// A process was created.
+    pub fn insert_fork(&mut self, mut fork: Fork) {
+        let slot = Slot::from(fork.child);
+        if let Some(known) = self.entries.get_mut(&slot) {
+            // The inventory saw the child first, and more of it: only the exact start is news.
+            if let Memory::Whole(process) = &mut known.memory {
+                let parent = process.parent.or(Some(fork.parent));
+                let exact = Process { key: fork.child, parent, ..Process::clone(process) };
+                *process = Arc::new(exact);
+                self.stats.merged += 1;
+            }
+            return;
+        }
+        self.note_child(Some(fork.parent));
+        let (program, container) = self.inheritance(fork.parent);
+        if program.is_none() {
+            self.stats.unknown += 1;
+        }
+        fork.container = fork.container.or(container);
+        self.insert(slot, Memory::Forked(Box::new(fork), program));
+    }
+
+    /// A process replaced its program. What it was forked by and the container it was first seen in
+    /// stay: the record's parent may be whoever adopted it, its cgroup may have been left.
+    pub fn insert_exec(&mut self, mut process: Process) -> Arc<Process> {
+        let slot = Slot::from(process.key);
+        match self.entries.get(&slot).map(|entry| &entry.memory) {
+            Some(Memory::Whole(before)) => {
+                process.parent = before.parent.or(process.parent);
+                process.container = process.container.or_else(|| before.container.clone());
+            }
+            Some(Memory::Forked(fork, _)) => {
+                process.parent = Some(fork.parent);
+                process.container = process.container.or_else(|| fork.container.clone());
+            }
+            None => {
+                self.note_child(process.parent);
+                if process.container.is_none() {
+                    process.container = process.parent.and_then(|parent| self.inheritance(parent).1);
+                }
+            }
+        }
+        let process = Arc::new(process);
+        let memory = Memory::Whole(Arc::clone(&process));
+        if self.entries.contains_key(&slot) {
+            self.replace(slot, memory);
+        } else {
+            self.insert(slot, memory);
+        }
+        process
+    }
+
+    /// A process ended at `time` (boot, nanoseconds). It stays known for [`EXITED_KEPT`].
+    pub fn exit(&mut self, key: ProcessKey, time: u64) -> Option<Arc<Process>> {
+        let Some(slot) = self.find(key) else {
+            self.stats.unknown += 1;
+            return None;
+        };
+        self.retire(slot, time);
+        // A fork that nobody asked for is not made whole only to be told that it ended.
+        match &self.entries.get(&slot)?.memory {
+            Memory::Whole(process) => Some(Arc::clone(process)),
+            Memory::Forked(..) => None,
+        }
+    }
+
+    /// The process under its current program, exited ones included. The key's exact start, if the
+    /// process was known by the tick only, is learnt on the way.
+    pub fn get(&mut self, key: ProcessKey) -> Option<Arc<Process>> {
+        let Some(slot) = self.find(key) else {
+            self.stats.unknown += 1;
+            return None;
+        };
+        let process = self.whole(slot)?;
+        let is_news = key.start_time != 0 && process.key != key && !key.start_time.is_multiple_of(TICK);
+        if !is_news {
+            return Some(process);
+        }
+        let exact = Arc::new(Process { key, ..Process::clone(&process) });
+        self.replace(slot, Memory::Whole(Arc::clone(&exact)));
+        self.stats.merged += 1;
+        Some(exact)
+    }
+
+    /// As [`ProcessTable::get`], for records by number; start 0 (a kernel without the field) means
+    /// whoever has the pid now.
+    pub fn get_by_pid(&mut self, pid: u32, start_time: u64) -> Option<Arc<Process>> {
+        self.get(ProcessKey { pid, start_time })
+    }
+
+    /// Parent, its parent, and so on, at most `max`, exited ones included. A parent that the table
+    /// does not know ends the line.
+    pub fn ancestors(&mut self, key: ProcessKey, max: usize) -> Vec<Arc<Process>> {
+        let mut line = Vec::new();
+        let mut next = self.find(key).and_then(|slot| self.parent(slot));
+        while let Some(slot) = next.and_then(|key| self.find(key)) {
+            if line.len() >= max {
+                break;
+            }
+            let Some(process) = self.whole(slot) else { break };
+            // A process is no older than its parent; a line that says so would run in a circle.
+            next = process.parent.filter(|parent| Slot::from(*parent).tick <= slot.tick);
+            line.push(process);
+        }
+        line
+    }
+
+    /// Forgets what exited longer than [`EXITED_KEPT`] before `now` (boot, nanoseconds).
+    pub fn sweep(&mut self, now: u64) -> TableStats {
+        let is_kept = |entry: &Entry| entry.exited.is_some_and(|time| now.saturating_sub(time) < EXITED_KEPT);
+        for queue in [&mut self.exited, &mut self.exited_forks] {
+            while let Some(slot) = queue.pop_front_if(|slot| !self.entries.get(slot).is_some_and(is_kept)) {
+                if let Some(entry) = self.entries.remove(&slot) {
+                    self.bytes -= entry.weight;
+                    self.stats.expired += 1;
+                }
+            }
+        }
+        self.stats()
+    }
+
+    #[must_use]
+    pub fn stats(&self) -> TableStats {
+        TableStats {
+            live: self.live.len(),
+            exited: self.entries.len() - self.live.len(),
+            bytes: self.bytes,
+            ..self.stats
+        }
+    }
+
+    fn find(&self, key: ProcessKey) -> Option<Slot> {
+        if key.start_time == 0 {
+            return self.live.get(&key.pid).copied();
+        }
+        let slot = Slot::from(key);
+        self.entries.contains_key(&slot).then_some(slot)
+    }
+
+    fn parent(&self, slot: Slot) -> Option<ProcessKey> {
+        match &self.entries.get(&slot)?.memory {
+            Memory::Whole(process) => process.parent,
+            Memory::Forked(fork, _) => Some(fork.parent),
+        }
+    }
+
+    /// What a child of `parent` starts with: the program it runs, the container it is in.
+    fn inheritance(&self, parent: ProcessKey) -> (Option<Arc<Process>>, Option<Arc<str>>) {
+        match self.find(parent).and_then(|slot| self.entries.get(&slot)).map(|entry| &entry.memory) {
+            Some(Memory::Whole(process)) => (Some(Arc::clone(process)), process.container.clone()),
+            // The program itself, not the fork between: a chain of forks shares one.
+            Some(Memory::Forked(fork, program)) => (program.clone(), fork.container.clone()),
+            None => (None, None),
+        }
+    }
+
+    /// After the inventory: a process whose own cgroup says nothing is in its parent's container.
+    /// Parents may stand behind their children, so by start time.
+    fn inherit_containers(&mut self) {
+        let mut slots: Vec<Slot> = self.live.values().copied().collect();
+        slots.sort_unstable_by_key(|slot| (slot.tick, slot.pid));
+        for slot in slots {
+            let Some(container) = self.parent(slot).and_then(|parent| self.inheritance(parent).1) else {
+                continue;
+            };
+            let Some(Memory::Whole(process)) = self.entries.get_mut(&slot).map(|entry| &mut entry.memory)
+            else {
+                continue;
+            };
+            if process.container.is_none() {
+                Arc::make_mut(process).container = Some(container);
+            }
+        }
+    }
+
+    fn note_child(&mut self, parent: Option<ProcessKey>) {
+        let slot = parent.and_then(|key| self.find(key));
+        if let Some(entry) = slot.and_then(|slot| self.entries.get_mut(&slot)) {
+            entry.has_children = true;
+        }
+    }
+
+    fn insert(&mut self, slot: Slot, memory: Memory) {
+        if let Some(before) = self.live.get(&slot.pid).copied() {
+            // The pid is in use again, so its former owner is gone; no later than now.
+            self.stats.exit_missed += 1;
+            self.retire(before, slot.tick * TICK);
+        }
+        if self.live.len() >= LIVE_MAX {
+            self.evict_oldest();
+        }
+        let entry = Entry::new(memory);
+        self.bytes += entry.weight;
+        self.entries.insert(slot, entry);
+        self.live.insert(slot.pid, slot);
+        self.arrivals.push_back(slot);
+        if self.arrivals.len() > 2 * self.live.len() + 1024 {
+            let live = &self.live;
+            self.arrivals.retain(|slot| live.get(&slot.pid) == Some(slot));
+        }
+        self.keep_to_budget();
+    }
+
+    fn replace(&mut self, slot: Slot, memory: Memory) {
+        let Some(entry) = self.entries.get_mut(&slot) else { return };
+        self.bytes -= entry.weight;
+        entry.replace(memory);
+        self.bytes += entry.weight;
+        self.keep_to_budget();
+    }
+
+    /// The process itself; a fork nobody has asked for until now is made one.
+    fn whole(&mut self, slot: Slot) -> Option<Arc<Process>> {
+        let process = match &self.entries.get(&slot)?.memory {
+            Memory::Whole(process) => return Some(Arc::clone(process)),
+            Memory::Forked(fork, program) => Arc::new(fork.process(program.as_deref())),
+        };
+        self.replace(slot, Memory::Whole(Arc::clone(&process)));
+        Some(process)
+    }
+
+    fn remove(&mut self, slot: Slot) -> bool {
+        let Some(entry) = self.entries.remove(&slot) else { return false };
+        self.bytes -= entry.weight;
+        if self.live.get(&slot.pid) == Some(&slot) {
+            self.live.remove(&slot.pid);
+        }
+        true
+    }
+
+    fn keep_to_budget(&mut self) {
+        while self.bytes > BYTES_MAX {
+            match self.exited.pop_front().or_else(|| self.exited_forks.pop_front()) {
+                Some(slot) => self.stats.evicted_exited += u64::from(self.remove(slot)),
+                None if !self.evict_oldest() => return,
+                None => {}
+            }
+        }
+    }
+
+    /// Drops the oldest live process, but a fork that nobody asked for rather than one that ran a
+    /// program: a flood of forks must not push out the daemons it came from.
+    fn evict_oldest(&mut self) -> bool {
+        let mut spared = 0;
+        while let Some(slot) = self.arrivals.pop_front() {
+            if self.live.get(&slot.pid) != Some(&slot) {
+                continue;
+            }
+            let is_whole =
+                self.entries.get(&slot).is_some_and(|entry| matches!(entry.memory, Memory::Whole(_)));
+            if is_whole && spared < SPARED_MAX {
+                spared += 1;
+                self.arrivals.push_back(slot);
+                continue;
+            }
+            self.stats.evicted_live += u64::from(self.remove(slot));
+            return true;
+        }
+        false
+    }
+
+    fn retire(&mut self, slot: Slot, time: u64) {
+        let Some(entry) = self.entries.get_mut(&slot).filter(|entry| entry.exited.is_none()) else { return };
+        entry.exited = Some(time);
+        if self.live.get(&slot.pid) == Some(&slot) {
+            self.live.remove(&slot.pid);
+        }
+        let is_lineage = entry.has_children || matches!(entry.memory, Memory::Whole(_));
+        let (queue, max) = if is_lineage {
+            (&mut self.exited, EXITED_MAX)
+        } else {
+            (&mut self.exited_forks, EXITED_FORKS_MAX)
+        };
+        queue.push_back(slot);
+        if queue.len() > max
+            && let Some(oldest) = queue.pop_front()
+        {
+            self.stats.evicted_exited += u64::from(self.remove(oldest));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+//! Debian packages on the host: found by the file they bring, installed only when that is missing.
+//!
+//! No service of theirs is started: the host is somebody's machine, and the tests start what they need.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::command;
+use crate::place::Place;
+use crate::setup::require_root;
+
+/// A program (or file) the host must have.
+#[derive(Debug)]
+pub(crate) struct HostTool {
+    pub(crate) name: &'static str,
+    pub(crate) package: &'static str,
+    pub(crate) purpose: &'static str,
+    /// A program's name, or an absolute path.
+    file: &'static str,
+}
+
+/// Real containers for the live tests; only the daemon's presence counts, the tests start their own.
+pub(crate) const DOCKER: HostTool = HostTool {
+    name: "docker",
+    package: "docker.io",
+    purpose: "live tests run real containers",
+    file: "dockerd",
+};
+
+/// Networks for the live tests, in namespaces of their own.
+pub(crate) const IP: HostTool =
+    HostTool { name: "ip", package: "iproute2", purpose: "live tests lay their own networks", file: "ip" };
+
+/// Makes the roots of the lab.
+pub(crate) const DEBOOTSTRAP: HostTool =
+    HostTool { name: "debootstrap", package: "debootstrap", purpose: "makes the lab", file: "debootstrap" };
+
+/// The keys debootstrap checks Debian's signatures with; other distributions leave them out.
+pub(crate) const KEYRING: HostTool = HostTool {
+    name: "Debian's keys",
+    package: "debian-archive-keyring",
+    purpose: "the lab's packages are checked with them",
+    file: "/usr/share/keyrings/debian-archive-keyring.gpg",
+};
+
+impl HostTool {
+    pub(crate) fn found(&self) -> Option<PathBuf> {
+        if self.file.starts_with('/') {
+            Some(PathBuf::from(self.file)).filter(|file| file.exists())
+        } else {
+            command::find(self.file)
+        }
+    }
+
+    pub(crate) fn install(&self, place: &Place) -> Result<String> {
+        install(place, &[self.package])
+    }
+}
+
+/// Installs packages without asking and without starting services.
+pub(crate) fn install(place: &Place, packages: &[&str]) -> Result<String> {
+    let list = packages.join(" ");
+    if command::find("apt-get").is_none() {
+        bail!(
+            "this is not Debian or Ubuntu; install what these Debian packages bring by your own means: {list}"
+        );
+    }
+    require_root(&format!("installing {list}"), "setup")?;
+    if packages.iter().any(|package| !is_known(package)) {
+        command::log(apt().arg("update"), &place.log("apt-update"))
+            .context("cannot read the package lists")?;
+    }
+    if let Some(unknown) = packages.iter().find(|package| !is_known(package)) {
+        bail!(
+            "this distribution has no package {unknown}; Debian 12 (with its security suite) or newer has it"
+        );
+    }
+    let quiet = Quiet::begin()?;
+    let outcome = command::log(
+        apt().args(["install", "--yes", "--no-install-recommends", "--no-remove"]).args(packages),
+        &place.log("apt-install"),
+    );
+    drop(quiet);
+    outcome.with_context(|| format!("cannot install {list}"))?;
+    Ok(format!("installed {list}"))
+}
+
+fn apt() -> Command {
+    let mut command = Command::new("apt-get");
+    command.env("DEBIAN_FRONTEND", "noninteractive").env("LC_ALL", "C");
+    command
+}
+
+/// Whether apt could install it from the lists it has.
+fn is_known(package: &str) -> bool {
+    command::read(Command::new("apt-cache").args(["policy", package]).env("LC_ALL", "C"))
+        .is_ok_and(|text| text.lines().any(|line| line.contains("Candidate:") && !line.contains("(none)")))
+}
+
+/// Debian's own way to keep services down during an installation (invoke-rc.d(8)): a policy that answers 101.
+/// A policy the machine already has is left alone.
+struct Quiet(Option<&'static Path>);
+
+impl Quiet {
+    fn begin() -> Result<Self> {
+        let policy = Path::new("/usr/sbin/policy-rc.d");
+        let created = OpenOptions::new().write(true).create_new(true).mode(0o755).open(policy);
+        let Ok(mut file) = created else { return Ok(Self(None)) };
+        let guard = Self(Some(policy));
+        file.write_all(
+            b"#!/bin/sh\n# cargo xtask setup installs packages; this goes when it is done.\nexit 101\n",
+        )
+        .with_context(|| format!("cannot write {}", policy.display()))?;
+        Ok(guard)
+    }
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        if let Some(policy) = self.0 {
+            drop(fs::remove_file(policy));
+        }
+    }
+}
