@@ -42,7 +42,9 @@ fn run(format: Format, origin: &Origin, mut inbox: Inbox, out: &mut impl Write) 
     let mut failing = false;
     while let Some(message) = inbox.queue.blocking_recv() {
         let text = match format {
-            Format::Text => text::render(&message, &View { width: width(), colour, zone: zone.clone() }),
+            Format::Text => {
+                text::render(&message, &View { width: terminal_width(), colour, zone: zone.clone() })
+            }
             Format::Json => line(&message, origin),
         };
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -72,7 +74,8 @@ fn line(message: &Message, origin: &Origin) -> String {
 }
 
 /// Columns of the terminal, asked for each message because a window may be resized.
-fn width() -> usize {
+#[must_use]
+pub fn terminal_width() -> usize {
     match rustix::termios::tcgetwinsize(io::stdout()) {
         Ok(size) if size.ws_col > 0 => usize::from(size.ws_col),
         Ok(_) | Err(_) => WIDTH_DEFAULT,

@@ -121,7 +121,7 @@ fn any_document_fits_into_four_thousand_bytes_and_keeps_its_identity() {
     let origin = sample::origin();
     let mut many_losses = sample::loss();
     if let Message::Notice(notice) = &mut many_losses
-        && let crate::alert::Subject::Loss(losses) = &mut notice.subject
+        && let Subject::Loss(losses) = &mut notice.subject
     {
         losses[0].what = sample::HOSTILE.repeat(99);
         *losses = vec![losses[0].clone(); 99];

@@ -74,7 +74,7 @@ impl Log {
 
     async fn holds(&self, text: &str) {
         while self.count(text) == 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            sleep(Duration::from_millis(5)).await;
         }
     }
 }

@@ -67,7 +67,7 @@ impl Rsyslogd {
             }
             let errors = std::fs::read_to_string(self.folder.path().join("err")).unwrap_or_default();
             assert!(begun.elapsed() < PATIENCE, "{} of {count} lines; {errors}", text.lines().count());
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            sleep(Duration::from_millis(20)).await;
         }
     }
 }
