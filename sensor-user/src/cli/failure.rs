@@ -5,6 +5,7 @@
 //!   help: <remedy>
 //! ```
 
+use std::fmt;
 use std::io::Write;
 
 use anstream::{AutoStream, ColorChoice};
@@ -38,7 +39,7 @@ enum Details {
 impl Failure {
     /// A failure that is told in one sentence.
     #[must_use]
-    pub fn new(what: &'static str, reason: impl ToString, remedy: impl Into<String>) -> Self {
+    pub fn new(what: &'static str, reason: &dyn fmt::Display, remedy: impl Into<String>) -> Self {
         Self { what, reason: reason.to_string(), remedy: remedy.into(), details: Details::None }
     }
 
@@ -99,7 +100,15 @@ impl From<ConfigError> for Failure {
 
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
-        let failure = Self::new("cannot start", &error, error.remedy());
+        let what = match &error {
+            StartError::Rules(_) | StartError::Catalogue(_) => "cannot use the rules",
+            StartError::Privilege(_)
+            | StartError::Offsets(_)
+            | StartError::Load(_)
+            | StartError::Procfs(_)
+            | StartError::Sinks(_) => "cannot start",
+        };
+        let failure = Self::new(what, &error, error.remedy());
         match error {
             StartError::Rules(diagnostics) => Self { details: Details::Diagnostics(diagnostics), ..failure },
             StartError::Catalogue(_)

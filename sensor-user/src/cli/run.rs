@@ -17,7 +17,7 @@ pub(super) fn run(options: RunOptions) -> Result<Exit, Failure> {
     let runtime = runtime()?;
     let outcome = runtime.block_on(async {
         let shutdown = shutdown::requested().map_err(|error| {
-            Failure::new("cannot wait for signals", error, "raise the limit of open files (`ulimit -n`)")
+            Failure::new("cannot wait for signals", &error, "raise the limit of open files (`ulimit -n`)")
         })?;
         agent::run(config, shutdown).await.map_err(Failure::from)
     });
@@ -28,7 +28,7 @@ pub(super) fn run(options: RunOptions) -> Result<Exit, Failure> {
 /// One thread: records are handled in order by one task, and a second thread would only cost.
 pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
-        Failure::new("cannot start the runtime", error, "raise the limit of open files (`ulimit -n`)")
+        Failure::new("cannot start the runtime", &error, "raise the limit of open files (`ulimit -n`)")
     })
 }
 

@@ -5,10 +5,9 @@ use clap::CommandFactory;
 use super::*;
 
 fn run(arguments: &[&str]) -> RunOptions {
-    match Cli::try_parse_from([&["tidewaiter", "run"], arguments].concat()).unwrap().command {
-        Command::Run(options) => options,
-        other => panic!("{other:?}"),
-    }
+    let cli = Cli::try_parse_from([&["tidewaiter", "run"], arguments].concat()).unwrap();
+    let Command::Run(options) = cli.command else { panic!("{cli:?}") };
+    options
 }
 
 #[test]
