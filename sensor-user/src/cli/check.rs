@@ -34,7 +34,7 @@ pub(super) fn check(options: RunOptions) -> Result<Exit, Failure> {
     print(&table(&["seen", "by", "tier", "not seen", "refused"], hooks.iter().map(row)));
     let unseen = hooks.iter().filter(|hook| hook.attached.is_none()).count();
     print(&format!(
-        "\n{} of {} hooks attach, {} detections\n",
+        "\n{} of {} hooks attach; detections: {}\n",
         hooks.len() - unseen,
         hooks.len(),
         rules.rules().len()

@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_quiet_pipe_tells_that_its_reader_has_gone() {
-        let (reader, writer) = std::io::pipe().unwrap();
+        let (reader, writer) = io::pipe().unwrap();
         let (told, gone) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
             await_reader_gone(&writer);

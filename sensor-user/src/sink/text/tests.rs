@@ -39,8 +39,10 @@ fn an_alert_fits_on_a_screen() {
 fn the_sensor_says_what_it_does_not_see() {
     let expected = "\
 \x20▲ watching 3 of 4 hooks, 6 detections · ready in 180 ms · 231 processes, 3 containers · Linux …  12:03:14.281
-   file renamed by fanotify, not seen: renames in other mount namespaces (fentry security_inode_rename refuse…
-   module loaded: nothing attached, not seen: module loads (fentry security_kernel_read_file refused: EPERM)
+   file renamed by fanotify
+     not seen: renames in other mount namespaces
+     fentry security_inode_rename refused: EPERM
+   module loaded: nothing attached · not seen: module loads · fentry security_kernel_read_file refused: EPERM
    this kernel does not tell task_struct.loginuid
 ";
     assert_eq!(show(&sample::coverage(), 110), expected);
