@@ -1,1 +1,9 @@
-//! stub
+//! Tests that need no root and no kernel: recorded input, expected output.
+//!
+//! They read the documents under `rules/` and `tests/data/` and run the agent's own code on them; what
+//! the kernel does is the live tests' matter.
+
+mod recorded;
+mod detection;
+mod strategy;
+mod command_line;

@@ -18,13 +18,6 @@ pub struct Span {
     pub len: usize,
 }
 
-impl Span {
-    /// The place `len` bytes long that starts `by` bytes after this one's start.
-    pub(super) fn within(self, by: usize, len: usize) -> Self {
-        Self { offset: self.offset + by, len }
-    }
-}
-
 /// A document by its name: a path, or `built-in:<name>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {

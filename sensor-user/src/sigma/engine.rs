@@ -1,6 +1,9 @@
 //! Matching: one record against all rules of its log source.
 
-use super::record::Record;
+use super::matcher::ScanScratch;
+use super::plan::{Numbered, Plan};
+use super::predicate::TextScratch;
+use super::record::{Presence, Record, Truth};
 use super::rule::{Rule, RuleIndex};
 use super::rule_set::RuleSet;
 
@@ -13,16 +16,32 @@ pub struct Matches {
     pub pending: Vec<RuleIndex>,
 }
 
-/// A rule set with the scratch space to run it.
-#[derive(Debug)]
+/// A rule set with the scratch space to run it. One for each task that matches.
+#[derive(Debug, Default)]
 pub struct Engine {
     set: RuleSet,
+    scratch: Scratch,
+}
+
+/// What is known about the record at hand. Grows to the largest plan, then stays.
+#[derive(Debug, Default)]
+struct Scratch {
+    /// Literals found.
+    found: BitSet,
+    /// Positions of the rules to run.
+    candidates: BitSet,
+    /// By field of the plan: whether it is still pending.
+    pending: Vec<bool>,
+    /// By lazy test: its answer, once asked.
+    answers: Vec<Option<Truth>>,
+    scan: ScanScratch,
+    text: TextScratch,
 }
 
 impl Engine {
     #[must_use]
     pub fn new(set: RuleSet) -> Self {
-        Self { set }
+        Self { set, scratch: Scratch::default() }
     }
 
     /// In order of loading.
@@ -33,12 +52,101 @@ impl Engine {
 
     #[must_use]
     pub fn rule(&self, index: RuleIndex) -> Option<&Rule> {
-        self.rules().get(usize::try_from(index.0).ok()?)
+        self.set.rule(index)
     }
 
     /// Replaces the content of `found` with what `record` matches.
-    pub fn evaluate(&mut self, _record: &impl Record, found: &mut Matches) {
+    pub fn evaluate(&mut self, record: &impl Record, found: &mut Matches) {
         found.matched.clear();
         found.pending.clear();
+        let Some(plan) = self.set.plan(record.log_source()) else { return };
+        self.scratch.find_candidates(plan, record);
+        let Scratch { found: literals, candidates, pending, answers, text, .. } = &mut self.scratch;
+        for position in candidates.iter() {
+            let Some((rule, program)) = plan.rules.get(position) else { continue };
+            let truth = program.run(&mut |number| match plan.test(number) {
+                Some(Numbered::Literal { .. }) if literals.contains(number) => Truth::True,
+                Some(Numbered::Literal { slot }) if pending.get(slot) == Some(&true) => Truth::Unknown,
+                Some(Numbered::Literal { .. }) => Truth::False,
+                Some(Numbered::Lazy(test, at)) => match answers.get_mut(at) {
+                    Some(answer) => *answer.get_or_insert_with(|| test.ask(record, text)),
+                    None => test.ask(record, text),
+                },
+                // Programs only name tests of their own plan; one that is not there proves nothing.
+                None => Truth::Unknown,
+            });
+            match truth {
+                Truth::True => found.matched.push(*rule),
+                Truth::Unknown => found.pending.push(*rule),
+                Truth::False => {}
+            }
+        }
+    }
+}
+
+impl Scratch {
+    /// Reads every field that has literals once, and gathers the rules worth running.
+    fn find_candidates(&mut self, plan: &Plan, record: &impl Record) {
+        self.found.reset(plan.literal_count());
+        self.candidates.reset(plan.rules.len());
+        self.pending.clear();
+        self.answers.clear();
+        self.answers.resize(plan.lazy_count(), None);
+        let Self { found, candidates, scan, .. } = self;
+        for field in &plan.fields {
+            let presence = record.visit(field.field, &mut |value| {
+                field.scan(value, scan, &mut |literal| {
+                    if found.insert(literal) {
+                        plan.witnessed(literal).iter().for_each(|&rule| _ = candidates.insert(rule));
+                    }
+                });
+            });
+            let pending = presence == Presence::Pending;
+            self.pending.push(pending);
+            if pending {
+                field.witnessed.iter().for_each(|&rule| _ = candidates.insert(rule));
+            }
+        }
+        plan.always.iter().for_each(|&rule| _ = candidates.insert(rule));
+    }
+}
+
+/// A set of small numbers.
+#[derive(Debug, Default)]
+struct BitSet {
+    words: Vec<u64>,
+}
+
+impl BitSet {
+    /// Empties the set and makes room for the numbers below `count`.
+    fn reset(&mut self, count: usize) {
+        self.words.clear();
+        self.words.resize(count.div_ceil(64), 0);
+    }
+
+    /// Whether the number is new.
+    fn insert(&mut self, number: u32) -> bool {
+        let bit = 1 << (number % 64);
+        match self.words.get_mut(number as usize / 64) {
+            Some(word) => {
+                let new = *word & bit == 0;
+                *word |= bit;
+                new
+            }
+            None => false,
+        }
+    }
+
+    fn contains(&self, number: u32) -> bool {
+        self.words.get(number as usize / 64).is_some_and(|word| word >> (number % 64) & 1 == 1)
+    }
+
+    /// In ascending order.
+    fn iter(&self) -> impl Iterator<Item = usize> {
+        self.words.iter().enumerate().flat_map(|(index, &word)| {
+            std::iter::successors(Some(word), |rest| Some(rest & rest.wrapping_sub(1)))
+                .take_while(|rest| *rest != 0)
+                .map(move |rest| index * 64 + rest.trailing_zeros() as usize)
+        })
     }
 }

@@ -15,9 +15,22 @@ mod level;
 mod log_source;
 mod rule;
 mod rule_set;
+mod document;
+mod detection;
+mod condition;
+mod modifier;
+mod pattern;
+mod encoding;
+mod predicate;
+mod expression;
+mod plan;
+mod matcher;
 mod engine;
+mod yaml;
 mod diagnostic;
 mod suggestion;
+#[cfg(test)]
+mod tests;
 
 pub use diagnostic::{Diagnostic, Source, Span};
 pub use engine::{Engine, Matches};

@@ -1,0 +1,8 @@
+#!/bin/sh
+# Copies a file with local applets: must stay silent.
+# Environment: see ../emulation.sh.
+. "$(dirname "$0")/../emulation.sh"
+
+echo local | put file
+inside busybox cp "$there/file" "$there/copy" </dev/null
+inside busybox cat "$there/copy" </dev/null >/dev/null

@@ -1,0 +1,8 @@
+#!/bin/sh
+# Makes a local copy with rsync: must stay silent.
+# Environment: see ../emulation.sh.
+. "$(dirname "$0")/../emulation.sh"
+
+inside mkdir "$there/from" "$there/to" </dev/null
+echo local | put from/file
+inside rsync -a "$there/from/" "$there/to/" </dev/null

@@ -1,0 +1,7 @@
+#!/bin/sh
+# Copies between local paths with scp: must stay silent.
+# Environment: see ../emulation.sh.
+. "$(dirname "$0")/../emulation.sh"
+
+echo local | put file
+inside scp -r "$there/file" "$there/copy" </dev/null

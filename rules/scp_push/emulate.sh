@@ -1,0 +1,9 @@
+#!/bin/sh
+# Copies one file out to an SSH server.
+# Environment: see ../emulation.sh.
+. "$(dirname "$0")/../emulation.sh"
+
+serve_ssh
+echo "tidewaiter emulation" | put data
+# shellcheck disable=SC2086 # several options
+inside scp $ssh_options -P "$port" "$there/data" "$account:$stage/module/" </dev/null

@@ -1,0 +1,6 @@
+#!/bin/sh
+# Asks sftp for its usage: must stay silent.
+# Environment: see ../emulation.sh.
+. "$(dirname "$0")/../emulation.sh"
+
+inside sftp </dev/null 2>/dev/null || :

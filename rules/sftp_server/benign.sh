@@ -1,0 +1,7 @@
+#!/bin/sh
+# Reads the server's file without starting it: must stay silent.
+# Environment: see ../emulation.sh.
+. "$(dirname "$0")/../emulation.sh"
+
+: "${TIDEWAITER_SFTP_SERVER:=/usr/lib/openssh/sftp-server}" # its path inside
+inside cat "$TIDEWAITER_SFTP_SERVER" </dev/null >/dev/null

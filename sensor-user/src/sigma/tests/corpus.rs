@@ -1,0 +1,159 @@
+//! The public Linux endpoint rules: all of them load, and how fast they run.
+//!
+//! The rules are not part of this project. `SIGMA_RULES` names their folder; without one the
+//! neighbour `shared/sigma-rules` of the workspace is tried, and if there is none either the test
+//! says so.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::{SOURCES, Sysmon, TestRecord};
+use crate::sigma::{Engine, Matches, RuleSet, Source};
+
+fn folder() -> Option<PathBuf> {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent()?;
+    let named = std::env::var_os("SIGMA_RULES").map(PathBuf::from);
+    let folder = named.unwrap_or_else(|| workspace.join("../shared/sigma-rules"));
+    if !folder.is_dir() {
+        println!(
+            "skipped: there is no folder {}; set SIGMA_RULES to one with public rules",
+            folder.display()
+        );
+        return None;
+    }
+    Some(folder)
+}
+
+fn rule_files(folder: &Path, found: &mut Vec<PathBuf>) {
+    let mut entries: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    entries.sort();
+    for path in entries {
+        if path.is_dir() {
+            rule_files(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "yml") {
+            found.push(path);
+        }
+    }
+}
+
+fn sources(folder: &Path) -> Vec<Source> {
+    let mut files = Vec::new();
+    rule_files(folder, &mut files);
+    let source =
+        |path: &PathBuf| Source::new(path.display().to_string(), std::fs::read_to_string(path).unwrap());
+    files.iter().map(source).collect()
+}
+
+/// The text of a rule says which log source it is for; the engine's own reading is under test.
+fn is_endpoint_rule(source: &Source) -> bool {
+    let has = |line: &str| source.text.lines().any(|found| found.trim() == line);
+    has("product: linux") && SOURCES.iter().any(|category| has(&format!("category: {category}")))
+}
+
+#[test]
+fn every_public_linux_endpoint_rule_loads() {
+    let Some(folder) = folder() else { return };
+    let rules: Vec<_> = sources(&folder).into_iter().filter(is_endpoint_rule).collect();
+    let refusals: Vec<String> = rules
+        .iter()
+        .filter_map(|source| RuleSet::load([source.clone()], &Sysmon).err())
+        .flatten()
+        .map(|diagnostic| diagnostic.to_string())
+        .collect();
+    println!("{} rules, {} refusals\n{}", rules.len(), refusals.len(), refusals.join("\n"));
+    assert!(rules.len() >= 100, "this is not the public corpus");
+    assert!(refusals.is_empty(), "{}", refusals.join("\n"));
+    let set = RuleSet::load(rules.clone(), &Sysmon).unwrap();
+    assert_eq!(set.rules().len(), rules.len());
+}
+
+/// Nothing in the public corpus, whatever it is for, stops the loader; what is refused has a reason.
+#[test]
+fn the_whole_public_corpus_is_read_or_refused_with_a_reason() {
+    let Some(folder) = folder() else { return };
+    let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
+    let (mut loaded, mut refused) = (0, 0);
+    for source in sources(&folder) {
+        match RuleSet::load([source], &Sysmon) {
+            Ok(_) => loaded += 1,
+            Err(found) => {
+                refused += 1;
+                let kinds: std::collections::BTreeSet<String> = found
+                    .into_iter()
+                    .map(|diagnostic| diagnostic.message.split('`').step_by(2).collect::<Vec<_>>().join("…"))
+                    .collect();
+                kinds.into_iter().for_each(|kind| *reasons.entry(kind).or_default() += 1);
+            }
+        }
+    }
+    println!("{loaded} loaded, {refused} refused");
+    reasons.iter().for_each(|(reason, count)| println!("{count:6} {reason}"));
+    assert!(loaded >= 100);
+}
+
+/// `cargo test --release -p sensor-user corpus -- --ignored --nocapture` prints the figure.
+#[test]
+#[ignore = "a measurement: needs a release build and a quiet machine"]
+fn events_a_second_over_the_public_process_rules() {
+    let Some(folder) = folder() else { return };
+    let rules = sources(&folder).into_iter().filter(|source| {
+        is_endpoint_rule(source)
+            && source.text.lines().any(|line| line.trim() == "category: process_creation")
+    });
+    let mut engine = Engine::new(RuleSet::load(rules, &Sysmon).unwrap());
+    let records: Vec<TestRecord> = [
+        [
+            "/usr/bin/curl",
+            "curl -fsSL -o /tmp/setup.sh https://downloads.example.org/setup.sh",
+            "/usr/bin/bash",
+            "bash -c ./install",
+        ],
+        ["/usr/bin/ls", "ls -la --color=auto /var/lib/docker/overlay2", "/usr/bin/bash", "bash"],
+        [
+            "/usr/bin/python3.11",
+            "python3 -m gunicorn app:wsgi --bind 0.0.0.0:8000 --workers 4",
+            "/usr/bin/dumb-init",
+            "dumb-init -- python3 -m gunicorn",
+        ],
+        [
+            "/usr/bin/node",
+            "node --max-old-space-size=512 /srv/app/dist/server.js",
+            "/usr/sbin/tini",
+            "tini -- docker-entrypoint.sh node",
+        ],
+        [
+            "/usr/bin/sed",
+            "sed -i s/listen 80/listen 8080/ /etc/nginx/conf.d/default.conf",
+            "/bin/sh",
+            "sh /docker-entrypoint.sh nginx -g daemon off;",
+        ],
+    ]
+    .into_iter()
+    .map(|[image, command, parent, parent_command]| {
+        let fields = [
+            format!("Image={image}"),
+            format!("CommandLine={command}"),
+            format!("ParentImage={parent}"),
+            format!("ParentCommandLine={parent_command}"),
+            "User=root".to_owned(),
+            "CurrentDirectory=/srv/app".to_owned(),
+        ];
+        TestRecord::parse(fields.iter().map(String::as_str))
+    })
+    .collect();
+    let mut found = Matches::default();
+    let (mut events, mut matches) = (0_u32, 0);
+    let start = Instant::now();
+    while start.elapsed().as_secs() < 3 {
+        for record in records.iter().cycle().take(5_000) {
+            engine.evaluate(record, &mut found);
+            matches += found.matched.len();
+            events += 1;
+        }
+    }
+    let rate = f64::from(events) / start.elapsed().as_secs_f64();
+    println!("{} rules: {rate:.0} events/s, {matches} matches in {events} events", engine.rules().len());
+    assert!(matches > 0);
+}

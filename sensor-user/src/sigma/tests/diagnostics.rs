@@ -1,0 +1,130 @@
+//! Mistakes in rules: found, placed, explained; and what belongs to a rule is kept.
+
+use super::{Sysmon, load, rule};
+use crate::sigma::{Diagnostic, Level, RuleSet, Source, Status};
+
+fn refused(text: &str) -> Vec<Diagnostic> {
+    load(text).err().unwrap_or_default()
+}
+
+/// A rule with a detection of one item.
+fn item(item: &str) -> String {
+    rule(&format!("selection:\n  {item}\ncondition: selection"))
+}
+
+/// Every text is refused once, with this part of the document under the caret.
+#[test]
+fn the_caret_stands_under_the_mistake() {
+    for (text, under, says) in [
+        (item("Comandline: x"), "Comandline", "did you mean `CommandLine`?"),
+        (item("CommandLine|contians: x"), "contians", "did you mean `contains`?"),
+        (item("CommandLine|contains|i: x"), "i", "belongs behind `re`"),
+        (item("CommandLine|contains|all: x"), "CommandLine|contains|all", "at least two values"),
+        (item("CommandLine|re: 'a(?=b)'"), "'a(?=b)'", "look-around"),
+        (item("CommandLine|re: 'a('"), "'a('", "unclosed group"),
+        (item("DestinationIp|cidr: 10.0.0.1/8"), "10.0.0.1/8", "10.0.0.0/8"),
+        (item("DestinationIp|cidr: ten"), "ten", "no network"),
+        (item("DestinationPort|gt: many"), "many", "no decimal number"),
+        (item("User|exists: maybe"), "maybe", "`true` or `false`"),
+        (item("User|contains: null"), "null", "`null` has no text"),
+        (item("User|fieldref: Usr"), "Usr", "did you mean `User`?"),
+        (item("User|expand: '%x%'"), "expand", "not supported yet"),
+        (item("User|base64: 'a*'"), "'a*'", "wildcard"),
+        (item("User|utf16: a"), "a", "can never match"),
+        (item("User: []"), "[]", "empty list"),
+        (item("User: {a: b}"), "{a: b}", "a map"),
+        (item("'|all': [a, b]"), "'|all'", "keywords"),
+        (rule("s:\n  - mimikatz\ncondition: s"), "mimikatz", "keywords"),
+        (rule("s:\n  User: x\ncondition: s and t"), "t", "no search identifier `t`"),
+        (rule("s:\n  User: x\ncondition: s AND s"), "AND", "lower case"),
+        (rule("s:\n  User: x\ncondition: s | count() > 3"), "|", "aggregations"),
+        (rule("s:\n  User: x\nt:\n  User: y\ncondition: s"), "t", "does not use"),
+        (rule("s:\n  User: x\ntimeframe: 5m\ncondition: s"), "timeframe", "not part of Sigma 2"),
+        (rule("s:\n  User: x\ncondition: s") + "levle: high\n", "levle", "did you mean `level`?"),
+        (rule("s:\n  User: x\ncondition: s") + "level: hihg\n", "hihg", "did you mean `high`?"),
+        (rule("s:\n  User: x\ncondition: s") + "id: 42\n", "42", "no UUID"),
+        (rule("s:\n  User: x\ncondition: s") + "status: done\n", "done", "no status"),
+        (rule("s:\n  User: x\ncondition: s") + "tags: [T1105]\n", "T1105", "no tag"),
+        (rule("s:\n  User: x\ncondition: s") + "taxonomy: ecs\n", "ecs", "taxonomy"),
+        (rule("s:\n  User: x\ncondition: s") + "action: global\n", "action", "not supported yet"),
+        (
+            rule("s:\n  User: x\ncondition: s").replace("linux", "windows"),
+            "category: process_creation",
+            "log source",
+        ),
+        ("title: x\ncorrelation: {}\n".to_owned(), "correlation", "not supported yet"),
+        ("title: x\nfilter: {}\n".to_owned(), "filter", "not supported yet"),
+    ] {
+        let found = refused(&text);
+        let [diagnostic] = found.as_slice() else { panic!("{text}\n{found:#?}") };
+        let span = diagnostic.span;
+        assert_eq!(&text[span.offset..span.offset + span.len], under, "{text}\n{diagnostic}");
+        assert!(diagnostic.to_string().contains(says), "{says}: {diagnostic}");
+        assert!(
+            diagnostic.render(false).contains(under.lines().next().unwrap()),
+            "{}",
+            diagnostic.render(false)
+        );
+    }
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    let found = refused("description: x\n");
+    let told: Vec<_> = found.iter().map(|diagnostic| diagnostic.message.as_str()).collect();
+    assert_eq!(
+        told,
+        ["the rule has no `title`", "the rule has no `logsource`", "the rule has no `detection`"]
+    );
+    assert!(refused(&rule("s:\n  User: x"))[0].message.contains("no `condition`"));
+    assert!(refused("")[0].message.contains("holds no rule"));
+    assert!(refused("- a\n")[0].message.contains("must be a map"));
+}
+
+#[test]
+fn a_mistake_hides_no_other_and_refuses_the_set() {
+    let good = rule("s:\n  User: x\ncondition: s");
+    let sources = [
+        Source::new("broken.yml", "title: 'x\n"),
+        Source::new("good.yml", good.clone()),
+        Source::new("two.yml", item("Usr: x") + "level: hihg\n---\n" + &item("Imge: x")),
+    ];
+    let found = RuleSet::load(sources, &Sysmon).unwrap_err();
+    let places: Vec<_> =
+        found.iter().map(|diagnostic| (diagnostic.source.as_str(), diagnostic.line)).collect();
+    assert_eq!(places[1..], [("two.yml", 7), ("two.yml", 9), ("two.yml", 17)], "{found:#?}");
+    assert_eq!(places[0].0, "broken.yml");
+    assert_eq!(load(&good).unwrap().rules().len(), 1);
+}
+
+#[test]
+fn an_id_is_taken_once_across_sources() {
+    let text = rule("s:\n  User: x\ncondition: s") + "id: 5b0b75dc-9190-4047-b9a8-14164cee8a31\n";
+    let found =
+        RuleSet::load([Source::new("a.yml", text.clone()), Source::new("b.yml", text)], &Sysmon).unwrap_err();
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].source, "b.yml");
+    assert!(found[0].message.contains("a.yml:1"), "{}", found[0]);
+}
+
+#[test]
+fn everything_written_about_a_rule_is_kept() {
+    let text = rule("s:\n  User: x\ncondition: s")
+        + "id: 5b0b75dc-9190-4047-b9a8-14164cee8a31\nname: transfer\nstatus: test\nlevel: high\nauthor: A\n\
+           description: |\n  two\n  lines\nreferences: [https://a.example]\ntags: [attack.t1105, attack.command-and-control]\n\
+           falsepositives:\n  - administrators\nfields: [User]\ndate: 2026-01-02\nmodified: 2026-01-03\nlicense: MIT\n\
+           scope: [server]\nrelated:\n  - id: 5b0b75dc-9190-4047-b9a8-14164cee8a32\n    type: similar\n\
+           host_level: medium\nresponse:\n  - isolate\n";
+    let set = load(&text).unwrap();
+    let rule = &set.rules()[0];
+    assert_eq!((rule.title.as_str(), rule.level, rule.status), ("Test", Level::High, Some(Status::Test)));
+    assert_eq!(rule.id.unwrap().to_string(), "5b0b75dc-9190-4047-b9a8-14164cee8a31");
+    assert_eq!(rule.description.as_deref(), Some("two\nlines"));
+    assert_eq!(rule.tags, ["attack.t1105", "attack.command-and-control"]);
+    assert_eq!(rule.false_positives, ["administrators"]);
+    assert_eq!(rule.log_source.to_string(), "linux/process_creation");
+    assert_eq!(rule.custom_text("host_level"), Some("medium"));
+    assert_eq!(rule.custom["response"][0], "isolate");
+    assert_eq!((rule.source.as_str(), rule.line, rule.date.as_deref()), ("test.yml", 1, Some("2026-01-02")));
+    assert_eq!(serde_json::to_value(rule).unwrap()["level"], "high");
+}
