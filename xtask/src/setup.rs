@@ -76,7 +76,7 @@ impl Part {
     fn doing(self) -> String {
         match self {
             Self::Core => "the kernel half is built with it: adding rust-src".to_owned(),
-            Self::Linker => "links the kernel half: building it from crates, about a minute".to_owned(),
+            Self::Linker => "links the kernel half: building it from crates, one to a few minutes".to_owned(),
             Self::Host(tool) => format!("{}: installing {}", tool.purpose, tool.package),
             Self::Lab(part) => part.doing(),
         }
