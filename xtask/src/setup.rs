@@ -125,7 +125,8 @@ pub(crate) fn ensure(parts: &[Part], place: &Place) -> Result<()> {
 /// Makes the parts one after the other; one xtask at a time, so that two do not build the same lab.
 fn make(parts: &[Part], place: &Place) -> Result<()> {
     fs::create_dir_all(&place.target).with_context(|| format!("cannot create {}", place.target.display()))?;
-    let lock = File::create(place.target.join("setup.lock")).context("cannot create the lock of setup")?;
+    let path = place.target.join("setup.lock");
+    let lock = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
     if lock.try_lock().is_err() {
         progress::say("  … another cargo xtask is setting up here; waiting for it");
         lock.lock().context("cannot lock setup")?;
