@@ -19,9 +19,9 @@ fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed={}", object.display());
 
     let embedded = variable("OUT_DIR")?.join("tidewaiter-ebpf.o");
-    fs::copy(&object, &embedded)
-        .map(drop)
-        .map_err(|error| io::Error::other(format!("cannot embed the kernel half {}: {error}", object.display())))
+    fs::copy(&object, &embedded).map(drop).map_err(|error| {
+        io::Error::other(format!("cannot embed the kernel half {}: {error}", object.display()))
+    })
 }
 
 /// An empty file where there is none: cargo reruns this script at every build while a watched file is missing.

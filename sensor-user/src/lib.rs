@@ -13,6 +13,7 @@ pub mod event;
 pub mod sigma;
 pub mod detection;
 pub mod story;
+pub mod pipeline;
 pub mod alert;
 pub mod sink;
 pub mod host;

@@ -1,1 +1,43 @@
-//! (to be written)
+//! What the agent counts of itself, and what of it is a loss that must be told.
+
+use rustc_hash::FxHashMap;
+use sensor_ebpf::wire::Kind;
+use tracing::warn;
+
+use crate::alert::Loss;
+use crate::ebpf::counter::Ledger;
+
+/// Counts since the start.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    /// Records of the ring that made no sense.
+    pub refused_records: u64,
+    /// Overflows of fanotify's queue: an unknown number of renames each.
+    pub lost_renames: u64,
+    /// Renames whose directory was gone before it could be named.
+    pub unresolved_renames: u64,
+    told: FxHashMap<&'static str, u64>,
+}
+
+impl Metrics {
+    /// Losses since the last call, by kind of record and place.
+    pub fn take_losses(&mut self, ledger: &Ledger) -> Vec<Loss> {
+        let mut losses = Vec::new();
+        for kind in Kind::ALL {
+            match ledger.read(kind) {
+                Ok(counter) => losses.extend(self.news(kind.name(), counter.lost, "ring full")),
+                Err(error) => warn!(%error, kind = kind.name(), "the kernel half's ledger cannot be read"),
+            }
+        }
+        losses.extend(self.news("record", self.refused_records, "not decodable"));
+        losses.extend(self.news("file_rename (queue overflows)", self.lost_renames, "fanotify queue full"));
+        losses.extend(self.news("file_rename", self.unresolved_renames, "directory gone"));
+        losses
+    }
+
+    fn news(&mut self, what: &'static str, total: u64, reason: &'static str) -> Option<Loss> {
+        let told = self.told.insert(what, total).unwrap_or(0);
+        let count = total.saturating_sub(told);
+        (count > 0).then(|| Loss { what: what.to_owned(), count, reason })
+    }
+}

@@ -1,1 +1,14 @@
-//! stub
+//! Real parts for the live tests: a private dockerd, servers, rsyslogd, and the agent itself.
+//!
+//! Each part is one file and one type whose `Drop` ends exactly what it started. Nothing here knows
+//! what a test expects, and nothing touches the machine outside a temporary directory and one network
+//! namespace of its own.
+
+pub mod wait;
+pub mod child;
+pub mod network;
+pub mod docker;
+pub mod server;
+pub mod rsyslog;
+pub mod agent;
+pub mod world;

@@ -38,7 +38,7 @@ const IMAGE: &[&str] = &[
 ];
 
 /// The applets by name, as in an Alpine container: `/opt/busybox/wget` runs busybox.
-const IMAGE_FINISH: &str = "mkdir -p /opt/busybox && busybox --install -s /opt/busybox";
+const IMAGE_FINISH: &str = "mkdir -p /opt/busybox && /bin/busybox --install -s /opt/busybox";
 
 /// QEMU boots other kernels, rsyslog receives alerts; a static busybox and cpio make the guests' roots.
 const MACHINE: &[&str] =

@@ -3,15 +3,20 @@
 //! Each task is one file. A task that lacks something calls `setup`, which says what it does and why. Nothing
 //! here is part of the sensor.
 
-mod build;
-mod command;
-mod lab;
-mod package;
-mod place;
-mod progress;
 mod run;
+mod build;
+mod test;
+mod vm;
+mod tidy;
 mod setup;
 mod toolchain;
+mod package;
+mod lab;
+mod guest;
+mod verdict;
+mod command;
+mod progress;
+mod place;
 
 use std::process::ExitCode;
 
@@ -46,6 +51,27 @@ enum Task {
         #[arg(long)]
         release: bool,
     },
+    /// Run every check: formatting, house rules, lints, unit, replay, live and vm tests (root)
+    ///
+    /// Parts that this machine cannot run are told with their reason. The last line sums up all tests.
+    Test {
+        /// Only these parts
+        parts: Vec<test::Choice>,
+    },
+    /// Boot another kernel in QEMU and see that a transfer in a container is alerted there (root)
+    ///
+    /// With a command after `--` it runs that in the guest instead and shows its output:
+    /// `cargo xtask vm --kernel 5.10 -- ls /sys/kernel/btf`
+    Vm {
+        /// A kernel the lab knows: 6.1, 5.10, 6.12
+        #[arg(long, default_value = "6.1")]
+        kernel: String,
+        /// A shell command for the guest, after `--`
+        #[arg(last = true)]
+        command: Vec<String>,
+    },
+    /// Check the rules of the house that no compiler checks
+    Tidy,
     /// Install what building and testing need, and make the lab (root)
     ///
     /// The other tasks call this for what they lack. What is there is left alone. The host gets the eBPF tool
@@ -73,6 +99,9 @@ fn perform(task: Task) -> Result<()> {
     match task {
         Task::Run { words } => run::run(&place, &words),
         Task::Build { release } => build::build(&place, release),
+        Task::Test { parts } => test::test(&place, &parts),
+        Task::Vm { kernel, command } => vm::run(&place, &kernel, &command),
+        Task::Tidy => tidy::tidy(&place),
         Task::Setup { kernel } => setup::everything(&place, &lab::kernels(&kernel)?),
     }
 }

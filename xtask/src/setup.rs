@@ -134,8 +134,12 @@ fn make(parts: &[Part], place: &Place) -> Result<()> {
         if part.found(place).is_some() {
             continue; // the xtask we waited for made it, or a part before this one brought it
         }
-        progress::step(part.name(), &part.doing(), || part.make(place))
-            .with_context(|| format!("setup stopped at {}; nothing half-made was kept", part.name()))?;
+        progress::step(part.name(), &part.doing(), || part.make(place)).with_context(|| {
+            format!(
+                "setup stopped at {}; finished parts stay, run it again once the reason is gone",
+                part.name()
+            )
+        })?;
         if part.found(place).is_none() {
             bail!("{} was made without an error and still is not found: a fault in xtask", part.name());
         }
@@ -148,7 +152,6 @@ pub(crate) fn require_root(what: &str, task: &str) -> Result<()> {
     if command::is_root() {
         return Ok(());
     }
-    bail!(
-        "{what} needs root; run it as `sudo --preserve-env=PATH,HOME,CARGO_HOME,RUSTUP_HOME cargo xtask {task}`"
-    )
+    // sudo forgets where rustup's cargo lies unless it is told.
+    bail!(r#"{what} needs root; run it as `sudo env "PATH=$PATH" "HOME=$HOME" cargo xtask {task}`"#)
 }

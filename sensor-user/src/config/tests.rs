@@ -60,7 +60,7 @@ fn mistakes_are_told_with_their_place() {
         ("syslog:\n  - udp://h:1\n  - ftp://h:1\n", 3, 5, "none of udp, tcp, unix"),
         ("embedded_rules: yes please\n", 1, 17, "invalid boolean"),
         ("format: xml\n", 1, 9, "xml"),
-        ("log: [\n", 1, 6, "sequence"),
+        ("log: [\n", 1, 6, "expected scalar"),
     ] {
         let error = parse(text).expect_err(text);
         let excerpt = error.excerpt().expect(text);

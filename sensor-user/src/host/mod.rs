@@ -4,6 +4,7 @@
 //! somebody else: no socket, no lock, no file that could be a pipe or be served by an observed
 //! process. Every read has a bound.
 
+pub mod capability;
 pub mod procfs;
 pub mod container;
 pub mod mount;

@@ -8,20 +8,11 @@ use crate::state::mount::{MountTable, Mounts};
 
 /// Longest mountinfo read, bytes: some ten thousand mounts with long overlay options.
 const MOUNTINFO_MAX: u64 = 16 * 1024 * 1024;
-/// Whose root is the host's. A chrooted process shares the host's namespace and shows another table.
-const INIT: u32 = 1;
-
-/// The host's mounts, to begin with. `now` is boot time, nanoseconds. Where process 1 may not be
-/// looked at, the agent's own namespace stands for the host's.
+/// The host's mounts, to begin with. `now` is boot time, nanoseconds.
 pub fn host(now: u64) -> Result<Mounts, FileError> {
-    for pid in [INIT, std::process::id()] {
-        if let Some(host_ns) = procfs::namespace(pid, "mnt")
-            && let Some(table) = read(pid)?
-        {
-            return Ok(Mounts::new(host_ns, table, now));
-        }
-    }
-    Ok(Mounts::default())
+    let pid = procfs::host_pid();
+    let (host_ns, table) = (procfs::namespace(pid, "mnt"), read(pid)?);
+    Ok(host_ns.zip(table).map_or_else(Mounts::default, |(host_ns, table)| Mounts::new(host_ns, table, now)))
 }
 
 /// Reads the table of `mnt_ns`, in which process `pid` was seen, if it is wanted. Nothing happens
@@ -30,7 +21,7 @@ pub fn refresh(mounts: &mut Mounts, mnt_ns: u32, pid: u32, now: u64) -> Result<(
     if !mounts.wants(mnt_ns, now) {
         return Ok(());
     }
-    let pid = if mnt_ns == mounts.host_ns() { INIT } else { pid };
+    let pid = if mnt_ns == mounts.host_ns() { procfs::host_pid() } else { pid };
     if let Some(table) = read(pid)?
         && procfs::namespace(pid, "mnt") == Some(mnt_ns)
     {

@@ -76,6 +76,13 @@ pub fn namespace(pid: u32, kind: &str) -> Option<u32> {
     text::namespace(link.to_str()?)
 }
 
+/// The process whose root and mount namespace stand for the host's: process 1, or the agent itself
+/// where that one may not be looked at. Not any process of that namespace: a chrooted one shares it.
+#[must_use]
+pub fn host_pid() -> u32 {
+    if namespace(1, "mnt").is_some() { 1 } else { std::process::id() }
+}
+
 /// One process; and whether its executable was refused. None: it is gone.
 fn process(pid: u32, cgroups: &mut CgroupIds) -> Result<Option<(Found, bool)>, FileError> {
     let directory = PathBuf::from(format!("/proc/{pid}"));
@@ -97,13 +104,13 @@ fn process(pid: u32, cgroups: &mut CgroupIds) -> Result<Option<(Found, bool)>, F
         Ok(executable) => (executable, false),
         Err(error) => (Executable::default(), !file::is_gone(&error)),
     };
-    let (cgroup, is_v2) = text::cgroup(&String::from_utf8_lossy(&cgroup));
+    let (cgroup, unified) = text::cgroup(&String::from_utf8_lossy(&cgroup));
     let process = Process {
         key: ProcessKey { pid, start_time: stat.start_time },
         // Without its start for now: that stands in the parent's own file.
         parent: (stat.parent != 0).then_some(ProcessKey { pid: stat.parent, start_time: 0 }),
         executable,
-        arguments: text::arguments(&arguments),
+        arguments: text::arguments(&arguments).into(),
         arguments_truncated: !arguments_whole,
         directory: link(&directory.join("cwd")),
         comm: stat.comm,
@@ -112,7 +119,7 @@ fn process(pid: u32, cgroups: &mut CgroupIds) -> Result<Option<(Found, bool)>, F
         effective_uid: status.effective_uid,
         mnt_ns: namespace(pid, "mnt").unwrap_or_default(),
         pid_ns: namespace(pid, "pid_for_children").unwrap_or_default(),
-        cgroup_id: if is_v2 { cgroups.id(&cgroup) } else { 0 },
+        cgroup_id: unified.map_or(0, |path| cgroups.id(&path)),
         container: None,
         exec_time: stat.start_time,
     };

@@ -27,10 +27,6 @@ const FRESH: u64 = 60 * 1_000_000_000;
 
 type Names = FxHashMap<u32, Arc<str>>;
 
-/// Whose root is the host's. A chrooted process shares the host's namespace, and anybody may make
-/// one (`unshare --user --root`): its passwd must not name the host's users.
-const INIT: u32 = 1;
-
 /// User names by mount namespace.
 #[derive(Debug)]
 pub struct UserNames {
@@ -51,7 +47,9 @@ impl UserNames {
     pub fn name(&mut self, uid: u32, pid: u32, mnt_ns: u32, now: u64) -> Option<Arc<str>> {
         let is_fresh =
             self.roots.get(&mnt_ns).is_some_and(|(read_at, _)| now.saturating_sub(*read_at) < FRESH);
-        let pid = if mnt_ns == self.host_ns { INIT } else { pid };
+        // Anybody may make a chrooted process in the host's namespace (`unshare --user --root`): its
+        // passwd must not name the host's users.
+        let pid = if mnt_ns == self.host_ns { procfs::host_pid() } else { pid };
         if !is_fresh
             && let Some(names) = read(pid)
             && procfs::namespace(pid, "mnt") == Some(mnt_ns)
@@ -164,7 +162,7 @@ mod tests {
     #[test]
     fn roots_are_bounded() {
         let mut names = UserNames::new(0);
-        for mnt_ns in 0..=ROOTS_MAX as u32 {
+        for mnt_ns in (0..).take(ROOTS_MAX + 1) {
             names.make_room(mnt_ns);
             names.roots.insert(mnt_ns, (u64::from(mnt_ns), Names::default()));
         }

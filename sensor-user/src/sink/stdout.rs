@@ -7,8 +7,10 @@ use std::io::{self, ErrorKind, Write};
 use std::sync::Arc;
 
 use anstream::{AutoStream, ColorChoice};
+use jiff::tz::TimeZone;
 use tracing::warn;
 
+use super::text::View;
 use super::{Inbox, LossReason, Origin, document, json, text};
 use crate::alert::Message;
 
@@ -36,10 +38,11 @@ pub(super) fn start(format: Format, origin: Arc<Origin>, inbox: Inbox) -> io::Re
 
 fn run(format: Format, origin: &Origin, mut inbox: Inbox, out: &mut impl Write) {
     let colour = AutoStream::choice(&io::stdout()) != ColorChoice::Never;
+    let zone = TimeZone::system();
     let mut failing = false;
     while let Some(message) = inbox.queue.blocking_recv() {
         let text = match format {
-            Format::Text => text::render(&message, width(), colour),
+            Format::Text => text::render(&message, &View { width: width(), colour, zone: zone.clone() }),
             Format::Json => line(&message, origin),
         };
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

@@ -21,6 +21,22 @@ pub enum Runtime {
     Unknown,
 }
 
+impl Runtime {
+    /// The name ECS's `container.runtime` and rules use.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Docker => "docker",
+            Self::Containerd => "containerd",
+            Self::Crio => "cri-o",
+            Self::Podman => "podman",
+            Self::Lxc => "lxc",
+            Self::Nspawn => "nspawn",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// What a cgroup path says about a container. Pure text, so a claim until a runtime confirms it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CgroupIdentity {

@@ -99,3 +99,53 @@ impl Mounts {
         self.evicted
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LAYER: &str = "5e66d74033272cd2d45d995ea4eccbe8d627d1b76e987dc1fcabdfc7e4801980";
+    const ROOT: &str = "27 1 254:0 / / rw,relatime - ext4 /dev/vda rw\n";
+    const VDA: u32 = 254 << 20;
+
+    fn mounts() -> Mounts {
+        Mounts::new(1, MountTable::parse(ROOT), 0)
+    }
+
+    #[test]
+    fn a_known_namespace_is_asked_before_a_layout() {
+        let mut mounts = mounts();
+        let path = format!("/var/lib/docker/overlay2/{LAYER}/diff/tmp/x");
+        let upper =
+            format!("7 6 0:39 / /merged rw - overlay o rw,upperdir=/var/lib/docker/overlay2/{LAYER}/diff\n");
+        assert_eq!(mounts.resolve(VDA, &path, 9).as_deref(), Some("/tmp/x"), "by the layout");
+        mounts.insert(9, MountTable::parse(&upper), 0);
+        assert_eq!(mounts.resolve(VDA, &path, 9).as_deref(), Some("/merged/tmp/x"), "by the table");
+        assert_eq!(mounts.resolve(VDA, &path, 1), Some(path), "the host sees the layer as it lies");
+        assert_eq!(mounts.resolve(VDA, "/etc/shadow", 9), None, "not to be seen from there");
+        assert_eq!(
+            mounts.resolve(VDA, "/etc/shadow", 10).as_deref(),
+            Some("/etc/shadow"),
+            "unknown: the host's"
+        );
+    }
+
+    #[test]
+    fn tables_grow_stale_but_stay() {
+        let mut mounts = mounts();
+        assert!(mounts.wants(9, 0) && !mounts.wants(0, 0));
+        mounts.insert(9, MountTable::parse("7 6 0:39 / / rw - overlay o rw\n"), 0);
+        assert!(!mounts.wants(9, FRESH - 1) && mounts.wants(9, FRESH));
+        assert_eq!(mounts.resolve(39, "/x", 9).as_deref(), Some("/x"));
+    }
+
+    #[test]
+    fn namespaces_are_bounded_and_the_host_stays() {
+        let mut mounts = mounts();
+        for mnt_ns in (2..).take(NAMESPACES_MAX + 3) {
+            mounts.insert(mnt_ns, MountTable::default(), 0);
+        }
+        assert_eq!((mounts.tables.len(), mounts.evicted()), (NAMESPACES_MAX, 4));
+        assert_eq!(mounts.resolve(VDA, "/x", 1).as_deref(), Some("/x"));
+    }
+}

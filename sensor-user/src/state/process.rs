@@ -51,7 +51,7 @@ pub struct Process {
     pub key: ProcessKey,
     pub parent: Option<ProcessKey>,
     pub executable: Executable,
-    pub arguments: Vec<String>,
+    pub arguments: Arguments,
     /// The kernel half cut the arguments.
     pub arguments_truncated: bool,
     pub directory: Option<String>,
@@ -73,7 +73,30 @@ pub struct Process {
 impl Process {
     /// Arguments as one line, as Sigma's `CommandLine` has them: joined by a blank.
     #[must_use]
-    pub fn command_line(&self) -> String {
-        self.arguments.join(" ")
+    pub fn command_line(&self) -> &str {
+        &self.arguments.line
+    }
+}
+
+/// An argument vector, and the line it makes: rules ask for the line of every event, so it is made
+/// once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Arguments {
+    list: Vec<String>,
+    line: String,
+}
+
+impl From<Vec<String>> for Arguments {
+    fn from(list: Vec<String>) -> Self {
+        let line = list.join(" ");
+        Self { list, line }
+    }
+}
+
+impl std::ops::Deref for Arguments {
+    type Target = [String];
+
+    fn deref(&self) -> &[String] {
+        &self.list
     }
 }

@@ -4,6 +4,7 @@
 //! A process may call itself anything, so only root's in the host's mount namespace are believed:
 //! others could neither be told apart from a liar nor mean the same paths.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -22,8 +23,7 @@ const CONTAINERD_CONFIGURATION: &str = "/etc/containerd/config.toml";
 pub(super) fn running_runtimes() -> ContainerRoots {
     let mut roots = ContainerRoots::none();
     let Ok(entries) = std::fs::read_dir("/proc") else { return roots };
-    // The runtimes live where process 1 does; an agent that may not look there trusts its own.
-    let host = procfs::namespace(1, "mnt").or_else(|| procfs::namespace(std::process::id(), "mnt"));
+    let host = procfs::namespace(procfs::host_pid(), "mnt");
     for entry in entries.flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
             continue;
@@ -34,10 +34,7 @@ pub(super) fn running_runtimes() -> ContainerRoots {
             Some("containerd") => Daemon::Containerd,
             Some(_) | None => continue,
         };
-        let is_root = std::os::unix::fs::MetadataExt::uid(&match entry.metadata() {
-            Ok(metadata) => metadata,
-            Err(_) => continue,
-        }) == 0;
+        let is_root = entry.metadata().is_ok_and(|metadata| metadata.uid() == 0);
         if !is_root || procfs::namespace(pid, "mnt") != host {
             continue;
         }

@@ -55,9 +55,9 @@ fn numbers<'a>(status: &'a str, name: &str) -> Option<impl Iterator<Item = u32> 
     Some(line.split_ascii_whitespace().map_while(|number| number.parse().ok()))
 }
 
-/// The path that tells the container, and whether it is of the v2 hierarchy: that one's unless the
-/// process sits in its root, then the v1 `pids` or `memory` hierarchy's.
-pub(super) fn cgroup(cgroup: &str) -> (String, bool) {
+/// The path that tells the container, and the path in the v2 hierarchy. They are the same unless
+/// the process sits in the root of v2: then the v1 `pids` or `memory` hierarchy tells.
+pub(super) fn cgroup(cgroup: &str) -> (String, Option<String>) {
     let path = |controller: &str| {
         cgroup.lines().find_map(|line| {
             let mut fields = line.splitn(3, ':');
@@ -65,13 +65,9 @@ pub(super) fn cgroup(cgroup: &str) -> (String, bool) {
             controllers.split(',').any(|name| name == controller).then_some(path)
         })
     };
-    let v2 = path("");
-    let v1 = || ["pids", "memory"].into_iter().filter_map(path).find(|path| *path != "/");
-    match v2 {
-        Some(path) if path != "/" => (path.to_owned(), true),
-        Some(_) => v1().map_or(("/".to_owned(), true), |path| (path.to_owned(), false)),
-        None => (v1().unwrap_or("/").to_owned(), false),
-    }
+    let unified = path("");
+    let telling = ["", "pids", "memory"].into_iter().filter_map(path).find(|path| *path != "/");
+    (telling.unwrap_or("/").to_owned(), unified.map(str::to_owned))
 }
 
 /// Arguments, each ended by NUL. A process may overwrite them (setproctitle) and leave the last end out.
@@ -129,20 +125,17 @@ mod tests {
     #[test]
     fn the_cgroup_is_v2s_unless_that_is_the_root() {
         let id = "accab06600d8e4c16fbf7d95112383c8780e35d72d95fce0bd5e6a3e1f94f814";
-        for (text, path, is_v2) in [
-            (
-                format!("8:pids:/docker/{id}\n4:memory:/docker/{id}\n0::/docker/{id}\n"),
-                format!("/docker/{id}"),
-                true,
-            ),
-            (format!("8:pids:/docker/{id}\n1:cpu:/\n0::/\n"), format!("/docker/{id}"), false),
-            ("8:pids:/\n4:memory:/process_api/c6\n0::/\n".into(), "/process_api/c6".into(), false),
-            ("11:cpu,cpuacct:/a\n10:net_cls,pids:/b:c\n".into(), "/b:c".into(), false),
-            ("0::/init.scope\n".into(), "/init.scope".into(), true),
-            ("0::/\n".into(), "/".into(), true),
-            (String::new(), "/".into(), false),
+        let docker = format!("/docker/{id}");
+        for (text, path, unified) in [
+            (format!("8:pids:{docker}\n4:memory:{docker}\n0::{docker}\n"), &*docker, Some(&*docker)),
+            (format!("8:pids:{docker}\n1:cpu:/\n0::/\n"), &docker, Some("/")),
+            ("8:pids:/\n4:memory:/process_api/c6\n0::/\n".into(), "/process_api/c6", Some("/")),
+            ("11:cpu,cpuacct:/a\n10:net_cls,pids:/b:c\n".into(), "/b:c", None),
+            ("0::/init.scope\n".into(), "/init.scope", Some("/init.scope")),
+            ("0::/\n".into(), "/", Some("/")),
+            (String::new(), "/", None),
         ] {
-            assert_eq!(cgroup(&text), (path, is_v2), "{text}");
+            assert_eq!(cgroup(&text), (path.to_owned(), unified.map(str::to_owned)), "{text}");
         }
     }
 

@@ -150,7 +150,7 @@ fn process<'a>(alert: &'a Alert, origin: &Origin) -> Process<'a> {
         entity_id: entity_id(process.key),
         name: Cow::Borrowed(program(process)),
         executable: Cow::Borrowed(&process.executable.path),
-        command_line: Cow::Owned(process.command_line()),
+        command_line: Cow::Borrowed(process.command_line()),
         args: texts(&process.arguments),
         args_count: process.arguments.len(),
         working_directory: text(process.directory.as_deref()),
@@ -161,7 +161,7 @@ fn process<'a>(alert: &'a Alert, origin: &Origin) -> Process<'a> {
             entity_id: entity_id(parent.key),
             name: Cow::Borrowed(program(parent)),
             executable: Cow::Borrowed(&parent.executable.path),
-            command_line: Cow::Owned(parent.command_line()),
+            command_line: Cow::Borrowed(parent.command_line()),
         }),
     }
 }
@@ -171,7 +171,7 @@ fn lineage(process: &process::Process) -> Lineage<'_> {
         pid: process.key.pid,
         entity_id: entity_id(process.key),
         executable: Cow::Borrowed(&process.executable.path),
-        command_line: Cow::Owned(process.command_line()),
+        command_line: Cow::Borrowed(process.command_line()),
         container: text(process.container.as_deref()),
     }
 }

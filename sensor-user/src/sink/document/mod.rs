@@ -18,6 +18,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use serde::Serialize;
 
+pub(super) use alert::program;
 pub use fit::fit;
 pub use part::{
     Container, CoverageReport, Destination, EffectiveUser, Event, File, Hash, Hook, Host, HostSystem, Image,

@@ -53,7 +53,7 @@ mod tests {
         let hex = "5e66d74033272cd2d45d995ea4eccbe8d627d1b76e987dc1fcabdfc7e4801980";
         for (path, inner) in [
             (format!("/var/lib/docker/overlay2/{hex}/diff/tmp/x"), Some("/tmp/x")),
-            (format!("/tmp/idk/data/overlay2/{hex}-init/diff/etc/hosts"), Some("/etc/hosts")),
+            (format!("/srv/docker/overlay2/{hex}-init/diff/etc/hosts"), Some("/etc/hosts")),
             (format!("/var/lib/containers/storage/overlay/{hex}/diff/x"), Some("/x")),
             (
                 "/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/17/fs/usr/bin/x".into(),

@@ -3,12 +3,17 @@
 //! Fed by the inventory at start and by fork, exec and exit records after it. Pure: time is an
 //! argument. It never asks the world; a process it does not know stays unknown.
 
+mod entry;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
 use super::{Process, ProcessKey};
+use entry::{Entry, Memory};
+
+pub use entry::Fork;
 
 /// Most live processes: the kernel's own default limit (`PID_MAX_DEFAULT`, include/linux/threads.h)
 /// twice over. Beyond it the oldest is evicted, which is one whose exit was lost more often than not.
@@ -19,6 +24,9 @@ const EXITED_MAX: usize = 32_768;
 /// Most exited processes that did neither (a shell's subshells, a flood of forks). A bound of their
 /// own, so that such a flood cannot push lineage out.
 const EXITED_FORKS_MAX: usize = 16_384;
+/// Most memory for processes and their texts, bytes. 30,000 usual ones take two thirds of it; who
+/// fills it with arguments of 8 KiB each loses the oldest of the exited first.
+const BYTES_MAX: usize = 32 * 1024 * 1024;
 /// How long an exited process is remembered, nanoseconds: ten minutes, the longest time between a
 /// tool's arrival and its use that one story is meant to span.
 pub const EXITED_KEPT: u64 = 600 * 1_000_000_000;
@@ -27,27 +35,13 @@ const SPARED_MAX: usize = 16;
 /// What /proc/PID/stat can tell apart, nanoseconds: one `USER_HZ` tick (proc_pid_stat(5), field 22).
 const TICK: u64 = 10_000_000;
 
-/// A new process, as its parent's fork record tells. It runs its parent's program until it execs.
-#[derive(Clone, Debug)]
-pub struct Fork {
-    pub parent: ProcessKey,
-    pub child: ProcessKey,
-    pub uid: u32,
-    pub gid: u32,
-    /// The parent's: a namespace of its own comes with `clone` flags this record does not carry.
-    pub mnt_ns: u32,
-    pub pid_ns: u32,
-    pub cgroup_id: u64,
-    /// What the child's own cgroup says; none where it says nothing.
-    pub container: Option<Arc<str>>,
-    pub comm: String,
-}
-
 /// Sizes now and counts since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TableStats {
     pub live: usize,
     pub exited: usize,
+    /// Memory of the processes and their texts, bytes.
+    pub bytes: usize,
     /// Live processes dropped because the table was full.
     pub evicted_live: u64,
     /// Exited processes dropped before [`EXITED_KEPT`] had passed, because the table was full.
@@ -77,22 +71,6 @@ impl From<ProcessKey> for Slot {
     }
 }
 
-#[derive(Debug)]
-struct Entry {
-    memory: Memory,
-    exited: Option<u64>,
-    has_children: bool,
-}
-
-#[derive(Debug)]
-enum Memory {
-    /// A program of its own, or a forked process somebody has asked for.
-    Whole(Arc<Process>),
-    /// A fork nobody has asked for: what differs from the parent, and the parent's program. Made
-    /// whole on demand, for most never are and 30,000 of them must stay small.
-    Forked(Box<Fork>, Option<Arc<Process>>),
-}
-
 /// All processes the agent remembers. Every operation is O(1) amortised, [`ProcessTable::ancestors`]
 /// in the length of its answer.
 #[derive(Debug, Default)]
@@ -103,6 +81,7 @@ pub struct ProcessTable {
     arrivals: VecDeque<Slot>,
     exited: VecDeque<Slot>,
     exited_forks: VecDeque<Slot>,
+    bytes: usize,
     stats: TableStats,
 }
 
@@ -163,9 +142,11 @@ impl ProcessTable {
             }
         }
         let process = Arc::new(process);
-        match self.entries.get_mut(&slot) {
-            Some(entry) => entry.memory = Memory::Whole(Arc::clone(&process)),
-            None => self.insert(slot, Memory::Whole(Arc::clone(&process))),
+        let memory = Memory::Whole(Arc::clone(&process));
+        if self.entries.contains_key(&slot) {
+            self.replace(slot, memory);
+        } else {
+            self.insert(slot, memory);
         }
         process
     }
@@ -191,14 +172,13 @@ impl ProcessTable {
             self.stats.unknown += 1;
             return None;
         };
-        let entry = self.entries.get_mut(&slot)?;
-        let process = entry.memory.whole();
+        let process = self.whole(slot)?;
         let is_news = key.start_time != 0 && process.key != key && !key.start_time.is_multiple_of(TICK);
         if !is_news {
             return Some(process);
         }
         let exact = Arc::new(Process { key, ..Process::clone(&process) });
-        entry.memory = Memory::Whole(Arc::clone(&exact));
+        self.replace(slot, Memory::Whole(Arc::clone(&exact)));
         self.stats.merged += 1;
         Some(exact)
     }
@@ -215,11 +195,10 @@ impl ProcessTable {
         let mut line = Vec::new();
         let mut next = self.find(key).and_then(|slot| self.parent(slot));
         while let Some(slot) = next.and_then(|key| self.find(key)) {
-            let Some(entry) = self.entries.get_mut(&slot) else { break };
             if line.len() >= max {
                 break;
             }
-            let process = entry.memory.whole();
+            let Some(process) = self.whole(slot) else { break };
             // A process is no older than its parent; a line that says so would run in a circle.
             next = process.parent.filter(|parent| Slot::from(*parent).tick <= slot.tick);
             line.push(process);
@@ -229,16 +208,13 @@ impl ProcessTable {
 
     /// Forgets what exited longer than [`EXITED_KEPT`] before `now` (boot, nanoseconds).
     pub fn sweep(&mut self, now: u64) -> TableStats {
+        let is_kept = |entry: &Entry| entry.exited.is_some_and(|time| now.saturating_sub(time) < EXITED_KEPT);
         for queue in [&mut self.exited, &mut self.exited_forks] {
-            while let Some(slot) = queue.front() {
-                let exited = self.entries.get(slot).and_then(|entry| entry.exited);
-                if exited.is_some_and(|time| now.saturating_sub(time) < EXITED_KEPT) {
-                    break;
-                }
-                if self.entries.remove(slot).is_some() {
+            while let Some(slot) = queue.pop_front_if(|slot| !self.entries.get(slot).is_some_and(is_kept)) {
+                if let Some(entry) = self.entries.remove(&slot) {
+                    self.bytes -= entry.weight;
                     self.stats.expired += 1;
                 }
-                queue.pop_front();
             }
         }
         self.stats()
@@ -246,7 +222,12 @@ impl ProcessTable {
 
     #[must_use]
     pub fn stats(&self) -> TableStats {
-        TableStats { live: self.live.len(), exited: self.entries.len() - self.live.len(), ..self.stats }
+        TableStats {
+            live: self.live.len(),
+            exited: self.entries.len() - self.live.len(),
+            bytes: self.bytes,
+            ..self.stats
+        }
     }
 
     fn find(&self, key: ProcessKey) -> Option<Slot> {
@@ -309,18 +290,58 @@ impl ProcessTable {
         if self.live.len() >= LIVE_MAX {
             self.evict_oldest();
         }
-        self.entries.insert(slot, Entry { memory, exited: None, has_children: false });
+        let entry = Entry::new(memory);
+        self.bytes += entry.weight;
+        self.entries.insert(slot, entry);
         self.live.insert(slot.pid, slot);
         self.arrivals.push_back(slot);
         if self.arrivals.len() > 2 * self.live.len() + 1024 {
             let live = &self.live;
             self.arrivals.retain(|slot| live.get(&slot.pid) == Some(slot));
         }
+        self.keep_to_budget();
+    }
+
+    fn replace(&mut self, slot: Slot, memory: Memory) {
+        let Some(entry) = self.entries.get_mut(&slot) else { return };
+        self.bytes -= entry.weight;
+        entry.replace(memory);
+        self.bytes += entry.weight;
+        self.keep_to_budget();
+    }
+
+    /// The process itself; a fork nobody has asked for until now is made one.
+    fn whole(&mut self, slot: Slot) -> Option<Arc<Process>> {
+        let process = match &self.entries.get(&slot)?.memory {
+            Memory::Whole(process) => return Some(Arc::clone(process)),
+            Memory::Forked(fork, program) => Arc::new(fork.process(program.as_deref())),
+        };
+        self.replace(slot, Memory::Whole(Arc::clone(&process)));
+        Some(process)
+    }
+
+    fn remove(&mut self, slot: Slot) -> bool {
+        let Some(entry) = self.entries.remove(&slot) else { return false };
+        self.bytes -= entry.weight;
+        if self.live.get(&slot.pid) == Some(&slot) {
+            self.live.remove(&slot.pid);
+        }
+        true
+    }
+
+    fn keep_to_budget(&mut self) {
+        while self.bytes > BYTES_MAX {
+            match self.exited.pop_front().or_else(|| self.exited_forks.pop_front()) {
+                Some(slot) => self.stats.evicted_exited += u64::from(self.remove(slot)),
+                None if !self.evict_oldest() => return,
+                None => {}
+            }
+        }
     }
 
     /// Drops the oldest live process, but a fork that nobody asked for rather than one that ran a
     /// program: a flood of forks must not push out the daemons it came from.
-    fn evict_oldest(&mut self) {
+    fn evict_oldest(&mut self) -> bool {
         let mut spared = 0;
         while let Some(slot) = self.arrivals.pop_front() {
             if self.live.get(&slot.pid) != Some(&slot) {
@@ -333,11 +354,10 @@ impl ProcessTable {
                 self.arrivals.push_back(slot);
                 continue;
             }
-            self.live.remove(&slot.pid);
-            self.entries.remove(&slot);
-            self.stats.evicted_live += 1;
-            return;
+            self.stats.evicted_live += u64::from(self.remove(slot));
+            return true;
         }
+        false
     }
 
     fn retire(&mut self, slot: Slot, time: u64) {
@@ -355,44 +375,9 @@ impl ProcessTable {
         queue.push_back(slot);
         if queue.len() > max
             && let Some(oldest) = queue.pop_front()
-            && self.entries.remove(&oldest).is_some()
         {
-            self.stats.evicted_exited += 1;
+            self.stats.evicted_exited += u64::from(self.remove(oldest));
         }
-    }
-}
-
-impl Memory {
-    fn whole(&mut self) -> Arc<Process> {
-        match self {
-            Self::Whole(process) => Arc::clone(process),
-            Self::Forked(fork, program) => {
-                let process = Arc::new(forked(fork, program.as_deref()));
-                *self = Self::Whole(Arc::clone(&process));
-                process
-            }
-        }
-    }
-}
-
-/// A forked process: its parent's program under its own identity.
-fn forked(fork: &Fork, program: Option<&Process>) -> Process {
-    Process {
-        key: fork.child,
-        parent: Some(fork.parent),
-        executable: program.map(|program| program.executable.clone()).unwrap_or_default(),
-        arguments: program.map(|program| program.arguments.clone()).unwrap_or_default(),
-        arguments_truncated: program.is_some_and(|program| program.arguments_truncated),
-        directory: program.and_then(|program| program.directory.clone()),
-        comm: fork.comm.clone(),
-        uid: fork.uid,
-        gid: fork.gid,
-        effective_uid: program.map_or(fork.uid, |program| program.effective_uid),
-        mnt_ns: fork.mnt_ns,
-        pid_ns: fork.pid_ns,
-        cgroup_id: fork.cgroup_id,
-        container: fork.container.clone(),
-        exec_time: fork.child.start_time,
     }
 }
 

@@ -1,1 +1,207 @@
+use super::*;
+use crate::state::process::Executable;
 
+const SECOND: u64 = 1_000_000_000;
+
+fn key(pid: u32, start_time: u64) -> ProcessKey {
+    ProcessKey { pid, start_time }
+}
+
+fn exec(key: ProcessKey, parent: Option<ProcessKey>, path: &str, container: Option<&str>) -> Process {
+    Process {
+        key,
+        parent,
+        executable: Executable { path: path.to_owned(), ..Executable::default() },
+        arguments: vec![path.to_owned(), "-x".to_owned()],
+        arguments_truncated: false,
+        directory: Some("/".to_owned()),
+        comm: "x".to_owned(),
+        uid: 0,
+        gid: 0,
+        effective_uid: 0,
+        mnt_ns: 1,
+        pid_ns: 1,
+        cgroup_id: 1,
+        container: container.map(Into::into),
+        exec_time: key.start_time,
+    }
+}
+
+fn fork(parent: ProcessKey, child: ProcessKey, container: Option<&str>) -> Fork {
+    Fork {
+        parent,
+        child,
+        uid: 0,
+        gid: 0,
+        mnt_ns: 1,
+        pid_ns: 1,
+        cgroup_id: 1,
+        container: container.map(Into::into),
+        comm: "x".to_owned(),
+    }
+}
+
+fn paths(line: &[Arc<Process>]) -> Vec<&str> {
+    line.iter().map(|process| process.executable.path.as_str()).collect()
+}
+
+#[test]
+fn lineage_goes_through_parents_that_have_exited() {
+    let (a, b, c) = (key(10, SECOND), key(11, 2 * SECOND), key(12, 3 * SECOND));
+    let mut table = ProcessTable::default();
+    table.insert_exec(exec(a, None, "/bin/sh", Some("web")));
+    table.insert_fork(fork(a, b, None));
+    table.insert_fork(fork(b, c, None));
+    table.exit(b, 4 * SECOND);
+    table.exit(a, 5 * SECOND);
+    // Adopted by init meanwhile: the record names it, the fork knew better.
+    table.insert_exec(exec(c, Some(key(1, 1)), "/bin/wget", None));
+    let line = table.ancestors(c, 16);
+    assert_eq!(paths(&line), ["/bin/sh", "/bin/sh"]);
+    assert_eq!((line[0].key, line[1].key), (b, a));
+    assert_eq!(table.ancestors(c, 1).len(), 1);
+    assert_eq!(table.get(c).unwrap().container.as_deref(), Some("web"), "inherited twice");
+}
+
+#[test]
+fn a_fork_runs_its_parents_program_under_its_own_identity() {
+    let (a, b) = (key(10, SECOND), key(11, 2 * SECOND + 7));
+    let mut table = ProcessTable::default();
+    table.insert_exec(exec(a, None, "/usr/sbin/nginx", Some("web")));
+    table.insert_fork(Fork { uid: 33, ..fork(a, b, None) });
+    let child = table.get_by_pid(11, 0).unwrap();
+    assert_eq!((child.key, child.parent, child.uid, child.exec_time), (b, Some(a), 33, b.start_time));
+    assert_eq!(
+        (child.command_line(), child.container.as_deref()),
+        ("/usr/sbin/nginx -x".into(), Some("web"))
+    );
+}
+
+#[test]
+fn the_childs_own_cgroup_comes_first() {
+    let (a, b) = (key(10, SECOND), key(11, 2 * SECOND));
+    let mut table = ProcessTable::default();
+    table.insert_exec(exec(a, None, "/usr/bin/dockerd", Some("outer")));
+    table.insert_fork(fork(a, b, Some("inner")));
+    assert_eq!(table.get(b).unwrap().container.as_deref(), Some("inner"));
+    let back = table.insert_exec(exec(b, None, "/bin/sh", None));
+    assert_eq!(back.container.as_deref(), Some("inner"), "it moved its own cgroup to the host's root");
+}
+
+#[test]
+fn the_inventory_and_a_record_within_a_tick_are_one_process() {
+    let (seen, exact) = (key(10, 100 * TICK), key(10, 100 * TICK + 9_999_999));
+    let mut table = ProcessTable::default();
+    table.seed([exec(seen, None, "/bin/sh", None), exec(key(11, 101 * TICK), Some(seen), "/bin/cat", None)]);
+    // A fork record made before the inventory but read after it.
+    table.insert_fork(fork(exact, key(11, 101 * TICK + 5), None));
+    assert_eq!(table.get(exact).unwrap().key, exact);
+    assert_eq!(table.get(seen).unwrap().key, exact, "what was learnt stays");
+    let line = table.ancestors(key(11, 101 * TICK + 5), 16);
+    assert_eq!((paths(&line), line[0].key), (vec!["/bin/sh"], exact));
+    assert_eq!(table.get_by_pid(11, 0).unwrap().executable.path, "/bin/cat", "the inventory saw more");
+    let stats = table.stats();
+    assert_eq!((stats.live, stats.exited, stats.merged, stats.exit_missed), (2, 0, 2, 0));
+    // One tick later it is another process, and the first must have ended.
+    table.insert_fork(fork(key(11, 101 * TICK), key(10, 101 * TICK), None));
+    assert_eq!((table.stats().live, table.stats().exited, table.stats().exit_missed), (2, 1, 1));
+}
+
+#[test]
+fn the_inventory_hands_containers_down_whatever_its_order() {
+    let (a, b, c) = (key(30, SECOND), key(20, 2 * SECOND), key(10, 3 * SECOND));
+    let mut table = ProcessTable::default();
+    table.seed([
+        exec(c, Some(b), "/c", None),
+        exec(b, Some(a), "/b", None),
+        exec(a, None, "/a", Some("web")),
+        exec(key(40, SECOND), None, "/host", None),
+    ]);
+    assert_eq!(table.get(c).unwrap().container.as_deref(), Some("web"));
+    assert_eq!(table.get_by_pid(40, 0).unwrap().container, None);
+}
+
+#[test]
+fn the_exited_stay_ten_minutes() {
+    let a = key(10, SECOND);
+    let mut table = ProcessTable::default();
+    table.insert_exec(exec(a, None, "/bin/sh", None));
+    assert!(table.exit(a, 2 * SECOND).is_some());
+    assert_eq!(table.sweep(2 * SECOND + EXITED_KEPT - 1).exited, 1);
+    assert!(table.get(a).is_some() && table.get_by_pid(10, 0).is_none());
+    let stats = table.sweep(2 * SECOND + EXITED_KEPT);
+    assert_eq!((stats.exited, stats.expired), (0, 1));
+    assert!(table.get(a).is_none() && table.exit(a, 0).is_none());
+    assert_eq!(table.stats().unknown, 2 + 1, "the look-ups by pid, by key, and the exit");
+}
+
+#[test]
+fn a_pid_used_again_is_another_process() {
+    let (first, second) = (key(10, SECOND), key(10, 2 * SECOND));
+    let mut table = ProcessTable::default();
+    table.insert_exec(exec(first, None, "/first", None));
+    table.insert_exec(exec(second, None, "/second", None));
+    assert_eq!(table.get_by_pid(10, 0).unwrap().executable.path, "/second");
+    assert_eq!(table.get(first).unwrap().executable.path, "/first");
+    // The first one's exit, read late, does not end the second.
+    table.exit(first, 3 * SECOND);
+    assert_eq!(table.stats().live, 1);
+}
+
+#[test]
+fn a_flood_of_forks_pushes_out_neither_lineage_nor_daemons() {
+    let (init, shell) = (key(1, 0), key(2, SECOND));
+    let mut table = ProcessTable::default();
+    table.insert_exec(exec(init, None, "/sbin/init", None));
+    table.insert_exec(exec(shell, Some(init), "/bin/sh", None));
+    let child = |number: u32| key(100 + number, 2 * SECOND + u64::from(number) * TICK);
+    for number in 0..100_000 {
+        table.insert_fork(fork(shell, child(number), None));
+        table.exit(child(number), 3 * SECOND);
+    }
+    let stats = table.stats();
+    assert_eq!((stats.live, stats.exited), (2, EXITED_FORKS_MAX));
+    assert_eq!(stats.evicted_exited, 100_000 - EXITED_FORKS_MAX as u64);
+
+    // Now they stay alive.
+    for number in 100_000..200_000 {
+        table.insert_fork(fork(shell, child(number), None));
+    }
+    let stats = table.stats();
+    assert_eq!((stats.live, stats.evicted_live), (LIVE_MAX, 100_002 - LIVE_MAX as u64));
+    assert_eq!(paths(&table.ancestors(child(199_999), 16)), ["/bin/sh", "/sbin/init"]);
+    assert!(table.get(shell).is_some());
+    assert!(table.arrivals.len() <= 2 * LIVE_MAX + 1024);
+}
+
+#[test]
+fn lost_records_leave_gaps_but_no_circles() {
+    let (a, b) = (key(10, SECOND), key(11, 2 * SECOND));
+    let mut table = ProcessTable::default();
+    table.insert_fork(fork(a, b, None));
+    assert!(table.ancestors(b, 16).is_empty());
+    assert_eq!(table.get(b).unwrap().executable.path, "", "not guessed");
+    // A parent as young as its child, and its child's child.
+    table.insert_exec(exec(a, Some(a), "/a", None));
+    assert!(table.ancestors(b, 16).len() <= 16);
+    assert_eq!(table.stats().unknown, 1);
+}
+
+#[test]
+fn long_arguments_cannot_fill_the_memory() {
+    let mut table = ProcessTable::default();
+    for number in 0..10_000 {
+        let key = key(number, u64::from(number) * TICK);
+        let arguments = vec!["x".repeat(8192)];
+        table.insert_exec(Process { arguments, ..exec(key, None, "/bin/sh", None) });
+        if number % 2 == 0 {
+            table.exit(key, key.start_time);
+        }
+        assert!(table.stats().bytes <= BYTES_MAX);
+    }
+    let stats = table.stats();
+    assert!(stats.bytes > BYTES_MAX / 10 * 9 && stats.evicted_exited > 0 && stats.evicted_live > 0);
+    assert_eq!(stats.live as u64 + stats.evicted_live, 5_000);
+    let kept = table.entries.values().map(|entry| entry.weight).sum::<usize>();
+    assert_eq!(stats.bytes, kept, "what is added is taken away again");
+}

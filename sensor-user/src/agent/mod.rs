@@ -1,0 +1,229 @@
+//! The whole flow, from start to stop: named steps, then one loop in one task.
+//!
+//! Records leave the ring, pass the pipeline and become messages here, in the order in which the
+//! kernel made them. What waits on the world (sinks, runtimes' files) runs beside and answers by
+//! channel. Rules are read before anything is attached: a broken one starts nothing.
+
+mod start;
+mod facts;
+mod report;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use tokio::time::{Interval, MissedTickBehavior, interval};
+use tracing::{info, warn};
+
+pub use start::StartError;
+
+use crate::alert::{Coverage, Loss, Subject};
+use crate::config::Config;
+use crate::decode::decode;
+use crate::ebpf::load::Loaded;
+use crate::ebpf::ring::TICK;
+use crate::host::container::{ContainerRoots, ContainerSource};
+use crate::metric::Metrics;
+use crate::pipeline::{HostRename, Pipeline};
+use crate::sink::SinkSet;
+use crate::state::container::{CgroupIdentity, Container};
+use facts::Facts;
+use report::Reporter;
+
+/// How often tables are swept and losses are told. A first loss is known within this time.
+const SWEEP: Duration = Duration::from_secs(2);
+/// How long sinks may take to deliver what they hold when the agent ends.
+const FLUSH: Duration = Duration::from_secs(2);
+/// Questions to the runtimes' files that may be open at once; further ones are asked at their next
+/// turn in the container table's schedule.
+const LOOKUPS_MAX: usize = 64;
+
+/// Runs the sensor until `shutdown` resolves or nobody reads its output any more.
+///
+/// # Errors
+/// [`StartError`] says what is missing and what to do. Once it runs, it does not fail.
+pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
+    let started = Instant::now();
+    let rules = start::rules(&config)?;
+    start::privilege()?;
+    let layout = start::layout()?;
+    let mut loaded = crate::ebpf::load::load(&layout)?;
+    // The hooks are attached: what starts from here on is in the ring, the rest is in /proc.
+    let inventory = start::inventory()?;
+    let processes = inventory.len();
+    let now = facts::now();
+    let mut pipeline = start::pipeline(rules, &config);
+    pipeline.seed(inventory, now);
+    let sinks = start::sinks(&config)?;
+    let coverage = Coverage {
+        kernel: start::kernel(),
+        hooks: std::mem::take(&mut loaded.hooks),
+        detections: pipeline.detections(),
+        missing_offsets: layout.missing(),
+        processes,
+        containers: pipeline.containers.stats().known,
+        start_milliseconds: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+    };
+    let mut agent = Agent::new(&config, loaded, pipeline, sinks);
+    agent.reporter.notice(Subject::Coverage(coverage));
+    agent.watch(shutdown).await;
+    agent.stop().await;
+    Ok(())
+}
+
+/// The parts that the loop needs.
+struct Agent {
+    kernel: Loaded,
+    pipeline: Pipeline,
+    facts: Facts,
+    reporter: Reporter,
+    metrics: Metrics,
+    runtimes: Arc<ContainerSource>,
+    answers: mpsc::Receiver<Answer>,
+    asked: mpsc::Sender<Answer>,
+    lookups: usize,
+}
+
+/// What the runtimes' files said of a container.
+struct Answer {
+    id: String,
+    container: Option<Container>,
+}
+
+impl Agent {
+    fn new(config: &Config, kernel: Loaded, pipeline: Pipeline, sinks: SinkSet) -> Self {
+        let (asked, answers) = mpsc::channel(LOOKUPS_MAX);
+        let roots: ContainerRoots = config.containers.clone().into();
+        Self {
+            kernel,
+            pipeline,
+            facts: Facts::read(),
+            reporter: Reporter::new(sinks),
+            metrics: Metrics::default(),
+            runtimes: Arc::new(ContainerSource::new(roots)),
+            answers,
+            asked,
+            lookups: 0,
+        }
+    }
+
+    /// The loop: until told to end.
+    async fn watch(&mut self, shutdown: impl Future<Output = ()>) {
+        tokio::pin!(shutdown);
+        let mut sweep = steady(SWEEP);
+        loop {
+            tokio::select! {
+                () = &mut shutdown => return,
+                () = self.reporter.reader_gone() => return,
+                () = self.kernel.ring.ready() => {}
+                Some(answer) = self.answers.recv() => self.named(answer),
+                _ = sweep.tick() => self.sweep(),
+            }
+            self.turn();
+        }
+    }
+
+    /// One turn: everything that waits, in order, then what is due.
+    fn turn(&mut self) {
+        let Self { kernel, pipeline, facts, metrics, .. } = self;
+        kernel.ring.drain(|bytes| match decode(bytes) {
+            Ok(record) => pipeline.record(record, facts),
+            Err(error) => {
+                metrics.refused_records += 1;
+                if metrics.refused_records == 1 {
+                    warn!(%error, "a record of the kernel half makes no sense; counted, not guessed");
+                }
+            }
+        });
+        self.renames();
+        let now = facts::now();
+        self.ask(now);
+        for account in self.pipeline.accounts(now) {
+            self.reporter.alert(account);
+        }
+    }
+
+    /// Renames that fanotify saw, where fentry is refused.
+    fn renames(&mut self) {
+        let Self { kernel, pipeline, facts, metrics, .. } = self;
+        let Some(watch) = &mut kernel.renames else { return };
+        let drained = watch.drain(&mut |seen| {
+            if seen.is_directory {
+                return;
+            }
+            let rename = HostRename { time: seen.time, pid: seen.pid, from: seen.from, to: seen.to };
+            pipeline.renamed(rename, facts);
+        });
+        match drained {
+            Ok(drained) => {
+                metrics.lost_renames += u64::from(drained.overflowed);
+                metrics.unresolved_renames += drained.unresolved as u64;
+            }
+            Err(error) => {
+                warn!(%error, "renames are no longer seen");
+                kernel.renames = None;
+            }
+        }
+    }
+
+    /// Asks the runtimes' files for names, beside the loop.
+    fn ask(&mut self, now: u64) {
+        if self.lookups >= LOOKUPS_MAX {
+            return;
+        }
+        for identity in self.pipeline.unnamed(now) {
+            self.lookups += 1;
+            let (runtimes, answers) = (Arc::clone(&self.runtimes), self.asked.clone());
+            tokio::task::spawn_blocking(move || look_up(&runtimes, &identity, &answers));
+        }
+    }
+
+    fn named(&mut self, answer: Answer) {
+        self.lookups = self.lookups.saturating_sub(1);
+        if let Some(container) = answer.container {
+            self.pipeline.containers.complete(&answer.id, container);
+        }
+    }
+
+    fn sweep(&mut self) {
+        self.pipeline.sweep(facts::now());
+        let mut losses = self.reporter.sink_losses();
+        losses.extend(self.metrics.take_losses(&self.kernel.ledger));
+        if !losses.is_empty() {
+            self.reporter.notice(Subject::Loss(losses));
+        }
+    }
+
+    /// Tells what was still gathering, detaches everything, lets the sinks deliver.
+    async fn stop(mut self) {
+        self.turn();
+        for account in self.pipeline.drain() {
+            self.reporter.alert(account);
+        }
+        self.sweep();
+        let alerts = self.reporter.alerts();
+        self.reporter.notice(Subject::Stopped { alerts, events: self.pipeline.passed().events });
+        let losses: Vec<Loss> = self.reporter.finish(FLUSH).await;
+        for Loss { what, count, reason } in losses {
+            warn!(what, count, reason, "not delivered before the end");
+        }
+        info!(alerts, "stopped");
+    }
+}
+
+fn look_up(runtimes: &ContainerSource, identity: &CgroupIdentity, answers: &mpsc::Sender<Answer>) {
+    let container = runtimes.lookup(identity).unwrap_or_else(|error| {
+        warn!(container = identity.id, %error, "a container stays without its name");
+        None
+    });
+    // The agent may have ended meanwhile; then nobody needs the answer.
+    let _ = answers.blocking_send(Answer { id: identity.id.clone(), container });
+}
+
+fn steady(period: Duration) -> Interval {
+    debug_assert!(period > TICK);
+    let mut interval = interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}

@@ -1,0 +1,110 @@
+//! The steps of a start, each of which can fail with a sentence and a remedy.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::config::Config;
+use crate::detection::{Catalogue, Detections, Problem};
+use crate::ebpf::load::LoadError;
+use crate::ebpf::offset::{Layout, OffsetError, VMLINUX};
+use crate::event::field::Fields;
+use crate::host::capability::{self, Capability};
+use crate::host::procfs::{self, ProcfsError};
+use crate::pipeline::Pipeline;
+use crate::sigma::{Diagnostic, Engine, RuleSet};
+use crate::sink::{Origin, SinkSet, Target};
+use crate::state::process::Process;
+use crate::story::Stories;
+
+/// Why the sensor does not start. Nothing is attached when it says so.
+#[derive(Debug, Error)]
+pub enum StartError {
+    #[error("{} of the rules cannot be used", .0.len())]
+    Rules(Vec<Diagnostic>),
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n  "))]
+    Catalogue(Vec<Problem>),
+    #[error("{}", capability::sentence(.0))]
+    Privilege(Vec<Capability>),
+    #[error(transparent)]
+    Offsets(#[from] OffsetError),
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error(transparent)]
+    Procfs(#[from] ProcfsError),
+    #[error("standard output cannot be written beside the loop: {0}")]
+    Sinks(std::io::Error),
+}
+
+impl StartError {
+    /// What to do about it.
+    #[must_use]
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::Rules(_) => "mend them, or leave them out; `tidewaiter rules check PATH` shows all".to_owned(),
+            Self::Catalogue(_) => "mend or leave out what is named; `tidewaiter rules check PATH` shows all".to_owned(),
+            Self::Privilege(missing) => capability::remedy(missing),
+            Self::Offsets(_) => format!(
+                "the sensor reads the kernel's own type information at {VMLINUX}: boot a kernel built with \
+                 CONFIG_DEBUG_INFO_BTF=y (every current distribution's is), and mount sysfs at /sys"
+            ),
+            Self::Load(error) => error.remedy().to_owned(),
+            Self::Procfs(_) => "run in the host's pid namespace (in a pod: hostPID: true)".to_owned(),
+            Self::Sinks(_) => "raise the limit of processes (`ulimit -u`)".to_owned(),
+        }
+    }
+}
+
+/// Rules that are understood to the last key.
+pub(super) struct Rules {
+    engine: Engine,
+    detections: Detections,
+}
+
+/// Reads all rules.
+pub(super) fn rules(config: &Config) -> Result<Rules, StartError> {
+    let catalogue =
+        Catalogue::load(&config.rules, config.embedded_rules).map_err(StartError::Catalogue)?;
+    let set = RuleSet::load(catalogue.sources(), &Fields).map_err(StartError::Rules)?;
+    let engine = Engine::new(set);
+    let detections = catalogue.bind(engine.rules()).map_err(StartError::Catalogue)?;
+    Ok(Rules { engine, detections })
+}
+
+/// Refuses to start without what loading needs, before the kernel says so less clearly.
+pub(super) fn privilege() -> Result<(), StartError> {
+    let missing = capability::missing();
+    if missing.is_empty() { Ok(()) } else { Err(StartError::Privilege(missing)) }
+}
+
+/// What the running kernel looks like inside.
+pub(super) fn layout() -> Result<Layout, StartError> {
+    Ok(Layout::read(Path::new(VMLINUX))?)
+}
+
+/// Who runs already, each with its cgroup's path.
+pub(super) fn inventory() -> Result<Vec<(Process, String)>, StartError> {
+    let inventory = procfs::inventory()?;
+    Ok(inventory.found.into_iter().map(|found| (found.process, found.cgroup)).collect())
+}
+
+pub(super) fn pipeline(rules: Rules, config: &Config) -> Pipeline {
+    let stories = Stories::with_gather(config.story.gather.duration());
+    Pipeline::new(rules.engine, rules.detections, stories)
+}
+
+/// Starts every sink that was asked for.
+pub(super) fn sinks(config: &Config) -> Result<SinkSet, StartError> {
+    let is_terminal = rustix::termios::isatty(std::io::stdout());
+    let mut targets = vec![Target::Stdout(config.format.resolve(is_terminal))];
+    targets.extend(
+        config.syslog.iter().map(|target| Target::Syslog { target: target.clone(), facility: config.facility }),
+    );
+    SinkSet::start(&targets, &Arc::new(Origin::read())).map_err(StartError::Sinks)
+}
+
+/// Release of the running kernel.
+pub(super) fn kernel() -> String {
+    rustix::system::uname().release().to_string_lossy().into_owned()
+}

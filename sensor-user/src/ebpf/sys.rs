@@ -1,0 +1,95 @@
+//! Raw system calls that no crate offers: the agent's only module with unsafe code.
+//!
+//! Each function is the thinnest safe dress of one call: borrowed descriptors in, owned ones out,
+//! the kernel's own error back. No policy, no retries, no parsing here.
+#![expect(unsafe_code, reason = "fanotify and open_by_handle_at have no safe binding in any crate used here")]
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+/// The most bytes a file handle may have: `MAX_HANDLE_SZ`, include/linux/exportfs.h.
+pub const HANDLE_BYTES_MAX: usize = 128;
+
+/// `struct file_handle` of include/linux/fs.h, with room for the longest handle.
+#[repr(C)]
+struct FileHandle {
+    handle_bytes: u32,
+    handle_type: i32,
+    f_handle: [u8; HANDLE_BYTES_MAX],
+}
+
+/// `fanotify_init(2)`: a new, empty notification group.
+///
+/// # Errors
+/// What the kernel says: `EINVAL` for flags it does not know, `EPERM`, `ENOSYS`, `EMFILE`.
+pub fn fanotify_init(flags: u32, event_flags: u32) -> io::Result<OwnedFd> {
+    // SAFETY: takes two numbers and no pointer; the kernel checks both.
+    let descriptor = unsafe { libc::fanotify_init(flags, event_flags) };
+    owned(descriptor)
+}
+
+/// `fanotify_mark(2)` on the object that `target` is open on (the path is null), so what is marked
+/// is what the caller holds, whatever its name leads to by now. `target` must not be `O_PATH`.
+///
+/// # Errors
+/// What the kernel says: `EINVAL` for a mask it does not know, `ENODEV` and `EOPNOTSUPP` for file
+/// systems without ids or handles, `EXDEV`, `EPERM`, `ENOSPC`.
+pub fn fanotify_mark(group: BorrowedFd<'_>, flags: u32, mask: u64, target: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: both descriptors are borrowed, so open for the whole call; a null path is allowed and
+    // means the descriptor itself (fanotify_mark(2)), so the kernel reads no memory of ours.
+    let outcome =
+        unsafe { libc::fanotify_mark(group.as_raw_fd(), flags, mask, target.as_raw_fd(), std::ptr::null()) };
+    if outcome == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// `open_by_handle_at(2)`: opens what `handle` means on the file system that `mount` is open on.
+///
+/// # Errors
+/// `EINVAL` for a handle longer than [`HANDLE_BYTES_MAX`]; else what the kernel says: `ESTALE` when
+/// the object is gone, `EPERM` without `CAP_DAC_READ_SEARCH`.
+pub fn open_by_handle_at(
+    mount: BorrowedFd<'_>,
+    handle_type: i32,
+    handle: &[u8],
+    flags: i32,
+) -> io::Result<OwnedFd> {
+    let mut request = FileHandle { handle_bytes: 0, handle_type, f_handle: [0; HANDLE_BYTES_MAX] };
+    let too_long = || io::Error::from_raw_os_error(libc::EINVAL);
+    request.handle_bytes = u32::try_from(handle.len()).map_err(|_| too_long())?;
+    request.f_handle.get_mut(..handle.len()).ok_or_else(too_long)?.copy_from_slice(handle);
+    // SAFETY: `request` has the layout of `struct file_handle`, lives across the call and holds
+    // `handle_bytes` bytes, bounded just above by the room it has; the kernel only reads it. The
+    // arguments have the types of open_by_handle_at(2), which a variadic call cannot check.
+    let descriptor =
+        unsafe { libc::syscall(libc::SYS_open_by_handle_at, mount.as_raw_fd(), &raw const request, flags) };
+    owned(RawFd::try_from(descriptor).map_err(|_| io::Error::from_raw_os_error(libc::EBADF))?)
+}
+
+/// The result of a call that returns a new descriptor, or -1 and `errno`.
+fn owned(descriptor: RawFd) -> io::Result<OwnedFd> {
+    if descriptor < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: only called with what the kernel has just returned as a new descriptor: it is open and
+    // nobody else has it.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+    use std::os::fd::AsFd;
+
+    #[test]
+    fn a_handle_longer_than_the_kernel_allows_is_refused() {
+        let root = std::fs::File::open("/").unwrap();
+        let error = open_by_handle_at(root.as_fd(), 1, &[0; HANDLE_BYTES_MAX + 1], libc::O_PATH).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::EINVAL));
+    }
+
+    #[test]
+    fn flags_the_kernel_does_not_know_come_back_as_its_error() {
+        let error = fanotify_init(u32::MAX, 0).unwrap_err();
+        assert!(matches!(error.raw_os_error(), Some(libc::EINVAL | libc::EPERM)), "{error}");
+    }
+}

@@ -1,0 +1,294 @@
+//! An alert on one screen.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use super::line::{FAINT, FILE, Line, PLACE, PLAIN, STRONG, WARNING, level_style, level_word, span, wrap};
+use super::quantity::{bytes, duration};
+use super::{View, escape};
+use crate::alert::{Action, Alert, Step};
+use crate::sink::document::program;
+use crate::state::container::{Container, Runtime};
+
+/// Column at which contents start; labels stand before it.
+const CONTENT: usize = 13;
+
+/// A command line longer than this many lines says no more to a reader.
+const COMMAND_LINES: usize = 3;
+
+/// Destinations and files listed; a scan has thousands.
+const LIST: usize = 4;
+
+/// Steps listed: a screen's worth.
+const STEPS: usize = 24;
+
+pub(super) fn lines(alert: &Alert, view: &View) -> Vec<Line> {
+    let mut page = Page { lines: vec![heading(alert, view)], width: view.columns() };
+    page.row("container", container(alert.container.as_deref()));
+    process(&mut page, alert);
+    lineage(&mut page, alert);
+    destinations(&mut page, alert);
+    files(&mut page, alert);
+    for related in &alert.related {
+        let line = Line::new()
+            .with(PLAIN, &related.title)
+            .with(FAINT, format!("  {}", related.techniques.join(" ")));
+        page.row("also", line.with(FAINT, format!("  {}", related.level)));
+    }
+    if !alert.pending.is_empty() {
+        page.row("unknown yet", Line::new().with(WARNING, alert.pending.join(", ")));
+    }
+    timeline(&mut page, alert);
+    response(&mut page, alert);
+    let reference = format!("#{}  {}  rule {}", alert.sequence, alert.id, alert.detection.id);
+    page.row("alert", Line::new().with(FAINT, reference));
+    page.lines.push(Line::new());
+    page.lines
+}
+
+/// The lines so far.
+struct Page {
+    lines: Vec<Line>,
+    width: usize,
+}
+
+impl Page {
+    /// Columns for contents.
+    fn room(&self) -> usize {
+        self.width - CONTENT
+    }
+
+    fn row(&mut self, label: &str, content: Line) {
+        let line = Line::new().with(FAINT, format!("  {label}")).pad(CONTENT).join(content);
+        self.lines.push(line.cut(self.width));
+    }
+
+    /// A label beside the first of several lines.
+    fn rows(&mut self, label: &str, contents: Vec<Line>) {
+        for (index, content) in contents.into_iter().enumerate() {
+            self.row(if index == 0 { label } else { "" }, content);
+        }
+    }
+}
+
+/// ` HIGH  title                         T1105 · 12:03:14.281`
+fn heading(alert: &Alert, view: &View) -> Line {
+    let mut right = alert.detection.techniques.join(" ");
+    if !right.is_empty() {
+        right.push_str(" · ");
+    }
+    right.push_str(&view.time_of_day(alert.time));
+    let right = Line::new().with(FAINT, right).cut(view.columns() / 2);
+
+    let badge = span(level_style(alert.level), format!(" {} ", level_word(alert.level)));
+    let mut left = Line::new();
+    left.push(badge).push(span(PLAIN, " ")).push(span(STRONG, &alert.detection.title));
+    let start = view.columns().saturating_sub(right.width());
+    left.cut(start.saturating_sub(2)).pad(start).join(right)
+}
+
+fn container(container: Option<&Container>) -> Line {
+    let Some(container) = container else {
+        return Line::new().with(FAINT, "none: it happened on the host itself");
+    };
+    let mut line = Line::new();
+    if let Some(name) = &container.name {
+        line = line.with(STRONG, name).with(PLAIN, "  ");
+    }
+    line = line.with(FAINT, container.short_id());
+    if let Some(image) = &container.image {
+        line = line.with(PLAIN, "  ").with(PLAIN, image);
+    }
+    line = line.with(FAINT, format!("  {}", runtime(container.runtime)));
+    if let Some(pod) = &container.pod {
+        line = line.with(PLAIN, "  pod ").with(PLACE, format!("{}/{}", pod.namespace, pod.name));
+    }
+    if !container.verified {
+        line = line.with(WARNING, "  no runtime knows it");
+    }
+    line
+}
+
+fn runtime(runtime: Runtime) -> &'static str {
+    match runtime {
+        Runtime::Docker => "docker",
+        Runtime::Containerd => "containerd",
+        Runtime::Crio => "cri-o",
+        Runtime::Podman => "podman",
+        Runtime::Lxc => "lxc",
+        Runtime::Nspawn => "nspawn",
+        Runtime::Unknown => "unknown runtime",
+    }
+}
+
+/// The command line, then its circumstances on the same line where they fit.
+fn process(page: &mut Page, alert: &Alert) {
+    let process = &alert.process;
+    let mut command = process.command_line();
+    if command.trim().is_empty() {
+        command.clone_from(&process.executable.path);
+    }
+    if process.arguments_truncated {
+        command.push_str(" …");
+    }
+    let user = alert.user.as_ref().map_or_else(|| format!("uid {}", process.uid), ToString::to_string);
+    let mut facts = Line::new().with(FAINT, format!("pid {}  ", process.key.pid)).with(PLAIN, user);
+    if process.effective_uid != process.uid {
+        facts = facts.with(WARNING, format!("  as uid {}", process.effective_uid));
+    }
+    let executable = &process.executable;
+    let warnings = [
+        (executable.memfd, "runs from memory"),
+        (executable.deleted && !executable.memfd, "its file is deleted"),
+        (executable.upper_layer, "not part of the image"),
+    ];
+    for (_, warning) in warnings.into_iter().filter(|(holds, _)| *holds) {
+        facts = facts.with(WARNING, format!("  {warning}"));
+    }
+
+    let mut lines = wrap(STRONG, &command, page.room(), COMMAND_LINES);
+    match lines.pop() {
+        Some(last) if last.width() + 3 + facts.width() <= page.room() => {
+            lines.push(last.with(PLAIN, "   ").join(facts));
+        }
+        last => {
+            lines.extend(last);
+            lines.push(facts);
+        }
+    }
+    page.rows("process", lines);
+}
+
+/// Oldest first, what lies outside the container faint; the near end stays when it is too long.
+fn lineage(page: &mut Page, alert: &Alert) {
+    const JOINT: &str = " ─ ";
+    let mut chain = Line::new().with(STRONG, program(&alert.process));
+    for (index, ancestor) in alert.ancestors.iter().enumerate() {
+        let inside = ancestor.container.is_some() && ancestor.container == alert.process.container;
+        let style = if inside { PLAIN } else { FAINT };
+        let longer = Line::new().with(style, program(ancestor)).with(FAINT, JOINT).join(chain.clone());
+        let oldest = index + 1 == alert.ancestors.len();
+        let reserve = if oldest { 0 } else { 1 + JOINT.chars().count() };
+        if longer.width() + reserve > page.room() {
+            chain = Line::new().with(FAINT, "…").with(FAINT, JOINT).join(chain);
+            break;
+        }
+        chain = longer;
+    }
+    page.row("lineage", chain);
+}
+
+fn destinations(page: &mut Page, alert: &Alert) {
+    let (sent, received) = alert.bytes();
+    let mut seen = Vec::new();
+    // The one that alert documents name stands first.
+    for destination in alert.destination().into_iter().chain(alert.destinations()) {
+        if !seen.contains(&destination) {
+            seen.push(destination);
+        }
+    }
+    let mut lines: Vec<Line> = seen
+        .iter()
+        .take(LIST)
+        .map(|(protocol, address, port)| {
+            Line::new().with(PLACE, place(*address, *port)).with(FAINT, format!(" {}", protocol.name()))
+        })
+        .collect();
+    if let Some(first) = lines.first_mut()
+        && sent.saturating_add(received) > 0
+    {
+        *first = std::mem::take(first).with(PLAIN, format!("   ↑ {}  ↓ {}", bytes(sent), bytes(received)));
+    }
+    page.rows("to", and_more(lines, seen.len()));
+}
+
+fn files(page: &mut Page, alert: &Alert) {
+    let files = alert.files();
+    let lines = files.iter().take(LIST).map(|path| Line::new().with(FILE, path)).collect();
+    page.rows("file", and_more(lines, files.len()));
+}
+
+fn and_more(mut lines: Vec<Line>, all: usize) -> Vec<Line> {
+    if all > lines.len() {
+        let more = all - lines.len();
+        lines.push(Line::new().with(FAINT, format!("and {more} more")));
+    }
+    lines
+}
+
+fn place(address: IpAddr, port: u16) -> String {
+    if port == 0 { address.to_string() } else { SocketAddr::new(address, port).to_string() }
+}
+
+/// `    12 ms  connected  10.0.0.2:80 tcp`, with the program where there are several.
+fn timeline(page: &mut Page, alert: &Alert) {
+    let mixed = alert.steps.iter().any(|step| step.pid != alert.process.key.pid);
+    let shown = alert.steps.iter().take(STEPS);
+    let names = shown.clone().map(|step| span(PLAIN, &step.program).width()).max().unwrap_or(0);
+    let column = if mixed { names.min(PROGRAM_MAX) + 2 } else { 0 };
+    let mut lines: Vec<Line> = shown.map(|step| step_line(step, column)).collect();
+    let omitted = u64::from(alert.steps_omitted) + alert.steps.len().saturating_sub(STEPS) as u64;
+    if omitted > 0 {
+        lines.push(Line::new().with(FAINT, format!("and {omitted} more steps")));
+    }
+    page.rows("timeline", lines);
+}
+
+/// Columns for the name of a program; longer ones are cut.
+const PROGRAM_MAX: usize = 16;
+
+fn step_line(step: &Step, column: usize) -> Line {
+    const OFFSET: usize = 8;
+    const VERB: usize = 11;
+    let offset = duration(Duration::from_nanos(step.offset));
+    let mut line = Line::new().with(FAINT, format!("{offset:>OFFSET$}  "));
+    if column > 0 {
+        let name = Line::new().with(PLAIN, &step.program).cut(column.saturating_sub(2)).pad(column);
+        line = line.join(name);
+    }
+    let (verb, object) = told(&step.action);
+    line.join(Line::new().with(PLAIN, verb).pad(VERB)).join(object)
+}
+
+fn told(action: &Action) -> (&'static str, Line) {
+    let line = Line::new();
+    match action {
+        Action::Executed { command_line } => ("ran", line.with(STRONG, command_line)),
+        Action::Connected { protocol, address, port } => (
+            "connected",
+            line.with(PLACE, place(*address, *port)).with(FAINT, format!(" {}", protocol.name())),
+        ),
+        Action::Disconnected { address, port, bytes_sent, bytes_received } => (
+            "closed",
+            line.with(PLACE, place(*address, *port))
+                .with(PLAIN, format!("   ↑ {}  ↓ {}", bytes(*bytes_sent), bytes(*bytes_received))),
+        ),
+        Action::Opened { path } => ("opened", line.with(FILE, path)),
+        Action::Wrote { path, size } => {
+            let size = size.map_or_else(String::new, |size| format!("  {}", bytes(size)));
+            ("wrote", line.with(FILE, path).with(FAINT, size))
+        }
+        Action::Renamed { from, to } => ("renamed", line.with(FILE, from).with(FAINT, " → ").with(FILE, to)),
+        Action::Exited { status: Some(0), .. } => ("exited", line.with(PLAIN, "0")),
+        Action::Exited { status: Some(status), .. } => ("exited", line.with(WARNING, status.to_string())),
+        Action::Exited { status: None, signal: Some(signal) } => {
+            ("killed", line.with(WARNING, format!("by signal {signal}")))
+        }
+        Action::Exited { status: None, signal: None } => ("exited", line),
+    }
+}
+
+fn response(page: &mut Page, alert: &Alert) {
+    const LINES: usize = 4;
+    let mut lines = Vec::new();
+    for (index, response) in alert.detection.response.iter().enumerate() {
+        let number = format!("{}. ", index + 1);
+        let indent = number.len();
+        let wrapped = wrap(PLAIN, &escape::visible(response), page.room().saturating_sub(indent), LINES);
+        for (row, text) in wrapped.into_iter().enumerate() {
+            let head = if row == 0 { number.as_str() } else { "" };
+            lines.push(Line::new().with(FAINT, head).pad(indent).join(text));
+        }
+    }
+    page.rows("next", lines);
+}

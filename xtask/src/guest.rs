@@ -1,0 +1,150 @@
+//! A guest's root: what is packed into the initramfs that a kernel boots with in QEMU.
+//!
+//! Two roots in one, so that two C libraries never meet: the guest's own has busybox and the agent with the
+//! libraries of this host; `/container` has curl with those of the lab's image.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{self, Command};
+
+use anyhow::{Context, Result};
+
+use crate::command;
+use crate::lab::LabPart;
+use crate::place::Place;
+
+const INIT: &str = include_str!("../guest/init.sh");
+const CONTAINER: &str = include_str!("../guest/container.sh");
+
+/// Directories a Linux expects; the scripts mount on them.
+const DIRECTORIES: [&str; 8] = [
+    "bin",
+    "guest",
+    "usr/bin",
+    "container/bin",
+    "container/dev",
+    "container/proc",
+    "container/tmp",
+    "container/usr/bin",
+];
+
+/// A guest's files, below the lab's machine so that QEMU finds them after chroot. Gone when dropped.
+#[derive(Debug)]
+pub(crate) struct Guest {
+    machine: PathBuf,
+    directory: PathBuf,
+}
+
+impl Guest {
+    /// Packs a root that runs `script` with this agent, and lays the kernel beside it.
+    pub(crate) fn pack(place: &Place, kernel: LabPart, script: &str, agent: Option<&Path>) -> Result<Self> {
+        let machine = LabPart::Machine.path(place);
+        sweep(&machine.join("srv"));
+        let directory = machine.join("srv").join(format!("guest-{}", process::id()));
+        let guest = Self { machine, directory };
+        guest.fill(place, script, agent).context("cannot make the guest's root")?;
+        fs::copy(kernel.path(place).join("vmlinuz"), guest.directory.join("vmlinuz"))
+            .context("cannot copy the kernel")?;
+        // Not compressed: an emulated processor would spend longer unpacking than QEMU does reading.
+        let pack = "cd root && find . | cpio --quiet -o -H newc > ../initrd";
+        let line = format!("cd {} && {pack}", guest.inside("").display());
+        command::log(
+            Command::new("chroot").arg(&guest.machine).args(["sh", "-ec", &line]),
+            &place.log("guest-pack"),
+        )?;
+        Ok(guest)
+    }
+
+    /// The lab's machine, to chroot into.
+    pub(crate) fn machine(&self) -> &Path {
+        &self.machine
+    }
+
+    /// A file of the guest, as seen from inside the machine.
+    pub(crate) fn inside(&self, name: &str) -> PathBuf {
+        Path::new("/").join(self.directory.strip_prefix(&self.machine).unwrap_or(&self.directory)).join(name)
+    }
+
+    fn fill(&self, place: &Place, script: &str, agent: Option<&Path>) -> Result<()> {
+        let root = self.directory.join("root");
+        for directory in DIRECTORIES {
+            fs::create_dir_all(root.join(directory))?;
+        }
+        fs::write(root.join("init"), INIT)?;
+        fs::set_permissions(root.join("init"), fs::Permissions::from_mode(0o755))?;
+        fs::write(root.join("guest/container.sh"), CONTAINER)?;
+        fs::write(root.join("guest/script"), script)?;
+
+        let busybox = self.machine.join("bin/busybox");
+        for bin in ["bin", "container/bin"] {
+            fs::copy(&busybox, root.join(bin).join("busybox")).context("the lab's machine has no busybox")?;
+            symlink("busybox", root.join(bin).join("sh"))?;
+        }
+        if let Some(agent) = agent {
+            fs::copy(agent, root.join("usr/bin/tidewaiter"))
+                .with_context(|| format!("no agent at {}", agent.display()))?;
+            copy_all(&libraries(Command::new("ldd").arg(agent))?, Path::new("/"), &root)?;
+        }
+        let image = LabPart::Image.path(place);
+        let curl = libraries(Command::new("chroot").arg(&image).args(["ldd", "/usr/bin/curl"]))?;
+        copy_all(&[PathBuf::from("/usr/bin/curl")], &image, &root.join("container"))?;
+        copy_all(&curl, &image, &root.join("container"))
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        drop(fs::remove_dir_all(&self.directory));
+    }
+}
+
+/// Removes guests whose xtask was killed before it could: their names end with its process id.
+fn sweep(directory: &Path) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let owner = name.to_str().and_then(|name| name.strip_prefix("guest-"));
+        if owner.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            drop(fs::remove_dir_all(entry.path()));
+        }
+    }
+}
+
+/// The absolute paths that ldd names, the loader included; none for a static program.
+fn libraries(ldd: &mut Command) -> Result<Vec<PathBuf>> {
+    match command::read(ldd) {
+        Ok(text) => Ok(paths(&text)),
+        Err(error) if error.to_string().contains("not a dynamic executable") => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+fn paths(text: &str) -> Vec<PathBuf> {
+    text.split_whitespace().filter(|word| word.starts_with('/')).map(PathBuf::from).collect()
+}
+
+/// Copies absolute paths from one root to the same places in another, links followed.
+fn copy_all(paths: &[PathBuf], from: &Path, to: &Path) -> Result<()> {
+    for path in paths {
+        let relative = path.strip_prefix("/")?;
+        let (source, copy) = (from.join(relative), to.join(relative));
+        if let Some(directory) = copy.parent() {
+            fs::create_dir_all(directory)?;
+        }
+        fs::copy(&source, &copy).with_context(|| format!("cannot copy {}", source.display()))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ldd_names_libraries_and_the_loader() {
+        let text = "\tlinux-vdso.so.1 (0x00007fff)\n\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f)\n\
+                    \t/lib64/ld-linux-x86-64.so.2 (0x00007f)\n";
+        let expected = ["/lib/x86_64-linux-gnu/libc.so.6", "/lib64/ld-linux-x86-64.so.2"].map(PathBuf::from);
+        assert_eq!(paths(text), expected);
+    }
+}

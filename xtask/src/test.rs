@@ -1,0 +1,240 @@
+//! `cargo xtask test`: every check there is, part by part, the quick ones first.
+//!
+//! A part that fails does not keep the others from being tried; the sum at the end tells all of them.
+
+use std::env::consts::ARCH;
+use std::io::{BufRead, BufReader, IsTerminal, Write, stdout};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
+
+use crate::build;
+use crate::command;
+use crate::lab::KERNELS;
+use crate::place::Place;
+use crate::progress;
+use crate::setup::{self, require_root};
+use crate::tidy;
+use crate::verdict::Tally;
+use crate::vm;
+
+/// What a person may ask for instead of everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Choice {
+    /// Formatting, house rules, lints, licences: seconds
+    Style,
+    /// Unit and replay tests: no root, no eBPF
+    Unit,
+    /// Real tools in real containers on this kernel (root)
+    Live,
+    /// A transfer on another kernel in QEMU (root)
+    Vm,
+}
+
+/// One part of a test run, in the order in which they run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Format,
+    Tidy,
+    Build,
+    Clippy,
+    Licences,
+    Unit,
+    Live,
+    Vm,
+}
+
+/// How a part went.
+enum Outcome {
+    Passed(Tally),
+    Failed(Tally, String),
+    Skipped(String),
+}
+
+impl Part {
+    const ALL: [Self; 8] = [
+        Self::Format,
+        Self::Tidy,
+        Self::Build,
+        Self::Clippy,
+        Self::Licences,
+        Self::Unit,
+        Self::Live,
+        Self::Vm,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Format => "format",
+            Self::Tidy => "tidy",
+            Self::Clippy => "clippy",
+            Self::Licences => "licences",
+            Self::Unit => "unit and replay",
+            Self::Build => "build",
+            Self::Live => "live",
+            Self::Vm => "vm",
+        }
+    }
+
+    fn is_chosen(self, choices: &[Choice]) -> bool {
+        let by = |choice: &Choice| match self {
+            Self::Format | Self::Tidy | Self::Clippy | Self::Licences => *choice == Choice::Style,
+            Self::Unit => *choice == Choice::Unit,
+            Self::Build => matches!(choice, Choice::Live | Choice::Vm),
+            Self::Live => *choice == Choice::Live,
+            Self::Vm => *choice == Choice::Vm,
+        };
+        choices.is_empty() || choices.iter().any(by)
+    }
+
+    /// Why it cannot be done here, with the remedy.
+    fn obstacle(self) -> Option<String> {
+        let lacks = |tool: &str, remedy: &str| {
+            let there = command::read(command::cargo().args([tool, "--version"])).is_ok();
+            (!there).then(|| format!("cargo {tool} is not installed; `{remedy}` adds it"))
+        };
+        match self {
+            Self::Format => lacks("fmt", "rustup component add rustfmt"),
+            Self::Clippy => lacks("clippy", "rustup component add clippy"),
+            Self::Licences => lacks("deny", "cargo install --locked cargo-deny"),
+            Self::Vm if ARCH != "x86_64" => {
+                Some(format!("the lab's kernels are for x86_64, and this is {ARCH}"))
+            }
+            Self::Live | Self::Vm => require_root("this part", "test").err().map(|error| error.to_string()),
+            Self::Tidy | Self::Unit | Self::Build => None,
+        }
+    }
+
+    fn run(self, place: &Place) -> Result<Tally> {
+        let cargo = |words: &[&str]| {
+            let mut cargo = command::cargo();
+            cargo.current_dir(&place.root).args(words);
+            cargo
+        };
+        let done = |result: Result<()>| result.map(|()| Tally::default());
+        match self {
+            Self::Format => done(command::show(&mut cargo(&["fmt", "--all", "--check"]))),
+            Self::Tidy => done(tidy::tidy(place)),
+            Self::Clippy => {
+                let words = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "--deny", "warnings"];
+                done(command::show(&mut cargo(&words)))
+            }
+            Self::Licences => done(command::show(&mut cargo(&["deny", "--all-features", "check"]))),
+            Self::Unit => {
+                let unit =
+                    count(&mut cargo(&["test", "--no-fail-fast", "--workspace", "--exclude", "tests"]))?;
+                let replay = count(&mut cargo(&[
+                    "test",
+                    "--no-fail-fast",
+                    "--package",
+                    "tests",
+                    "--lib",
+                    "--test",
+                    "replay",
+                ]))?;
+                Ok(unit.with(replay))
+            }
+            Self::Build => done(build::build(place, true)),
+            Self::Live => {
+                setup::ensure(setup::LIVE, place)?;
+                let mut live = cargo(&["test", "--package", "tests", "--test", "live", "--"]);
+                // One kernel, one set of hooks: tests side by side would see each other's events.
+                live.args(["--test-threads=1", "--nocapture"]);
+                count(live.env("TIDEWAITER_BIN", place.agent(true)).env("TIDEWAITER_LAB", place.lab()))
+            }
+            Self::Vm => {
+                KERNELS.first().map_or(Ok(Tally::default()), |kernel| vm::transfer(place, kernel.version))
+            }
+        }
+    }
+}
+
+/// Runs the chosen parts, or all, and tells how each went.
+pub(crate) fn test(place: &Place, choices: &[Choice]) -> Result<()> {
+    let mut rows = Vec::new();
+    for part in Part::ALL.into_iter().filter(|part| part.is_chosen(choices)) {
+        progress::title(&format!("\n── {}", part.name()));
+        let start = Instant::now();
+        let outcome = attempt(part, place, !choices.is_empty());
+        rows.push((part, outcome, start.elapsed()));
+    }
+    report(&rows)
+}
+
+/// A part that was asked for by name and cannot be done has failed; among all others it is skipped, and told.
+fn attempt(part: Part, place: &Place, named: bool) -> Outcome {
+    if let Some(obstacle) = part.obstacle() {
+        progress::say(&format!("skipped: {obstacle}"));
+        return if named && matches!(part, Part::Live | Part::Vm) {
+            Outcome::Failed(Tally::default(), obstacle)
+        } else {
+            Outcome::Skipped(obstacle)
+        };
+    }
+    match part.run(place) {
+        Ok(tally) if tally.failed > 0 => Outcome::Failed(tally, tally.to_string()),
+        Ok(tally) => Outcome::Passed(tally),
+        Err(error) => {
+            progress::failure(&error);
+            Outcome::Failed(Tally::default(), error.to_string())
+        }
+    }
+}
+
+/// The table of parts, then the one closing line. A part without counted tests counts as one when it fails or
+/// is skipped, so that the line never says less than what happened.
+fn report(rows: &[(Part, Outcome, Duration)]) -> Result<()> {
+    progress::title("\nTidewaiter: tests");
+    let mut sum = Tally::default();
+    let mut failed = Vec::new();
+    for (part, outcome, took) in rows {
+        let took = progress::seconds(*took);
+        match outcome {
+            Outcome::Passed(tally) => {
+                sum = sum.with(*tally);
+                let counts = if *tally == Tally::default() { String::new() } else { tally.to_string() };
+                progress::good(part.name(), &format!("{took:>12}  {counts}"));
+            }
+            Outcome::Failed(tally, reason) => {
+                sum = sum.with(Tally { failed: tally.failed.max(1), ..*tally });
+                failed.push(part.name());
+                progress::bad(part.name(), &format!("{took:>12}  {reason}"));
+            }
+            Outcome::Skipped(reason) => {
+                sum = sum.with(Tally { skipped: 1, ..Tally::default() });
+                progress::skipped(part.name(), reason);
+            }
+        }
+    }
+    writeln!(stdout(), "{sum}").context("cannot write the result")?;
+    if !failed.is_empty() {
+        bail!("failed: {}", failed.join(", "));
+    }
+    Ok(())
+}
+
+/// Runs `cargo test`, passes its output on and sums up its closing lines.
+fn count(cargo: &mut Command) -> Result<Tally> {
+    if stdout().is_terminal() {
+        cargo.env("CARGO_TERM_COLOR", "always");
+    }
+    let line = command::line(cargo);
+    let mut child = cargo.stdout(Stdio::piped()).spawn().with_context(|| format!("cannot start `{line}`"))?;
+    let output = child.stdout.take().with_context(|| format!("`{line}` has no output"))?;
+    let mut tally = Tally::default();
+    for text in BufReader::new(output).split(b'\n') {
+        let text = text.with_context(|| format!("cannot read what `{line}` says"))?;
+        let text = String::from_utf8_lossy(&text);
+        writeln!(stdout(), "{text}").context("cannot pass on the tests' output")?;
+        if let Some(counts) = Tally::read(&text) {
+            tally = tally.with(counts);
+        }
+    }
+    let status = child.wait().with_context(|| format!("cannot await `{line}`"))?;
+    if !status.success() && tally.failed == 0 {
+        bail!("`{line}` ended with {status} before its tests did");
+    }
+    Ok(tally)
+}
