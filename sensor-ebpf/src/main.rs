@@ -8,7 +8,10 @@
 #![cfg_attr(
     target_arch = "bpf",
     expect(unsafe_code, reason = "kernel memory and BPF helpers have no safe form"),
-    expect(unreachable_pub, reason = "in a binary nothing is reachable from outside; pub means: from other modules")
+    expect(
+        unreachable_pub,
+        reason = "in a binary nothing is reachable from outside; pub means: from other modules"
+    )
 )]
 
 #[cfg(target_arch = "bpf")]

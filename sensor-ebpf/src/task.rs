@@ -79,10 +79,7 @@ impl Task {
     /// The `kernfs_node` of the task's cgroup in the v2 hierarchy.
     #[inline(always)]
     pub fn cgroup_node(self) -> Address {
-        self.0
-            .follow(offset!(task_cgroups))
-            .follow(offset!(css_set_dfl_cgroup))
-            .follow(offset!(cgroup_kn))
+        self.0.follow(offset!(task_cgroups)).follow(offset!(css_set_dfl_cgroup)).follow(offset!(cgroup_kn))
     }
 
     /// The same in the v1 `pids` hierarchy, for hosts whose runtime leaves v2's root to everybody.

@@ -90,7 +90,6 @@ pub struct Connect {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileChange {
     pub file: FileId,
-    pub size: u64,
     pub path: String,
     /// The path starts at the root of the actor's mount namespace; else of the file system.
     pub is_from_mount: bool,
@@ -194,7 +193,7 @@ fn file_change(bytes: &[u8]) -> Result<FileChange, DecodeError> {
     let path = texts.path(record.path)?;
     texts.end()?;
     let is_from_mount = record.flags & file::Change::FROM_MOUNT != 0;
-    Ok(FileChange { file: record.file, size: record.size, path, is_from_mount })
+    Ok(FileChange { file: record.file, path, is_from_mount })
 }
 
 fn file_rename(bytes: &[u8]) -> Result<Body, DecodeError> {
@@ -232,8 +231,11 @@ struct Texts<'a>(&'a [u8]);
 impl<'a> Texts<'a> {
     fn take(&mut self, text: Text) -> Result<&'a [u8], DecodeError> {
         let need = usize::from(text.size);
-        let (taken, rest) =
-            self.0.split_at_checked(need).ok_or(DecodeError::Short { what: "a text", have: self.0.len(), need })?;
+        let (taken, rest) = self.0.split_at_checked(need).ok_or(DecodeError::Short {
+            what: "a text",
+            have: self.0.len(),
+            need,
+        })?;
         self.0 = rest;
         Ok(taken)
     }
@@ -290,10 +292,7 @@ mod tests {
 
     use super::*;
 
-    fn record<T: IntoBytes + Immutable>(kind: Kind, mut fixed: T, tail: &[u8]) -> Vec<u8>
-    where
-        T: FromBytes + KnownLayout,
-    {
+    fn record<T: IntoBytes + FromBytes + Immutable>(kind: Kind, mut fixed: T, tail: &[u8]) -> Vec<u8> {
         let size = u32::try_from(size_of::<T>() + tail.len()).expect("fits");
         let mut header = Header::new_zeroed();
         (header.version, header.kind, header.size, header.time) = (VERSION, kind as u16, size, 7);
@@ -341,13 +340,18 @@ mod tests {
         let mut connect = network::Connect::new_zeroed();
         connect.address = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, 2];
         let decoded = decode(&record(Kind::NetworkConnect, connect, b"")).expect("decodes");
-        assert!(matches!(decoded.body, Body::Connect(Connect { address: IpAddr::V4(ip), .. }) if ip.octets() == [10, 0, 0, 2]));
+        assert!(
+            matches!(decoded.body, Body::Connect(Connect { address: IpAddr::V4(ip), .. }) if ip.octets() == [10, 0, 0, 2])
+        );
     }
 
     #[test]
     fn bad_records_are_named() {
         let exit = record(Kind::ProcessExit, process::Exit::new_zeroed(), b"");
-        assert_eq!(decode(&exit[..20]), Err(DecodeError::Short { what: "a header", have: 20, need: size_of::<Header>() }));
+        assert_eq!(
+            decode(&exit[..20]),
+            Err(DecodeError::Short { what: "a header", have: 20, need: size_of::<Header>() })
+        );
         let mut other = exit.clone();
         other[0] = 9;
         assert_eq!(decode(&other), Err(DecodeError::Version(9)));

@@ -127,8 +127,7 @@ impl Pipeline {
             self.passed.unknown_process += 1;
             return;
         };
-        let mut seen =
-            |path: String| host.path_of_host(&path, process.mnt_ns, pid, time).unwrap_or(path);
+        let mut seen = |path: String| host.path_of_host(&path, process.mnt_ns, pid, time).unwrap_or(path);
         let (from, path) = (Some(seen(from)), seen(to));
         let change = FileChange { action: FileAction::Rename, path, from, file: None, size: None };
         self.event(time, process.key, Body::FileEvent(change), host);
@@ -244,14 +243,11 @@ impl Pipeline {
         action: FileAction,
         host: &mut impl Host,
     ) {
-        let ChangeRecord { file, size, path, is_from_mount } = change;
-        let seen = if is_from_mount {
-            None
-        } else {
-            host.path(file.device, &path, actor.mnt_ns, actor.pid, time)
-        };
+        let ChangeRecord { file, path, is_from_mount } = change;
+        let seen =
+            if is_from_mount { None } else { host.path(file.device, &path, actor.mnt_ns, actor.pid, time) };
         let path = seen.unwrap_or(path);
-        let change = FileChange { action, path, from: None, file: Some(file), size: Some(size) };
+        let change = FileChange { action, path, from: None, file: Some(file), size: None };
         self.event(time, key(actor), Body::FileEvent(change), host);
     }
 

@@ -24,8 +24,9 @@ const OPENED_FOR_WRITING: u32 = 0x2;
 const CREATED: u32 = 0x10_0000;
 /// `WRITE` as `rw_verify_area` is told (include/linux/kernel.h).
 const WRITE: u32 = 1;
-/// `I_DIRTY_PAGES` (include/linux/fs.h): content, not just times.
-const DIRTY_PAGES: u32 = 4;
+/// `I_DIRTY_PAGES` (include/linux/fs.h): content, not just times. Bit 2 before 6.12, bit 6 since; the
+/// tracepoint carries dirty bits only, and none of the others is either of the two on any kernel.
+const DIRTY_PAGES: u32 = 1 << 2 | 1 << 6;
 /// Largest negated error number (`MAX_ERRNO`, include/linux/err.h).
 const MAX_ERRNO: u64 = 4095;
 
@@ -139,7 +140,6 @@ fn change(kind: Kind, slot: Slot, inode: Address, mount: Address, dentry: Addres
     let record = unsafe { &mut *scratch.bytes.as_mut_ptr().cast::<Change>() };
     record.header = task.header(kind, 0);
     record.file = file;
-    record.size = inode.get(offset!(inode_size)).unwrap_or(0);
     record.flags = flags;
     record.path = path;
     emit::scratch(kind, scratch);

@@ -54,11 +54,8 @@ fn exec(task: Task, old_tid: u32, bprm: Address, scratch: &mut Large) {
     let interpreter = if script { scratch.string::<256>(mask, interpreter_at) } else { Text::default() };
 
     let directory_at = task.0.follow(offset!(task_fs)).member(offset!(fs_pwd));
-    let directory = scratch.path(
-        mask,
-        directory_at.follow(offset!(path_mnt)),
-        directory_at.follow(offset!(path_dentry)),
-    );
+    let directory =
+        scratch.path(mask, directory_at.follow(offset!(path_mnt)), directory_at.follow(offset!(path_dentry)));
 
     let (node, v1) = cgroup(task);
     let cgroup = scratch.cgroup(mask, node);

@@ -11,8 +11,6 @@ use super::{FileId, Header};
 pub struct Change {
     pub header: Header,
     pub file: FileId,
-    /// Size of the file at this moment, bytes.
-    pub size: u64,
     /// [`Change::FROM_MOUNT`] and its sisters.
     pub flags: u32,
     /// Path, components. What it is relative to: see the flags.

@@ -88,7 +88,6 @@ offsets! {
     inode_number = "inode.i_ino";
     inode_mode = "inode.i_mode";
     inode_links = "inode.i_nlink";
-    inode_size = "inode.i_size";
     inode_generation = "inode.i_generation";
     inode_super_block = "inode.i_sb";
     inode_mtime_seconds = "inode.i_mtime_sec" | "inode.__i_mtime.tv_sec" | "inode.i_mtime.tv_sec";

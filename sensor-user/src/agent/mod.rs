@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior, interval};
-use tracing::{info, warn};
+use tracing::{info, trace, warn};
 
 pub use start::StartError;
 
@@ -127,7 +127,10 @@ impl Agent {
     fn turn(&mut self) {
         let Self { kernel, pipeline, facts, metrics, .. } = self;
         kernel.ring.drain(|bytes| match decode(bytes) {
-            Ok(record) => pipeline.record(record, facts),
+            Ok(record) => {
+                trace!(?record);
+                pipeline.record(record, facts);
+            }
             Err(error) => {
                 metrics.refused_records += 1;
                 if metrics.refused_records == 1 {
@@ -156,8 +159,8 @@ impl Agent {
         });
         match drained {
             Ok(drained) => {
-                metrics.lost_renames += u64::from(drained.overflowed);
-                metrics.unresolved_renames += drained.unresolved as u64;
+                metrics.lost_renames += drained.overflowed;
+                metrics.unresolved_renames += drained.unresolved;
             }
             Err(error) => {
                 warn!(%error, "renames are no longer seen");

@@ -83,7 +83,8 @@ fn pending(container: &Container) -> Vec<&'static str> {
     if container.verified {
         return Vec::new();
     }
-    let fields = [("container.name", container.name.is_none()), ("container.image.name", container.image.is_none())];
+    let fields =
+        [("container.name", container.name.is_none()), ("container.image.name", container.image.is_none())];
     fields.into_iter().filter_map(|(field, is_missing)| is_missing.then_some(field)).collect()
 }
 

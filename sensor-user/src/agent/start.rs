@@ -42,8 +42,12 @@ impl StartError {
     #[must_use]
     pub fn remedy(&self) -> String {
         match self {
-            Self::Rules(_) => "mend them, or leave them out; `tidewaiter rules check PATH` shows all".to_owned(),
-            Self::Catalogue(_) => "mend or leave out what is named; `tidewaiter rules check PATH` shows all".to_owned(),
+            Self::Rules(_) => {
+                "mend them, or leave them out; `tidewaiter rules check PATH` shows all".to_owned()
+            }
+            Self::Catalogue(_) => {
+                "mend or leave out what is named; `tidewaiter rules check PATH` shows all".to_owned()
+            }
             Self::Privilege(missing) => capability::remedy(missing),
             Self::Offsets(_) => format!(
                 "the sensor reads the kernel's own type information at {VMLINUX}: boot a kernel built with \
@@ -64,8 +68,7 @@ pub(super) struct Rules {
 
 /// Reads all rules.
 pub(super) fn rules(config: &Config) -> Result<Rules, StartError> {
-    let catalogue =
-        Catalogue::load(&config.rules, config.embedded_rules).map_err(StartError::Catalogue)?;
+    let catalogue = Catalogue::load(&config.rules, config.embedded_rules).map_err(StartError::Catalogue)?;
     let set = RuleSet::load(catalogue.sources(), &Fields).map_err(StartError::Rules)?;
     let engine = Engine::new(set);
     let detections = catalogue.bind(engine.rules()).map_err(StartError::Catalogue)?;
@@ -99,7 +102,10 @@ pub(super) fn sinks(config: &Config) -> Result<SinkSet, StartError> {
     let is_terminal = rustix::termios::isatty(std::io::stdout());
     let mut targets = vec![Target::Stdout(config.format.resolve(is_terminal))];
     targets.extend(
-        config.syslog.iter().map(|target| Target::Syslog { target: target.clone(), facility: config.facility }),
+        config
+            .syslog
+            .iter()
+            .map(|target| Target::Syslog { target: target.clone(), facility: config.facility }),
     );
     SinkSet::start(&targets, &Arc::new(Origin::read())).map_err(StartError::Sinks)
 }

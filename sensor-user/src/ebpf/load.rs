@@ -53,7 +53,9 @@ impl LoadError {
             Self::NoCgroup2 => "mount it: `mount -t cgroup2 none /sys/fs/cgroup/unified` (any place will do)",
             Self::Cgroup2 { .. } => "run as root or with read access to that directory",
             Self::Required { .. } => "`tidewaiter check` shows what this kernel refuses and why",
-            Self::NoMap(_) => "agent and kernel half are of different builds: build both with `cargo xtask build`",
+            Self::NoMap(_) => {
+                "agent and kernel half are of different builds: build both with `cargo xtask build`"
+            }
             Self::Ring(_) => "raise the limit of open files (`ulimit -n`)",
         }
     }
@@ -146,11 +148,20 @@ impl Place<'_> {
             }
         }
         if hook.is_required {
-            let reason =
-                refused.iter().map(|(place, reason)| format!("{place}: {reason}")).collect::<Vec<_>>().join("; ");
+            let reason = refused
+                .iter()
+                .map(|(place, reason)| format!("{place}: {reason}"))
+                .collect::<Vec<_>>()
+                .join("; ");
             return Err(LoadError::Required { purpose: hook.purpose, reason });
         }
-        Ok(HookCoverage { purpose: hook.purpose, attached: None, tier: 0, refused, weakens: Some(hook.unseen) })
+        Ok(HookCoverage {
+            purpose: hook.purpose,
+            attached: None,
+            tier: 0,
+            refused,
+            weakens: Some(hook.unseen),
+        })
     }
 
     fn attach(&mut self, attach: Attach) -> Result<(), String> {

@@ -36,8 +36,8 @@ impl Layout {
     pub fn read(path: &Path) -> Result<Self, OffsetError> {
         let bytes = std::fs::read(path)
             .map_err(|source| OffsetError::Unreadable { path: path.to_owned(), source })?;
-        let btf = Btf::parse(&bytes)
-            .map_err(|source| OffsetError::Malformed { path: path.to_owned(), source })?;
+        let btf =
+            Btf::parse(&bytes).map_err(|source| OffsetError::Malformed { path: path.to_owned(), source })?;
         Ok(Self { offsets: offsets(&btf), facts: facts(&btf) })
     }
 

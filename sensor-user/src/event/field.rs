@@ -6,8 +6,9 @@
 
 use sigma::{FieldId, LogSource, LogSourceId, Presence, Record, Taxonomy, Value};
 
-use super::{Body, Event, FileAction};
+use super::{Body, Connection, Event, FileChange};
 use crate::sigma;
+use crate::state::container::Container;
 use crate::state::process::Process;
 
 /// Declares [`Field`] and its table from one list, so that they cannot differ.
@@ -127,115 +128,96 @@ impl Record for Event {
 
     fn visit(&self, field: FieldId, each: Each<'_>) -> Presence {
         let Some((field, ..)) = TABLE.get(usize::from(field.0)) else { return Presence::Absent };
+        let process = &*self.process;
+        let parent = self.ancestors.first().map(|parent| &**parent);
         match field {
-            Field::Image
-            | Field::CommandLine
-            | Field::Arguments
-            | Field::CurrentDirectory
-            | Field::ProcessId
-            | Field::ProcessName
-            | Field::UserId
-            | Field::EffectiveUserId
-            | Field::ExeMemfd
-            | Field::ExeDeleted
-            | Field::ExeUpperLayer => process(&self.process, *field, each),
+            Field::Image => images(process, each),
+            Field::CommandLine => one(Value::Text(process.command_line()), each),
+            Field::Arguments => all(process.arguments.iter().map(|argument| Value::Text(argument)), each),
+            Field::CurrentDirectory => text(process.directory.as_deref(), each),
+            Field::ProcessId => number(process.key.pid, each),
+            Field::ProcessName => one(Value::Text(&process.comm), each),
             Field::User => text(self.user.as_deref(), each),
-            Field::ParentImage => self.parent(Field::Image, each),
-            Field::ParentCommandLine => self.parent(Field::CommandLine, each),
-            Field::ParentProcessId => self.parent(Field::ProcessId, each),
+            Field::UserId => number(process.uid, each),
+            Field::EffectiveUserId => number(process.effective_uid, each),
+            Field::ParentImage => parent.map_or(Presence::Absent, |parent| images(parent, each)),
+            Field::ParentCommandLine => text(parent.map(Process::command_line), each),
+            Field::ParentProcessId => parent.map_or(Presence::Absent, |parent| number(parent.key.pid, each)),
             Field::AncestorImages => {
-                for ancestor in &self.ancestors {
-                    process(ancestor, Field::Image, each);
-                }
-                if self.ancestors.is_empty() { Presence::Absent } else { Presence::Present }
+                all(self.ancestors.iter().flat_map(|one| one.executable.images()).map(Value::Text), each)
             }
-            Field::ContainerId
-            | Field::ContainerName
-            | Field::ContainerImage
-            | Field::ContainerRuntime
-            | Field::PodName
-            | Field::Namespace => self.container(*field, each),
-            Field::DestinationIp
-            | Field::DestinationPort
-            | Field::Protocol
-            | Field::Initiated
-            | Field::TargetFilename
-            | Field::SourceFilename
-            | Field::FileAction => self.body(*field, each),
+            Field::ExeMemfd => one(Value::Bool(process.executable.memfd), each),
+            Field::ExeDeleted => one(Value::Bool(process.executable.deleted), each),
+            Field::ExeUpperLayer => one(Value::Bool(process.executable.upper_layer), each),
+            Field::ContainerId => self.container(|container| Some(&container.id), each),
+            Field::ContainerName => self.container(|container| container.name.as_deref(), each),
+            Field::ContainerImage => self.container(|container| container.image.as_deref(), each),
+            Field::ContainerRuntime => self.container(|container| Some(container.runtime.name()), each),
+            Field::PodName => self.container(|container| Some(&container.pod.as_ref()?.name), each),
+            Field::Namespace => self.container(|container| Some(&container.pod.as_ref()?.namespace), each),
+            Field::DestinationIp => self.connection(|connection| Value::Ip(connection.address), each),
+            Field::DestinationPort => {
+                self.connection(|connection| Value::Number(connection.port.into()), each)
+            }
+            Field::Protocol => self.connection(|connection| Value::Text(connection.protocol.name()), each),
+            Field::Initiated => self.connection(|_| Value::Bool(true), each),
+            Field::TargetFilename => text(self.file().map(|file| file.path.as_str()), each),
+            Field::SourceFilename => text(self.file().and_then(|file| file.from.as_deref()), each),
+            Field::FileAction => text(self.file().map(|file| file.action.name()), each),
         }
     }
 }
 
 impl Event {
-    fn parent(&self, field: Field, each: Each<'_>) -> Presence {
-        self.ancestors.first().map_or(Presence::Absent, |parent| process(parent, field, each))
-    }
-
-    fn container(&self, field: Field, each: Each<'_>) -> Presence {
+    fn container<'e>(&'e self, get: impl Fn(&'e Container) -> Option<&'e str>, each: Each<'_>) -> Presence {
         let Some(container) = &self.container else { return Presence::Absent };
-        let value = match field {
-            Field::ContainerId => Some(container.id.as_str()),
-            Field::ContainerRuntime => Some(container.runtime.name()),
-            Field::ContainerName => container.name.as_deref(),
-            Field::ContainerImage => container.image.as_deref(),
-            Field::PodName => container.pod.as_ref().map(|pod| pod.name.as_str()),
-            _ => container.pod.as_ref().map(|pod| pod.namespace.as_str()),
-        };
-        match value {
-            Some(value) => text(Some(value), each),
+        match get(container) {
+            Some(value) => one(Value::Text(value), each),
             // No runtime has spoken yet: neither known nor known to be absent.
             None if !container.verified => Presence::Pending,
             None => Presence::Absent,
         }
     }
 
-    fn body(&self, field: Field, each: Each<'_>) -> Presence {
-        let value = match (&self.body, field) {
-            (Body::NetworkConnection(connection), Field::DestinationIp) => Value::Ip(connection.address),
-            (Body::NetworkConnection(connection), Field::DestinationPort) => {
-                Value::Number(i64::from(connection.port))
-            }
-            (Body::NetworkConnection(connection), Field::Protocol) => Value::Text(connection.protocol.name()),
-            (Body::NetworkConnection(_), Field::Initiated) => Value::Bool(true),
-            (Body::FileEvent(file), Field::TargetFilename) => Value::Text(&file.path),
-            (Body::FileEvent(file), Field::SourceFilename) => return text(file.from.as_deref(), each),
-            (Body::FileEvent(file), Field::FileAction) => Value::Text(match file.action {
-                FileAction::Open => "open",
-                FileAction::Write => "write",
-                FileAction::Rename => "rename",
-            }),
-            (Body::ProcessCreation | Body::NetworkConnection(_) | Body::FileEvent(_), _) => {
-                return Presence::Absent;
-            }
-        };
-        each(value);
-        Presence::Present
+    fn connection(&self, get: impl Fn(&Connection) -> Value<'_>, each: Each<'_>) -> Presence {
+        match &self.body {
+            Body::NetworkConnection(connection) => one(get(connection), each),
+            Body::ProcessCreation | Body::FileEvent(_) => Presence::Absent,
+        }
+    }
+
+    fn file(&self) -> Option<&FileChange> {
+        match &self.body {
+            Body::FileEvent(file) => Some(file),
+            Body::ProcessCreation | Body::NetworkConnection(_) => None,
+        }
     }
 }
 
-/// A field of a process, whether the actor or an ancestor.
-fn process(process: &Process, field: Field, each: Each<'_>) -> Presence {
-    match field {
-        Field::Image => process.executable.images().for_each(|image| each(Value::Text(image))),
-        Field::CommandLine => each(Value::Text(process.command_line())),
-        Field::Arguments => process.arguments.iter().for_each(|argument| each(Value::Text(argument))),
-        Field::CurrentDirectory => return text(process.directory.as_deref(), each),
-        Field::ProcessId => each(Value::Number(i64::from(process.key.pid))),
-        Field::ProcessName => each(Value::Text(&process.comm)),
-        Field::UserId => each(Value::Number(i64::from(process.uid))),
-        Field::EffectiveUserId => each(Value::Number(i64::from(process.effective_uid))),
-        Field::ExeMemfd => each(Value::Bool(process.executable.memfd)),
-        Field::ExeDeleted => each(Value::Bool(process.executable.deleted)),
-        Field::ExeUpperLayer => each(Value::Bool(process.executable.upper_layer)),
-        _ => return Presence::Absent,
-    }
-    Presence::Present
+fn images(process: &Process, each: Each<'_>) -> Presence {
+    all(process.executable.images().map(Value::Text), each)
+}
+
+fn number(value: u32, each: Each<'_>) -> Presence {
+    one(Value::Number(value.into()), each)
 }
 
 fn text(value: Option<&str>, each: Each<'_>) -> Presence {
-    let Some(value) = value else { return Presence::Absent };
-    each(Value::Text(value));
+    value.map_or(Presence::Absent, |value| one(Value::Text(value), each))
+}
+
+fn one(value: Value<'_>, each: Each<'_>) -> Presence {
+    each(value);
     Presence::Present
+}
+
+/// Every value; a field without any is absent.
+fn all<'v>(values: impl Iterator<Item = Value<'v>>, each: Each<'_>) -> Presence {
+    let mut presence = Presence::Absent;
+    for value in values {
+        presence = one(value, each);
+    }
+    presence
 }
 
 #[cfg(test)]

@@ -82,7 +82,7 @@ pub struct FileChange {
     /// Former path of a rename.
     pub from: Option<String>,
     pub file: Option<FileId>,
-    /// Size when seen, bytes.
+    /// Size after the change, bytes; none where only the fact is known, as at a first write.
     pub size: Option<u64>,
 }
 
@@ -95,4 +95,16 @@ pub enum FileAction {
     Write,
     /// Got another name.
     Rename,
+}
+
+impl FileAction {
+    /// The name rules use.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Write => "write",
+            Self::Rename => "rename",
+        }
+    }
 }

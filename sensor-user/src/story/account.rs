@@ -109,9 +109,8 @@ impl Account {
         let opener = self.steps.iter().find(
             |step| matches!(step.action, Action::Connected { address: a, port: p, .. } if (a, p) == (address, port)),
         );
-        let (pid, program) = opener.map_or((self.process.key.pid, program(&self.process)), |step| {
-            (step.pid, step.program.clone())
-        });
+        let (pid, program) = opener
+            .map_or((self.process.key.pid, program(&self.process)), |step| (step.pid, step.program.clone()));
         let offset = time.saturating_sub(self.time);
         let action = Action::Disconnected { address, port, bytes_sent, bytes_received };
         self.push(Step { offset, pid, program, action });

@@ -121,7 +121,8 @@ impl Stories {
         let Some(id) = self.members.remove(key) else { return };
         let Some(story) = self.open.get_mut(&id) else { return };
         story.alive = story.alive.saturating_sub(1);
-        let [status_byte, signal_byte] = [(code >> 8) & 0xff, code & 0x7f].map(|byte| u8::try_from(byte).ok());
+        let [status_byte, signal_byte] =
+            [(code >> 8) & 0xff, code & 0x7f].map(|byte| u8::try_from(byte).ok());
         let signal = signal_byte.filter(|signal| *signal != 0);
         let status = if signal.is_some() { None } else { status_byte };
         if let Some(process) = process {
@@ -177,7 +178,8 @@ impl Stories {
         let id = StoryId(self.next);
         self.next += 1;
         let root = event.process.key;
-        let story = Story { account: Account::begin(event), deadline: None, root, alive: 1, told: Vec::new() };
+        let story =
+            Story { account: Account::begin(event), deadline: None, root, alive: 1, told: Vec::new() };
         self.open.insert(id, story);
         self.members.insert(root, id);
         id

@@ -1,3 +1,5 @@
+//! What runtimes leave on disk, as recorded, and what must be read from it.
+
 use std::fs;
 use std::path::Path;
 

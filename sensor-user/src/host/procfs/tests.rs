@@ -1,3 +1,5 @@
+//! /proc as it is and as hostile processes make it.
+
 use std::io::Read;
 use std::process::{Command, Stdio};
 

@@ -1,3 +1,5 @@
+//! Mount tables of hosts and containers, and the paths they give.
+
 use super::*;
 
 const LAYER: &str = "5e66d74033272cd2d45d995ea4eccbe8d627d1b76e987dc1fcabdfc7e4801980";

@@ -1,3 +1,5 @@
+//! Lives of processes: forks, execs, exits, and the inventory between them.
+
 use super::*;
 use crate::state::process::Executable;
 
@@ -12,7 +14,7 @@ fn exec(key: ProcessKey, parent: Option<ProcessKey>, path: &str, container: Opti
         key,
         parent,
         executable: Executable { path: path.to_owned(), ..Executable::default() },
-        arguments: vec![path.to_owned(), "-x".to_owned()],
+        arguments: vec![path.to_owned(), "-x".to_owned()].into(),
         arguments_truncated: false,
         directory: Some("/".to_owned()),
         comm: "x".to_owned(),
@@ -73,7 +75,7 @@ fn a_fork_runs_its_parents_program_under_its_own_identity() {
     assert_eq!((child.key, child.parent, child.uid, child.exec_time), (b, Some(a), 33, b.start_time));
     assert_eq!(
         (child.command_line(), child.container.as_deref()),
-        ("/usr/sbin/nginx -x".into(), Some("web"))
+        ("/usr/sbin/nginx -x", Some("web"))
     );
 }
 
@@ -193,7 +195,7 @@ fn long_arguments_cannot_fill_the_memory() {
     for number in 0..10_000 {
         let key = key(number, u64::from(number) * TICK);
         let arguments = vec!["x".repeat(8192)];
-        table.insert_exec(Process { arguments, ..exec(key, None, "/bin/sh", None) });
+        table.insert_exec(Process { arguments: arguments.into(), ..exec(key, None, "/bin/sh", None) });
         if number % 2 == 0 {
             table.exit(key, key.start_time);
         }
