@@ -14,7 +14,9 @@ fn each_command_line_leads_to_the_detection_it_names() {
     let mut catalogued = Catalogued::built_in();
     let mut wrong = Vec::new();
     let mut rows = 0;
-    for (number, line) in TABLE.lines().enumerate().filter(|(_, line)| !line.is_empty() && !line.starts_with('#')) {
+    for (number, line) in
+        TABLE.lines().enumerate().filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+    {
         let (expected, event) = row(line).unwrap_or_else(|error| panic!("line {}: {error:#}", number + 1));
         let found = catalogued.names(&event);
         if found != expected {

@@ -62,7 +62,8 @@ fn events(folder: &std::path::Path, file: &str) -> Vec<Recorded> {
 
 #[test]
 fn every_folder_is_embedded() {
-    let embedded: Vec<_> = Catalogued::built_in().detections.iter().map(|(found, _)| found.name.clone()).collect();
+    let embedded: Vec<_> =
+        Catalogued::built_in().detections.iter().map(|(found, _)| found.name.clone()).collect();
     let on_disk: Vec<_> = folders().into_iter().map(|(name, _)| name).collect();
     assert_eq!(embedded, on_disk);
 }

@@ -91,7 +91,10 @@ impl Record for Recorded {
 fn an_event_with_a_field_that_the_sensor_lacks_is_refused() {
     let told = |line| Recorded::parse(line).err().map(|error| format!("{error:#}")).unwrap_or_default();
     assert!(told(r#"{"Image":"/bin/x"}"#).contains("no `logsource`"));
-    assert!(told(r#"{"logsource":"process_creation","OriginalFileName":"x"}"#).contains("no field `OriginalFileName`"));
+    assert!(
+        told(r#"{"logsource":"process_creation","OriginalFileName":"x"}"#)
+            .contains("no field `OriginalFileName`")
+    );
     assert!(told(r#"{"logsource":"registry_event","Image":"x"}"#).contains("no such log source"));
     assert!(told(r#"{"logsource":"process_creation","UserId":0.5}"#).contains("neither text"));
 }

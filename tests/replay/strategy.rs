@@ -41,7 +41,11 @@ fn all_ten_sections_are_there_in_order_and_say_something() {
         for section in strategy.sections() {
             assert!(section.body.len() >= SECTION_MIN, "{name}/ads.md: {} says too little", section.title);
         }
-        assert_eq!(strategy.text().lines().next(), Some(format!("# {}", rule.title).as_str()), "{name}/ads.md: title");
+        assert_eq!(
+            strategy.text().lines().next(),
+            Some(format!("# {}", rule.title).as_str()),
+            "{name}/ads.md: title"
+        );
     });
 }
 
@@ -93,7 +97,8 @@ fn references_of_the_rule_are_among_the_resources() {
 fn responses_open_with_steps_short_enough_for_an_alert() {
     each(|name, _, strategy| {
         let steps = strategy.response();
-        let written = body(strategy, "Response").lines().take_while(|line| line.starts_with(char::is_numeric));
+        let written =
+            body(strategy, "Response").lines().take_while(|line| line.starts_with(char::is_numeric));
         assert_eq!(written.count(), steps.len(), "{name}/ads.md: more steps than an alert prints");
         assert!((2..=4).contains(&steps.len()), "{name}/ads.md: {} steps", steps.len());
         for step in steps {
@@ -113,9 +118,18 @@ fn scripts_are_shell_and_use_the_common_stage() {
         for script in ["emulate.sh", "benign.sh"].map(|name| folder.join(name)) {
             check(&script);
             let text = fs::read_to_string(&script).expect("sh has read it");
-            assert!(text.contains(r#". "$(dirname "$0")/../emulation.sh""#), "{}: no stage", script.display());
-            assert!(text.contains("\ninside ") || text.contains("    inside ") || text.contains("$TIDEWAITER_INSIDE"),
-                "{}: does nothing inside", script.display());
+            assert!(
+                text.contains(r#". "$(dirname "$0")/../emulation.sh""#),
+                "{}: no stage",
+                script.display()
+            );
+            assert!(
+                text.contains("\ninside ")
+                    || text.contains("    inside ")
+                    || text.contains("$TIDEWAITER_INSIDE"),
+                "{}: does nothing inside",
+                script.display()
+            );
             let mode = fs::metadata(&script).expect("sh has read it").permissions().mode();
             assert_eq!(mode & 0o111, 0o111, "{}: not executable", script.display());
         }
