@@ -11,7 +11,7 @@ use crate::detection::Detections;
 use crate::event::{Body, Connection, Event, FileAction, FileChange, LINEAGE_MAX, Protocol};
 use crate::sigma::{Engine, Matches};
 use crate::state::cgroup_path;
-use crate::state::container::{CgroupIdentity, Container, ContainerTable};
+use crate::state::container::{CgroupIdentity, ContainerTable};
 use crate::state::process::{Executable, Fork as Forked, Process, ProcessKey, ProcessTable};
 use crate::story::{Account, Stories};
 

@@ -23,7 +23,7 @@ use crate::config::Config;
 use crate::decode::decode;
 use crate::ebpf::load::Loaded;
 use crate::ebpf::ring::TICK;
-use crate::host::container::{ContainerRoots, ContainerSource};
+use crate::host::container::ContainerSource;
 use crate::metric::Metrics;
 use crate::pipeline::{HostRename, Pipeline};
 use crate::sink::SinkSet;
@@ -94,14 +94,13 @@ struct Answer {
 impl Agent {
     fn new(config: &Config, kernel: Loaded, pipeline: Pipeline, sinks: SinkSet) -> Self {
         let (asked, answers) = mpsc::channel(LOOKUPS_MAX);
-        let roots: ContainerRoots = config.containers.clone().into();
         Self {
             kernel,
             pipeline,
             facts: Facts::read(),
             reporter: Reporter::new(sinks),
             metrics: Metrics::default(),
-            runtimes: Arc::new(ContainerSource::new(roots)),
+            runtimes: Arc::new(ContainerSource::new(config.containers.clone())),
             answers,
             asked,
             lookups: 0,

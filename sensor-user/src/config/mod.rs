@@ -16,6 +16,7 @@ use clap::ValueEnum;
 use serde::Deserialize;
 use serde::de::{Unexpected, Visitor};
 
+use crate::host::container::ContainerRoots;
 use crate::sink::{Facility, Format, SyslogTarget, Target};
 
 /// The whole configuration.
@@ -35,7 +36,9 @@ pub struct Config {
     /// Rule files and folders of them, besides the embedded.
     pub rules: Vec<PathBuf>,
     pub story: Story,
-    pub containers: Containers,
+    /// Where container runtimes keep their state. A folder that does not exist is no error: the
+    /// runtime may come later.
+    pub containers: ContainerRoots,
 }
 
 impl Default for Config {
@@ -48,7 +51,7 @@ impl Default for Config {
             embedded_rules: true,
             rules: Vec::new(),
             story: Story::default(),
-            containers: Containers::default(),
+            containers: ContainerRoots::default(),
         }
     }
 }
@@ -102,7 +105,7 @@ impl Default for Story {
     fn default() -> Self {
         // Long enough for a download of some megabytes to show where it went, short enough that
         // nobody waits for the alert.
-        Self { gather: Milliseconds(1_000) }
+        Self { gather: Milliseconds(700) }
     }
 }
 
@@ -152,33 +155,6 @@ impl<'de> Deserialize<'de> for Milliseconds {
 impl fmt::Debug for Milliseconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ms", self.0)
-    }
-}
-
-/// Where container runtimes keep their state on this host. A folder that does not exist is no
-/// error: the runtime may come later.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Containers {
-    /// Docker's `data-root`.
-    pub docker: Vec<PathBuf>,
-    /// containerd's `state`.
-    pub containerd: Vec<PathBuf>,
-    /// CRI-O's storage root.
-    pub crio: Vec<PathBuf>,
-    /// Podman's storage root.
-    pub podman: Vec<PathBuf>,
-}
-
-impl Default for Containers {
-    fn default() -> Self {
-        let paths = |paths: &[&str]| paths.iter().map(PathBuf::from).collect();
-        Self {
-            docker: paths(&["/var/lib/docker"]),
-            containerd: paths(&["/run/containerd", "/run/k3s/containerd"]),
-            crio: paths(&["/var/lib/containers/storage"]),
-            podman: paths(&["/var/lib/containers/storage"]),
-        }
     }
 }
 

@@ -46,7 +46,7 @@ fn reads_every_key() {
     assert_eq!(config.rules, [PathBuf::from("/etc/tidewaiter/rules")]);
     assert_eq!(config.story.gather.duration(), Duration::from_millis(250));
     assert_eq!(config.containers.docker, [PathBuf::from("/data/docker")]);
-    assert_eq!(config.containers.podman, Containers::default().podman);
+    assert_eq!(config.containers.storage, ContainerRoots::default().storage);
     let names: Vec<_> = config.targets(true).iter().map(Target::name).collect();
     assert_eq!(names, ["stdout", "syslog tcp://h:6514", "syslog unix:///dev/log"]);
 }

@@ -1,6 +1,6 @@
 //! The ring: records come out in the order in which the kernel put them in.
 
-use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use aya::maps::{MapData, RingBuf};
@@ -16,7 +16,7 @@ const BATCH_MAX: usize = 4096;
 /// The agent's end of the ring.
 pub struct Ring {
     records: RingBuf<MapData>,
-    wake: AsyncFd<RawFd>,
+    wake: AsyncFd<OwnedFd>,
     tick: Interval,
     /// The last batch ended at [`BATCH_MAX`]: there is more, do not wait.
     more: bool,
@@ -28,7 +28,7 @@ impl Ring {
     /// # Errors
     /// The runtime refuses the descriptor.
     pub fn new(records: RingBuf<MapData>) -> std::io::Result<Self> {
-        let wake = AsyncFd::with_interest(records.as_raw_fd(), tokio::io::Interest::READABLE)?;
+        let wake = super::sys::readable(records.as_fd().try_clone_to_owned()?)?;
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Ok(Self { records, wake, tick, more: false })

@@ -2,10 +2,13 @@
 //!
 //! Each function is the thinnest safe dress of one call: borrowed descriptors in, owned ones out,
 //! the kernel's own error back. No policy, no retries, no parsing here.
-#![expect(unsafe_code, reason = "fanotify and open_by_handle_at have no safe binding in any crate used here")]
+#![expect(unsafe_code, reason = "none of these has a safe form in any crate used here")]
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 /// The most bytes a file handle may have: `MAX_HANDLE_SZ`, include/linux/exportfs.h.
 pub const HANDLE_BYTES_MAX: usize = 128;
@@ -73,6 +76,27 @@ fn owned(descriptor: RawFd) -> io::Result<OwnedFd> {
     // SAFETY: only called with what the kernel has just returned as a new descriptor: it is open and
     // nobody else has it.
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+/// Lifts the limit of locked memory (`RLIMIT_MEMLOCK`), which kernels before 5.11 charge BPF maps to.
+///
+/// # Errors
+/// `EPERM` without `CAP_SYS_RESOURCE`.
+pub fn raise_locked_memory() -> io::Result<()> {
+    let unlimited = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
+    // SAFETY: the pointer is to a whole `rlimit` that lives across the call and is only read.
+    let outcome = unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const unlimited) };
+    if outcome == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Readiness of a descriptor for reading. Must be called within a tokio runtime.
+///
+/// # Errors
+/// The runtime's poller refuses the descriptor.
+pub fn readable(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an `OwnedFd` is open and stays the same descriptor until it is dropped, which the
+    // `AsyncFd` that owns it does after it has left the poller.
+    unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) }.map_err(io::Error::from)
 }
 
 #[cfg(test)]

@@ -87,6 +87,14 @@ impl Mounts {
         }
     }
 
+    /// The same of a path of the host.
+    #[must_use]
+    pub fn resolve_host(&self, path: &str, mnt_ns: u32) -> Option<String> {
+        let host = &self.tables.get(&self.host_ns)?.table;
+        let (device, fs_path) = host.place(path)?;
+        if mnt_ns == self.host_ns { Some(path.to_owned()) } else { self.resolve(device, &fs_path, mnt_ns) }
+    }
+
     /// The namespace given to [`Mounts::new`].
     #[must_use]
     pub fn host_ns(&self) -> u32 {

@@ -124,10 +124,8 @@ fn runtime(runtime: Runtime) -> &'static str {
 /// The command line, then its circumstances on the same line where they fit.
 fn process(page: &mut Page, alert: &Alert) {
     let process = &alert.process;
-    let mut command = process.command_line();
-    if command.trim().is_empty() {
-        command.clone_from(&process.executable.path);
-    }
+    let line = process.command_line();
+    let mut command = if line.trim().is_empty() { &process.executable.path } else { line }.to_owned();
     if process.arguments_truncated {
         command.push_str(" …");
     }
