@@ -19,7 +19,7 @@ fn every_key_is_documented() {
     for key in ["format", "log", "syslog", "facility", "embedded_rules", "rules", "story", "containers"] {
         assert!(DOCUMENTED.lines().any(|line| line.starts_with(&format!("{key}:"))), "{key}");
     }
-    for key in ["gather", "docker", "containerd", "crio", "podman"] {
+    for key in ["gather", "docker", "containerd", "storage", "lxc", "nspawn"] {
         assert!(DOCUMENTED.lines().any(|line| line.starts_with(&format!("  {key}:"))), "{key}");
     }
 }

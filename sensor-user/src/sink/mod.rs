@@ -70,6 +70,7 @@ impl Target {
 pub struct SinkSet {
     lanes: Vec<Lane>,
     reader_gone: watch::Receiver<bool>,
+    closing: watch::Sender<bool>,
 }
 
 /// The agent's end of one sink.
@@ -90,6 +91,8 @@ pub struct Inbox {
     pub(crate) queue: mpsc::Receiver<Arc<Message>>,
     pub(crate) tally: Arc<Tally>,
     reader_gone: watch::Sender<bool>,
+    /// True from when the agent ends: nothing will come any more, and there is little time.
+    pub(crate) closing: watch::Receiver<bool>,
     /// Dropped with the inbox, which tells [`Lane::ended`].
     _ended: oneshot::Sender<()>,
 }
@@ -108,9 +111,10 @@ impl SinkSet {
     /// When the thread for standard output cannot be made. A receiver that is away is no error.
     pub fn start(targets: &[Target], origin: &Arc<Origin>) -> std::io::Result<Self> {
         let (gone, reader_gone) = watch::channel(false);
+        let (closing, close) = watch::channel(false);
         let mut lanes = Vec::with_capacity(targets.len());
         for target in targets {
-            let (mut lane, inbox) = lane(target.name(), &gone);
+            let (mut lane, inbox) = lane(target.name(), &gone, &close);
             match target {
                 Target::Stdout(format) => stdout::start(*format, Arc::clone(origin), inbox)?,
                 Target::Syslog { target, facility } => {
@@ -120,7 +124,7 @@ impl SinkSet {
             }
             lanes.push(lane);
         }
-        Ok(Self { lanes, reader_gone })
+        Ok(Self { lanes, reader_gone, closing })
     }
 
     /// Hands a message to every sink and returns at once. A sink that is [`QUEUE_MAX`] behind does
@@ -156,6 +160,7 @@ impl SinkSet {
     /// at most. Returns what was lost since the last [`SinkSet::losses`], with what was left.
     pub async fn flush(self, deadline: Duration) -> Vec<Loss> {
         let until = Instant::now() + deadline;
+        self.closing.send_replace(true);
         let closed: Vec<_> = self
             .lanes
             .into_iter()
@@ -180,17 +185,23 @@ impl SinkSet {
     #[cfg(test)]
     pub(crate) fn with_one_lane(name: &str) -> (Self, Inbox) {
         let (gone, reader_gone) = watch::channel(false);
-        let (lane, inbox) = lane(name.to_owned(), &gone);
-        (Self { lanes: vec![lane], reader_gone }, inbox)
+        let (closing, close) = watch::channel(false);
+        let (lane, inbox) = lane(name.to_owned(), &gone, &close);
+        (Self { lanes: vec![lane], reader_gone, closing }, inbox)
     }
 }
 
 /// Both ends of a sink that has not been started.
-fn lane(name: String, gone: &watch::Sender<bool>) -> (Lane, Inbox) {
+fn lane(name: String, gone: &watch::Sender<bool>, close: &watch::Receiver<bool>) -> (Lane, Inbox) {
     let (queue, receiver) = mpsc::channel(QUEUE_MAX);
     let (alive, ended) = oneshot::channel();
     let tally = Arc::new(Tally::default());
-    let inbox =
-        Inbox { queue: receiver, tally: Arc::clone(&tally), reader_gone: gone.clone(), _ended: alive };
+    let inbox = Inbox {
+        queue: receiver,
+        tally: Arc::clone(&tally),
+        reader_gone: gone.clone(),
+        closing: close.clone(),
+        _ended: alive,
+    };
     (Lane { name, queue, tally, ended, task: None }, inbox)
 }

@@ -143,64 +143,68 @@ pub(crate) fn message() -> Message {
 /// Text that would clear a terminal, forge a line, end a field, and reorder what follows.
 pub(crate) const HOSTILE: &str = "x\u{1b}[2J\u{1b}]0;owned\u{7}\n<10>1 - forged - - - - \r\t\0\u{9b}1;31m\u{202e}\u{2066}\u{2028}\"]\\ \u{e0041}é";
 
+fn hostile_text() -> String {
+    HOSTILE.repeat(24)
+}
+
+fn hostile_process(pid: u32) -> Arc<Process> {
+    Arc::new(Process {
+        executable: Executable {
+            path: hostile_text(),
+            invoked: Some(hostile_text() + "i"),
+            applet: Some(hostile_text() + "a"),
+            memfd: true,
+            deleted: true,
+            upper_layer: true,
+            file: None,
+        },
+        arguments: (0..6).map(|_| hostile_text()).collect::<Vec<_>>().into(),
+        arguments_truncated: true,
+        directory: Some(hostile_text()),
+        comm: hostile_text(),
+        effective_uid: 0,
+        uid: 4_000_000_000,
+        container: Some(Arc::from(hostile_text().as_str())),
+        ..(*process(pid, "/x", &[], None)).clone()
+    })
+}
+
 /// Every text of an alert that a watched process or a rule's author controls, hostile and long.
 pub(crate) fn hostile() -> Alert {
-    let text = || HOSTILE.repeat(60);
     let mut alert = alert();
-    let evil = |pid| {
-        Arc::new(Process {
-            executable: Executable {
-                path: text(),
-                invoked: Some(text() + "i"),
-                applet: Some(text() + "a"),
-                memfd: true,
-                deleted: true,
-                upper_layer: true,
-                file: None,
-            },
-            arguments: (0..50).map(|_| text()).collect::<Vec<_>>().into(),
-            arguments_truncated: true,
-            directory: Some(text()),
-            comm: text(),
-            effective_uid: 0,
-            uid: 4_000_000_000,
-            container: Some(Arc::from(text().as_str())),
-            ..(*process(pid, "/x", &[], None)).clone()
-        })
-    };
-    alert.process = evil(u32::MAX);
-    alert.ancestors = (1..17).map(evil).collect();
-    alert.user = Some(Arc::from(text().as_str()));
+    alert.process = hostile_process(u32::MAX);
+    alert.ancestors = (1..17).map(hostile_process).collect();
+    alert.user = Some(Arc::from(hostile_text().as_str()));
     alert.container = Some(Arc::new(Container {
-        id: text(),
-        name: Some(text()),
-        image: Some(text()),
-        image_id: Some(text()),
-        pod: Some(Pod { name: text(), namespace: text(), uid: text() }),
+        id: hostile_text(),
+        name: Some(hostile_text()),
+        image: Some(hostile_text()),
+        image_id: Some(hostile_text()),
+        pod: Some(Pod { name: hostile_text(), namespace: hostile_text(), uid: hostile_text() }),
         ..container()
     }));
     alert.detection = Detection {
-        id: text(),
-        title: text(),
-        name: text(),
+        id: hostile_text(),
+        title: hostile_text(),
+        name: hostile_text(),
         level: Level::Critical,
-        techniques: (0..20).map(|_| text()).collect(),
-        tactics: (0..20).map(|_| text()).collect(),
-        false_positives: (0..20).map(|_| text()).collect(),
-        response: (0..20).map(|_| text()).collect(),
+        techniques: (0..8).map(|_| hostile_text()).collect(),
+        tactics: (0..8).map(|_| hostile_text()).collect(),
+        false_positives: (0..8).map(|_| hostile_text()).collect(),
+        response: (0..8).map(|_| hostile_text()).collect(),
     };
-    alert.related = vec![alert.detection.clone(); 20];
+    alert.related = vec![alert.detection.clone(); 8];
     let steps = [
-        Action::Executed { command_line: text() },
-        Action::Opened { path: text() },
-        Action::Wrote { path: text(), size: None },
-        Action::Renamed { from: text(), to: text() + "r" },
+        Action::Executed { command_line: hostile_text() },
+        Action::Opened { path: hostile_text() },
+        Action::Wrote { path: hostile_text(), size: None },
+        Action::Renamed { from: hostile_text(), to: hostile_text() + "r" },
         Action::Exited { status: None, signal: Some(9) },
     ];
-    alert.steps.extend(steps.into_iter().cycle().take(200).map(|action| Step {
+    alert.steps.extend(steps.into_iter().cycle().take(60).map(|action| Step {
         offset: u64::MAX,
         pid: 1,
-        program: text(),
+        program: hostile_text(),
         action,
     }));
     alert.pending = vec!["container.name", "container.image.name"];

@@ -4,10 +4,12 @@
 //! its reader likes, and a non-blocking terminal would change under the shell that shares it.
 
 use std::io::{self, ErrorKind, Write};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use anstream::{AutoStream, ColorChoice};
 use jiff::tz::TimeZone;
+use rustix::event::{PollFd, PollFlags, poll};
 use tracing::warn;
 
 use super::text::View;
@@ -32,8 +34,33 @@ const WIDTH_DEFAULT: usize = 100;
 /// # Errors
 /// When the system refuses a thread.
 pub(super) fn start(format: Format, origin: Arc<Origin>, inbox: Inbox) -> io::Result<()> {
-    let body = move || run(format, &origin, inbox, &mut io::stdout().lock());
-    std::thread::Builder::new().name("stdout".to_owned()).spawn(body).map(drop)
+    let gone = inbox.reader_gone.clone();
+    spawn("stdout-reader", move || {
+        await_reader_gone(&io::stdout());
+        gone.send_replace(true);
+    })?;
+    spawn("stdout", move || run(format, &origin, inbox, &mut io::stdout().lock()))
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(body).map(drop)
+}
+
+/// Blocks until the other end of a pipe is closed or a terminal hangs up, for ever on a file. Without
+/// it a quiet host would keep an agent running that nobody listens to, until its next message.
+fn await_reader_gone(out: &impl AsFd) {
+    loop {
+        // No events asked for: what is told regardless is exactly what is waited for.
+        let mut waited = [PollFd::new(out, PollFlags::empty())];
+        match poll(&mut waited, None) {
+            Ok(_) if waited.iter().any(|out| !out.revents().is_empty()) => return,
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            // It cannot be waited for; the next write tells.
+            Err(_) => loop {
+                std::thread::park();
+            },
+        }
+    }
 }
 
 fn run(format: Format, origin: &Origin, mut inbox: Inbox, out: &mut impl Write) {
@@ -42,12 +69,14 @@ fn run(format: Format, origin: &Origin, mut inbox: Inbox, out: &mut impl Write) 
     let mut failing = false;
     while let Some(message) = inbox.queue.blocking_recv() {
         let text = match format {
-            Format::Text => text::render(&message, &View { width: width(), colour, zone: zone.clone() }),
+            Format::Text => {
+                text::render(&message, &View { width: terminal_width(), colour, zone: zone.clone() })
+            }
             Format::Json => line(&message, origin),
         };
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
             Ok(()) => {
-                inbox.tally.deliver();
+                inbox.tally.deliver(1);
                 failing = false;
             }
             Err(error) if error.kind() == ErrorKind::BrokenPipe => {
@@ -72,7 +101,8 @@ fn line(message: &Message, origin: &Origin) -> String {
 }
 
 /// Columns of the terminal, asked for each message because a window may be resized.
-fn width() -> usize {
+#[must_use]
+pub fn terminal_width() -> usize {
     match rustix::termios::tcgetwinsize(io::stdout()) {
         Ok(size) if size.ws_col > 0 => usize::from(size.ws_col),
         Ok(_) | Err(_) => WIDTH_DEFAULT,
@@ -116,6 +146,19 @@ mod tests {
         let losses = set.flush(Duration::from_secs(10)).await;
         assert_eq!(losses.len(), 1, "{losses:?}");
         assert_eq!((losses[0].count, losses[0].reason), (1, "closed by its reader"));
+    }
+
+    #[test]
+    fn a_quiet_pipe_tells_that_its_reader_has_gone() {
+        let (reader, writer) = io::pipe().unwrap();
+        let (told, gone) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            await_reader_gone(&writer);
+            told.send(()).unwrap();
+        });
+        assert!(gone.recv_timeout(Duration::from_millis(50)).is_err(), "told while there is a reader");
+        drop(reader);
+        gone.recv_timeout(Duration::from_secs(10)).expect("told");
     }
 
     #[test]

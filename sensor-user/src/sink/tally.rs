@@ -13,12 +13,12 @@ pub enum LossReason {
     Closed,
     /// Writing failed for good.
     WriteFailed,
-    /// The agent ended before it could be delivered.
-    Unsent,
+    /// The agent ended before it was sure to be delivered.
+    Unconfirmed,
 }
 
 impl LossReason {
-    const ALL: [Self; 4] = [Self::QueueFull, Self::Closed, Self::WriteFailed, Self::Unsent];
+    const ALL: [Self; 4] = [Self::QueueFull, Self::Closed, Self::WriteFailed, Self::Unconfirmed];
 
     /// In a few words, as [`Loss::reason`] has it.
     #[must_use]
@@ -27,7 +27,7 @@ impl LossReason {
             Self::QueueFull => "queue full",
             Self::Closed => "closed by its reader",
             Self::WriteFailed => "write failed",
-            Self::Unsent => "unsent when the agent ended",
+            Self::Unconfirmed => "unconfirmed when the agent ended",
         }
     }
 }
@@ -41,7 +41,7 @@ pub struct Tally {
     queue_full: AtomicU64,
     closed: AtomicU64,
     write_failed: AtomicU64,
-    unsent: AtomicU64,
+    unconfirmed: AtomicU64,
 }
 
 // Relaxed throughout: each counter is read for its own value only, nothing is ordered by it.
@@ -51,9 +51,9 @@ impl Tally {
         self.accepted.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// One message reached its receiver, as far as the transport can tell.
-    pub(crate) fn deliver(&self) {
-        self.settled.fetch_add(1, Ordering::Relaxed);
+    /// `count` messages reached their receiver, as far as the transport can tell.
+    pub(crate) fn deliver(&self, count: u64) {
+        self.settled.fetch_add(count, Ordering::Relaxed);
     }
 
     /// `count` messages will never reach it.
@@ -70,7 +70,7 @@ impl Tally {
 
     /// The sink has ended: what is outstanding stays undelivered.
     pub(crate) fn lose_outstanding(&self) {
-        self.lose(LossReason::Unsent, self.outstanding());
+        self.lose(LossReason::Unconfirmed, self.outstanding());
     }
 
     /// Losses since the last call, one row a reason.
@@ -89,7 +89,7 @@ impl Tally {
             LossReason::QueueFull => &self.queue_full,
             LossReason::Closed => &self.closed,
             LossReason::WriteFailed => &self.write_failed,
-            LossReason::Unsent => &self.unsent,
+            LossReason::Unconfirmed => &self.unconfirmed,
         }
     }
 }

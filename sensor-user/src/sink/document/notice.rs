@@ -44,11 +44,8 @@ fn sentence(subject: &Subject) -> String {
         }
         Subject::Loss(losses) => {
             let count = losses.iter().fold(0_u64, |sum, loss| sum.saturating_add(loss.count));
-            let first = losses.first().map_or("", |loss| loss.what.as_str());
-            match losses.len() {
-                0 | 1 => format!("{count} records lost: {first}"),
-                kinds => format!("{count} records lost: {first} and {} others", kinds - 1),
-            }
+            let kinds: Vec<&str> = losses.iter().map(|loss| loss.what.as_str()).collect();
+            format!("{count} records lost: {}", kinds.join(", "))
         }
         Subject::Stopped { alerts, events } => format!("stopped after {alerts} alerts from {events} events"),
     }

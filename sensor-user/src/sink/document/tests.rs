@@ -1,1 +1,139 @@
+//! Documents as receivers get them.
 
+use serde_json::{Value, json};
+
+use super::*;
+use crate::sink::json::encode;
+use crate::sink::sample;
+
+fn value(message: &Message) -> Value {
+    serde_json::from_str(&encode(&Document::new(message, &sample::origin()))).unwrap()
+}
+
+#[test]
+fn an_alert_in_ecs() {
+    let document = value(&sample::message());
+    for (pointer, expected) in [
+        ("/@timestamp", json!("2026-11-21T12:03:14.281042Z")),
+        ("/kind", json!("alert")),
+        ("/message", json!("curl downloads into a container: curl (pid 4242) in web-1 to 10.0.0.2:80")),
+        ("/event/id", json!("01932b9e-4c11-7abc-8def-0123456789ab")),
+        ("/event/kind", json!("alert")),
+        ("/event/category", json!(["intrusion_detection", "process", "network", "file"])),
+        ("/event/sequence", json!(7)),
+        ("/event/severity", json!(75)),
+        ("/event/duration", json!(20_000_000)),
+        ("/rule/id", json!("6f2f0b5e-6f0a-4d0a-9e55-0c1f7a8a1d01")),
+        ("/rule/name", json!("curl downloads into a container")),
+        ("/rule/level", json!("high")),
+        ("/threat/technique/id", json!(["T1105"])),
+        ("/threat/tactic/name", json!(["command-and-control"])),
+        ("/container/name", json!("web-1")),
+        ("/container/image/name", json!("nginx:1.25")),
+        ("/container/runtime", json!("docker")),
+        ("/process/pid", json!(4242)),
+        ("/process/entity_id", json!("4242-4242000000")),
+        ("/process/executable", json!("/usr/bin/curl")),
+        ("/process/args/1", json!("-sSLo")),
+        ("/process/start", json!("2026-11-21T08:00:04.242000Z")),
+        ("/process/user", json!({"id": "0", "name": "root"})),
+        ("/process/parent/name", json!("sh")),
+        ("/source/bytes", json!(92)),
+        ("/destination", json!({"ip": "10.0.0.2", "port": 80, "bytes": 1_258_291})),
+        ("/network", json!({"transport": "tcp", "type": "ipv4"})),
+        ("/file/path", json!("/tmp/x")),
+        ("/host/hostname", json!("node-1")),
+        ("/host/os/kernel", json!("6.18.5")),
+        ("/tidewaiter/schema", json!(1)),
+        ("/tidewaiter/images", json!(["/usr/bin/curl"])),
+        ("/tidewaiter/lineage/1/executable", json!("/usr/bin/containerd-shim-runc-v2")),
+        (
+            "/tidewaiter/steps/1",
+            json!({
+                "offset_ns": 12_000_000, "pid": 4242, "program": "curl", "action": "connected",
+                "transport": "tcp", "ip": "10.0.0.2", "port": 80,
+            }),
+        ),
+    ] {
+        assert_eq!(document.pointer(pointer), Some(&expected), "{pointer}");
+    }
+    for absent in ["/orchestrator", "/tidewaiter/truncated", "/tidewaiter/pending", "/tidewaiter/coverage"] {
+        assert_eq!(document.pointer(absent), None, "{absent}");
+    }
+}
+
+#[test]
+fn kind_comes_first_but_for_the_time() {
+    let line = encode(&Document::new(&sample::message(), &sample::origin()));
+    assert!(line.starts_with(r#"{"@timestamp":"2026-11-21T12:03:14.281042Z","kind":"alert","#), "{line}");
+}
+
+#[test]
+fn a_pod_is_an_orchestrator_resource() {
+    let mut alert = sample::alert();
+    let mut container = sample::container();
+    container.pod = Some(crate::state::container::Pod {
+        name: "web-0".to_owned(),
+        namespace: "shop".to_owned(),
+        uid: "u-1".to_owned(),
+    });
+    alert.container = Some(std::sync::Arc::new(container));
+    let document = value(&Message::Alert(Box::new(alert)));
+    let expected = json!({
+        "type": "kubernetes", "namespace": "shop",
+        "resource": {"type": "pod", "name": "web-0", "id": "u-1"},
+    });
+    assert_eq!(document["orchestrator"], expected);
+}
+
+#[test]
+fn notices() {
+    let coverage = value(&sample::coverage());
+    assert_eq!(coverage["kind"], "coverage");
+    assert_eq!(coverage["message"], "watching 3 of 4 hooks");
+    assert_eq!(coverage["tidewaiter"]["coverage"]["hooks_missing"], 1);
+    assert_eq!(coverage["tidewaiter"]["coverage"]["hooks"][2]["refused"][0]["reason"], "EPERM");
+
+    let loss = value(&sample::loss());
+    assert_eq!(loss["kind"], "loss");
+    assert_eq!(loss["message"], "12411 records lost: network_connect, syslog udp://127.0.0.1:514");
+    let expected = json!({"what": "network_connect", "count": 12_408, "reason": "ring full"});
+    assert_eq!(loss["tidewaiter"]["losses"][0], expected);
+
+    let stopped = value(&sample::stopped());
+    assert_eq!(stopped["kind"], "stopped");
+    assert_eq!(stopped["tidewaiter"]["stopped"], json!({"alerts": 4, "events": 120_034}));
+}
+
+#[test]
+fn nothing_is_cut_where_it_fits() {
+    let (message, origin) = (sample::message(), sample::origin());
+    let whole = encode(&Document::new(&message, &origin));
+    assert_eq!(fit(Document::new(&message, &origin), whole.len()), whole);
+    let cut: Value = serde_json::from_str(&fit(Document::new(&message, &origin), whole.len() - 1)).unwrap();
+    assert_eq!(cut["tidewaiter"]["truncated"], true);
+    assert_eq!(cut["tidewaiter"].get("response"), None, "explanations go first");
+    assert_eq!(cut["process"]["args"][0], "curl", "and nothing else");
+}
+
+#[test]
+fn any_document_fits_into_four_thousand_bytes_and_keeps_its_identity() {
+    let origin = sample::origin();
+    let mut many_losses = sample::loss();
+    if let Message::Notice(notice) = &mut many_losses
+        && let Subject::Loss(losses) = &mut notice.subject
+    {
+        losses[0].what = sample::HOSTILE.repeat(99);
+        *losses = vec![losses[0].clone(); 99];
+    }
+    let hostile = Message::Alert(Box::new(sample::hostile()));
+    for message in [hostile, many_losses, sample::coverage()] {
+        for bytes in [4_000, 5_000, 7_500] {
+            let line = fit(Document::new(&message, &origin), bytes);
+            assert!(line.len() <= bytes, "{} > {bytes}", line.len());
+            let document: Value = serde_json::from_str(&line).unwrap();
+            assert_eq!(document["kind"], Kind::of(&message).name());
+            assert_eq!(document["event"]["id"], "01932b9e-4c11-7abc-8def-0123456789ab");
+        }
+    }
+}

@@ -29,27 +29,19 @@ const ENTERPRISE: u32 = 32_473;
 /// APP-NAME, and the tag of the older form.
 const NAME: &str = "tidewaiter";
 
-/// A message, encoded once; sent again as it is after a broken connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Frame {
-    pub(super) id: Uuid,
-    pub(super) bytes: Bytes,
+/// A message as one receiver gets it. Encoded once: what is sent again is the same to the byte.
+pub(super) fn encode(message: &Message, target: &SyslogTarget, facility: Facility, origin: &Origin) -> Bytes {
+    Bytes::from(match target {
+        SyslogTarget::Udp { .. } => rfc5424(message, facility, origin),
+        SyslogTarget::Tcp { .. } => octet_counted(&rfc5424(message, facility, origin)),
+        SyslogTarget::Unix { .. } => rfc3164(message, facility, origin, &TimeZone::system()),
+    })
 }
 
-impl Frame {
-    /// Encodes for a receiver.
-    pub(super) fn new(message: &Message, target: &SyslogTarget, facility: Facility, origin: &Origin) -> Self {
-        let (id, _, _) = facts(message);
-        let bytes = match target {
-            SyslogTarget::Udp { .. } => rfc5424(message, facility, origin),
-            SyslogTarget::Tcp { .. } => {
-                let frame = rfc5424(message, facility, origin);
-                format!("{} {frame}", frame.len())
-            }
-            SyslogTarget::Unix { .. } => rfc3164(message, facility, origin, &TimeZone::system()),
-        };
-        Self { id, bytes: Bytes::from(bytes) }
-    }
+/// RFC 6587 section 3.4.1: the length in decimal, a blank, the message. A newline inside a message
+/// cannot end it, unlike in the section after that.
+fn octet_counted(frame: &str) -> String {
+    format!("{} {frame}", frame.len())
 }
 
 fn facts(message: &Message) -> (Uuid, u64, jiff::Timestamp) {

@@ -1,16 +1,43 @@
-//! The sink for syslog receivers.
+//! The sink for syslog receivers: RFC 5424 over UDP (RFC 5426) and TCP (RFC 6587, octet counting),
+//! and the local socket in the form of RFC 3164, since common daemons read nothing else there.
+//!
+//! The message is the JSON document; what receivers filter by stands in structured data as well.
+//! No transport here acknowledges a message, so written frames stay in a [`window`] for as long as
+//! the transport may still report their loss, and are sent again, to the byte, after a broken
+//! connection: a receiver may see an id twice, never a gap that is not counted.
+//!
+//! Not here: TLS (RFC 5425), and keeping messages over a restart of the agent.
 
 mod frame;
+mod link;
 mod priority;
 mod target;
+mod window;
 
 pub use frame::FRAME_MAX;
 pub use priority::Facility;
 pub use target::{SyslogTarget, SyslogTargetError};
 
+use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::{Inbox, Origin};
+use tokio::time::{Instant, sleep, sleep_until};
+use tracing::{info, warn};
+
+use self::link::Link;
+use self::window::Window;
+use super::text::duration;
+use super::{Inbox, LossReason, Origin, QUEUE_MAX};
+
+/// First pause after a failure: long enough not to spin, short enough to bridge a daemon's restart.
+const BACKOFF_MIN: Duration = Duration::from_millis(250);
+
+/// Longest pause: what an operator who has just repaired a receiver is willing to wait.
+const BACKOFF_MAX: Duration = Duration::from_secs(30);
+
+/// A link that stood this long was a good one: the next failure starts with the first pause again.
+const STABLE: Duration = Duration::from_secs(5);
 
 /// A syslog receiver and how messages to it look.
 #[derive(Debug)]
@@ -20,6 +47,13 @@ pub struct Syslog {
     origin: Arc<Origin>,
 }
 
+/// How serving a link ended.
+enum Served {
+    /// All that will ever come has been delivered.
+    Drained,
+    Broken(io::Error),
+}
+
 impl Syslog {
     /// Nothing is opened yet.
     #[must_use]
@@ -27,7 +61,168 @@ impl Syslog {
         Self { target, facility, origin }
     }
 
-    pub(super) async fn run(self, _inbox: Inbox) {
-        let _ = frame::Frame::new;
+    /// Delivers until the inbox is closed and empty. While the receiver is away messages wait in the
+    /// inbox, and it overflows into its count of losses.
+    pub(super) async fn run(self, mut inbox: Inbox) {
+        let mut window = Window::new(Link::confirms_after(&self.target));
+        let mut outage = Outage::new(&self.target);
+        let mut pause = BACKOFF_MIN;
+        loop {
+            let opened = Instant::now();
+            let served = match Link::open(&self.target).await {
+                Ok(link) => self.serve(link, &mut inbox, &mut window, &mut outage).await,
+                Err(error) => Served::Broken(error),
+            };
+            match served {
+                Served::Drained => return,
+                Served::Broken(error) => outage.begin(&error),
+            }
+            window.rewind();
+            if opened.elapsed() >= STABLE {
+                pause = BACKOFF_MIN;
+            }
+            if wait(&mut inbox, pause).await {
+                // Little time is left: try often, until the agent gives up on this sink.
+                pause = BACKOFF_MIN;
+                if inbox.tally.outstanding() == 0 {
+                    return;
+                }
+            } else {
+                pause = pause.saturating_mul(2).min(BACKOFF_MAX);
+            }
+        }
+    }
+
+    /// Writes what the window holds, then what comes, until the link breaks or the inbox closes.
+    async fn serve(
+        &self,
+        mut link: Link,
+        inbox: &mut Inbox,
+        window: &mut Window,
+        outage: &mut Outage<'_>,
+    ) -> Served {
+        if link.proves_receiver() {
+            outage.end();
+        }
+        loop {
+            while let Some(frame) = window.next() {
+                match write(&mut link, &frame).await {
+                    Ok(()) => window.written(Instant::now()),
+                    Err(error) if is_too_long(&error) => {
+                        window.give_up();
+                        inbox.tally.lose(LossReason::WriteFailed, 1);
+                    }
+                    Err(error) => return Served::Broken(error),
+                }
+            }
+            confirm(window.confirm(Instant::now()), inbox, outage);
+            let confirmation = window.next_confirmation();
+            tokio::select! {
+                biased;
+                error = link.gone() => return Served::Broken(error),
+                message = inbox.queue.recv() => match message {
+                    Some(message) => {
+                        let frame = frame::encode(&message, &self.target, self.facility, &self.origin);
+                        let made_room = window.push(frame);
+                        confirm(made_room, inbox, outage);
+                    }
+                    None => return self.finish(link, inbox, window, outage).await,
+                },
+                () = until(confirmation) => {}
+            }
+        }
+    }
+
+    /// Nothing more will come: makes sure of what the window holds.
+    async fn finish(
+        &self,
+        mut link: Link,
+        inbox: &Inbox,
+        window: &mut Window,
+        outage: &mut Outage<'_>,
+    ) -> Served {
+        if !window.is_empty()
+            && let Err(error) = link.finish(Link::confirms_after(&self.target)).await
+        {
+            return Served::Broken(error);
+        }
+        confirm(window.confirm_all(), inbox, outage);
+        Served::Drained
     }
 }
+
+async fn write(link: &mut Link, frame: &[u8]) -> io::Result<()> {
+    link.check()?;
+    link.write(frame).await
+}
+
+/// `count` frames have reached the receiver.
+fn confirm(count: u64, inbox: &Inbox, outage: &mut Outage<'_>) {
+    if count > 0 {
+        outage.end();
+        inbox.tally.deliver(count);
+    }
+}
+
+/// The receiver's socket takes no frame of this size; it will not take it the next time either.
+fn is_too_long(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::MSGSIZE.raw_os_error())
+}
+
+async fn until(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => sleep_until(instant).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Pauses, cut short when the agent begins to end. Returns whether it does.
+async fn wait(inbox: &mut Inbox, pause: Duration) -> bool {
+    let was_closing = *inbox.closing.borrow();
+    if was_closing {
+        sleep(pause).await;
+        return true;
+    }
+    tokio::select! {
+        () = sleep(pause) => false,
+        closing = async { inbox.closing.wait_for(|closing| *closing).await.is_ok() } => {
+            if !closing {
+                // The agent's end is gone without a word, and nobody will cut this pause short.
+                sleep(pause).await;
+            }
+            true
+        }
+    }
+}
+
+/// Tells the log once that a receiver is away and once that it is back.
+#[derive(Debug)]
+struct Outage<'a> {
+    target: &'a SyslogTarget,
+    since: Option<Instant>,
+}
+
+impl<'a> Outage<'a> {
+    fn new(target: &'a SyslogTarget) -> Self {
+        Self { target, since: None }
+    }
+
+    fn begin(&mut self, error: &io::Error) {
+        if self.since.is_none() {
+            self.since = Some(Instant::now());
+            warn!(
+                "syslog receiver {} is away: {error}; {QUEUE_MAX} messages wait for it at most",
+                self.target
+            );
+        }
+    }
+
+    fn end(&mut self) {
+        if let Some(since) = self.since.take() {
+            info!("syslog receiver {} is back after {}", self.target, duration(since.elapsed()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

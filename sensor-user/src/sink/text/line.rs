@@ -88,10 +88,6 @@ impl Line {
         self.0.iter().map(Span::width).sum()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.iter().all(|span| span.text.is_empty())
-    }
-
     /// With blanks up to a column.
     pub(super) fn pad(self, column: usize) -> Self {
         let missing = column.saturating_sub(self.width());

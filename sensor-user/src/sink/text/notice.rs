@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use super::View;
-use super::line::{FAINT, GOOD, Line, PLAIN, STRONG, WARNING};
+use super::line::{FAINT, GOOD, Line, PLAIN, STRONG, WARNING, wrap};
 use super::quantity::duration;
 use crate::alert::{Coverage, HookCoverage, Loss, Notice, Subject};
 
 pub(super) fn lines(notice: &Notice, view: &View) -> Vec<Line> {
     let mut lines = match &notice.subject {
-        Subject::Coverage(coverage) => self::coverage(coverage),
+        Subject::Coverage(coverage) => self::coverage(coverage, view.columns()),
         Subject::Loss(losses) => self::losses(losses),
         Subject::Stopped { alerts, events } => vec![
             mark(FAINT_MARK)
@@ -37,7 +37,7 @@ fn mark((sign, style): Mark) -> Line {
 
 /// `● watching 14 hooks, 6 detections · ready in 180 ms · 231 processes, 3 containers`, then a line
 /// for each hook that is not what it should be.
-fn coverage(coverage: &Coverage) -> Vec<Line> {
+fn coverage(coverage: &Coverage, width: usize) -> Vec<Line> {
     let attached = coverage.hooks.iter().filter(|hook| hook.attached.is_some()).count();
     let whole = attached == coverage.hooks.len();
     let hooks = if whole {
@@ -55,7 +55,7 @@ fn coverage(coverage: &Coverage) -> Vec<Line> {
             .with(PLAIN, format!(", {}", some(coverage.containers as u64, "container")))
             .with(FAINT, format!(" · Linux {}", coverage.kernel)),
     ];
-    lines.extend(coverage.hooks.iter().filter_map(hook));
+    lines.extend(coverage.hooks.iter().flat_map(|one| hook(one, width)));
     if !coverage.missing_offsets.is_empty() {
         let missing = coverage.missing_offsets.join(", ");
         lines.push(detail().with(FAINT, "this kernel does not tell ").with(PLAIN, missing));
@@ -63,23 +63,29 @@ fn coverage(coverage: &Coverage) -> Vec<Line> {
     lines
 }
 
-/// Nothing for a hook on its best attach point that sees everything.
-fn hook(hook: &HookCoverage) -> Option<Line> {
-    let refused: Vec<String> =
-        hook.refused.iter().map(|(point, reason)| format!("{point} refused: {reason}")).collect();
-    let mut line = match &hook.attached {
-        Some(_) if refused.is_empty() && hook.weakens.is_none() => return None,
+/// Nothing for a hook on its best attach point that sees everything. Else one line if it fits, and
+/// otherwise what is not seen and why below it: a gap in what is watched is never cut away.
+fn hook(hook: &HookCoverage, width: usize) -> Vec<Line> {
+    const LINES: usize = 3;
+    let head = match &hook.attached {
+        Some(_) if hook.refused.is_empty() && hook.weakens.is_none() => return Vec::new(),
         Some(point) => detail().with(PLAIN, hook.purpose).with(FAINT, " by ").with(PLAIN, point),
         None => detail().with(WARNING, format!("{}: nothing attached", hook.purpose)),
     };
-    // What is not seen comes before the reasons: where the line is cut, it must not be that.
-    if let Some(weakens) = hook.weakens {
-        line = line.with(WARNING, format!(", not seen: {weakens}"));
+    let refused = hook.refused.iter().map(|(point, reason)| (FAINT, format!("{point} refused: {reason}")));
+    let unseen = hook.weakens.iter().map(|weakens| (WARNING, format!("not seen: {weakens}")));
+    let remarks: Vec<_> = unseen.chain(refused).collect();
+
+    let one = remarks
+        .iter()
+        .fold(head.clone(), |line, (style, remark)| line.with(FAINT, " · ").with(*style, remark));
+    if one.width() <= width {
+        return vec![one];
     }
-    if !refused.is_empty() {
-        line = line.with(FAINT, format!(" ({})", refused.join("; ")));
-    }
-    Some(line)
+    let indent = detail().with(PLAIN, "  ");
+    let room = width.saturating_sub(indent.width());
+    let below = remarks.iter().flat_map(|(style, remark)| wrap(*style, remark, room, LINES));
+    std::iter::once(head).chain(below.map(|line| indent.clone().join(line))).collect()
 }
 
 /// `▲ 12,411 records lost`, then a line for each kind.

@@ -20,7 +20,7 @@ fn an_alert_fits_on_a_screen() {
   lineage    containerd-shim-runc-v2 ─ sh ─ curl
   to         10.0.0.2:80 tcp   ↑ 92 B  ↓ 1.2 MiB
   file       /tmp/x
-  timeline       0 ms  ran        curl -sSLo /tmp/x http://10.0.0.2/p…
+  timeline       0 ms  ran        curl -sSLo /tmp/x http://10.0.0.2…
                 12 ms  connected  10.0.0.2:80 tcp
                 15 ms  wrote      /tmp/x  1.2 MiB
                 19 ms  closed     10.0.0.2:80   ↑ 92 B  ↓ 1.2 MiB
@@ -29,7 +29,7 @@ fn an_alert_fits_on_a_screen() {
              2. Ask the owner of the image whether this download is
                 meant to happen; if nobody knows it, pause the
                 container and go on with the runbook for intrusions.
-  alert      #7  01932b9e-4c11-7abc-8def-0123456789ab  rule 6f2f0b5e…
+  alert      #7  01932b9e-4c11-7abc-8def-0123456789ab  rule 6f2f0b5…
 
 ";
     assert_eq!(show(&sample::message(), 68), expected);
@@ -38,9 +38,11 @@ fn an_alert_fits_on_a_screen() {
 #[test]
 fn the_sensor_says_what_it_does_not_see() {
     let expected = "\
-\x20▲ watching 3 of 4 hooks, 6 detections · ready in 180 ms · 231 processes, 3 containers · Linux…  12:03:14.281
-   file renamed by fanotify, not seen: renames in other mount namespaces (fentry security_inode_rename refused…
-   module loaded: nothing attached, not seen: module loads (fentry security_kernel_read_file refused: EPERM)
+\x20▲ watching 3 of 4 hooks, 6 detections · ready in 180 ms · 231 processes, 3 containers · Linux …  12:03:14.281
+   file renamed by fanotify
+     not seen: renames in other mount namespaces
+     fentry security_inode_rename refused: EPERM
+   module loaded: nothing attached · not seen: module loads · fentry security_kernel_read_file refused: EPERM
    this kernel does not tell task_struct.loginuid
 ";
     assert_eq!(show(&sample::coverage(), 110), expected);
@@ -53,7 +55,7 @@ fn losses_and_the_end_are_told() {
       12,408  network_connect  ring full
            3  syslog udp://127.0.0.1:514  queue full
 ";
-    assert_eq!(show(&sample::loss(), 84), expected);
+    assert_eq!(show(&sample::loss(), 83), expected);
     let expected = " ■ stopped after 4 alerts from 120,034 events  12:03:14.281\n";
     assert_eq!(show(&sample::stopped(), 59), expected);
 }

@@ -1,0 +1,165 @@
+//! The command line: what can be typed, and what it means.
+//!
+//! Parsing is clap's; here stand the words. What was typed ([`Cli`]) becomes a [`Config`] in one
+//! place ([`RunOptions::config`]). The commands themselves are in the modules below, and each ends in
+//! an [`Exit`].
+
+mod check;
+mod failure;
+mod rules;
+mod run;
+mod table;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+pub use failure::Failure;
+
+use crate::config::{Config, ConfigError, FormatChoice, LogLevel};
+use crate::sink::{Facility, SyslogTarget};
+
+const EXIT_CODES: &str = "\
+Exit status:
+  0  all went well
+  1  the answer is no: a rule has mistakes, something would not be seen
+  2  it could not run: usage, configuration, privilege, kernel";
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  sudo tidewaiter run
+      Watch this host, tell it on the terminal
+  sudo tidewaiter run --format json | jq 'select(.kind == \"alert\") | .message'
+      One ECS document per line
+  sudo tidewaiter run --syslog tcp://loghost:514 --syslog unix:///dev/log
+      Forward to a central receiver and to the local daemon
+  sudo tidewaiter run --rules ./my-rules --no-embedded-rules
+      Only these Sigma rules";
+
+/// Watches what crosses the border of this host's containers: tools coming in, data going out.
+#[derive(Debug, Parser)]
+#[command(name = "tidewaiter", version, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(arg_required_else_help = true, disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Watch this host and tell what happens, until SIGINT or SIGTERM
+    #[command(after_help = format!("{RUN_EXAMPLES}\n\n{EXIT_CODES}"))]
+    Run(RunOptions),
+    /// Try everything `run` needs on this host, say what would be seen and what not, and end
+    #[command(after_help = EXIT_CODES)]
+    Check(RunOptions),
+    /// Look at rules without watching anything; needs no privilege
+    #[command(subcommand)]
+    Rules(RulesCommand),
+    /// Print the version
+    Version,
+}
+
+/// What to do with rules.
+#[derive(Debug, Subcommand)]
+pub enum RulesCommand {
+    /// List all detections that `run` would use
+    #[command(after_help = EXIT_CODES)]
+    List(RuleOptions),
+    /// Read Sigma rules and point at every mistake in them
+    #[command(after_help = EXIT_CODES)]
+    Check {
+        /// Rule files, or folders of them
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<PathBuf>,
+    },
+}
+
+/// Options of `run`. They win over the configuration file; lists add to it.
+#[derive(Clone, Debug, Default, Args)]
+pub struct RunOptions {
+    /// Read this configuration (every key: deploy/tidewaiter.yaml)
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// How messages look on standard output
+    #[arg(long, value_enum)]
+    pub format: Option<FormatChoice>,
+    /// Forward to udp://HOST:PORT, tcp://HOST:PORT or unix:///dev/log; may be given several times
+    #[arg(long, value_name = "RECEIVER")]
+    pub syslog: Vec<SyslogTarget>,
+    /// Where syslog receivers file the messages
+    #[arg(long, value_enum)]
+    pub facility: Option<Facility>,
+    #[command(flatten)]
+    pub rules: RuleOptions,
+    /// How much to log on standard error
+    #[arg(long, value_enum, value_name = "LEVEL")]
+    pub log: Option<LogLevel>,
+}
+
+/// Which rules.
+#[derive(Clone, Debug, Default, Args)]
+pub struct RuleOptions {
+    /// Use this Sigma rule, or all in this folder; may be given several times
+    #[arg(long = "rules", value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Leave out the detections that come with the binary
+    #[arg(long)]
+    pub no_embedded_rules: bool,
+}
+
+impl RunOptions {
+    /// Defaults, then the configuration file, then what was typed.
+    ///
+    /// # Errors
+    /// As [`Config::read`].
+    pub fn config(self) -> Result<Config, ConfigError> {
+        let mut config = match &self.config {
+            Some(path) => Config::read(path)?,
+            None => Config::default(),
+        };
+        config.format = self.format.unwrap_or(config.format);
+        config.facility = self.facility.unwrap_or(config.facility);
+        config.log = self.log.unwrap_or(config.log);
+        config.syslog.extend(self.syslog);
+        config.rules.extend(self.rules.paths);
+        config.embedded_rules &= !self.rules.no_embedded_rules;
+        Ok(config)
+    }
+}
+
+/// How a command ended that could run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    Good,
+    /// It ran, and the answer is no.
+    Negative,
+}
+
+/// Does what was asked for and tells failures on standard error.
+#[must_use]
+pub fn execute(cli: Cli) -> ExitCode {
+    let outcome = match cli.command {
+        Command::Run(options) => run::run(options),
+        Command::Check(options) => check::check(options),
+        Command::Rules(RulesCommand::List(options)) => rules::list(&options),
+        Command::Rules(RulesCommand::Check { paths }) => rules::check(&paths),
+        Command::Version => {
+            table::print(&format!("tidewaiter {}\n", env!("CARGO_PKG_VERSION")));
+            Ok(Exit::Good)
+        }
+    };
+    match outcome {
+        Ok(Exit::Good) => ExitCode::SUCCESS,
+        Ok(Exit::Negative) => ExitCode::from(1),
+        Err(failure) => {
+            failure.tell();
+            ExitCode::from(2)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

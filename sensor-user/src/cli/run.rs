@@ -1,0 +1,53 @@
+//! `tidewaiter run`: the agent on a runtime of one thread, until it is told to end.
+
+use std::time::Duration;
+
+use tracing_subscriber::filter::LevelFilter;
+
+use super::{Exit, Failure, RunOptions};
+use crate::config::LogLevel;
+use crate::{agent, shutdown};
+
+/// How long lookups in runtimes' files that are still open may hold up the end.
+const RUNTIME_END: Duration = Duration::from_millis(200);
+
+pub(super) fn run(options: RunOptions) -> Result<Exit, Failure> {
+    let config = options.config()?;
+    log_to_stderr(config.log);
+    let runtime = runtime()?;
+    let outcome = runtime.block_on(async {
+        let shutdown = shutdown::requested().map_err(|error| {
+            Failure::new("cannot wait for signals", &error, "raise the limit of open files (`ulimit -n`)")
+        })?;
+        agent::run(config, shutdown).await.map_err(Failure::from)
+    });
+    runtime.shutdown_timeout(RUNTIME_END);
+    outcome.map(|()| Exit::Good)
+}
+
+/// One thread: records are handled in order by one task, and a second thread would only cost.
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+        Failure::new("cannot start the runtime", &error, "raise the limit of open files (`ulimit -n`)")
+    })
+}
+
+/// Sends the log of the agent and of the crates it uses to standard error.
+pub(super) fn log_to_stderr(level: LogLevel) {
+    let level = match level {
+        LogLevel::Off => LevelFilter::OFF,
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    };
+    let colour = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
+    // An error says that a log is set up already, which is as good.
+    let _ = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(colour)
+        .with_target(level >= LevelFilter::DEBUG)
+        .with_max_level(level)
+        .try_init();
+}

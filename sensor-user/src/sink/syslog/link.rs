@@ -1,0 +1,182 @@
+//! The way to one receiver: opening it, writing to it, noticing that it has gone.
+//!
+//! What a successful write means differs: a local socket has the message; UDP knows nothing, and a
+//! closed port shows as an error on a later call; TCP has it in this kernel's buffer only, and the
+//! first write after the receiver died succeeds and is lost. [`Link::check`] and [`Link::gone`] read
+//! what the kernel has learned since.
+
+use std::io::{self, ErrorKind};
+use std::time::Duration;
+
+use rustix::net::{RecvFlags, recv, sockopt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpStream, UdpSocket, UnixDatagram, lookup_host};
+use tokio::time::timeout;
+
+use super::SyslogTarget;
+
+/// A receiver that does not answer within this time is away.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// TCP: data that the other host's kernel has not acknowledged for this long breaks the connection
+/// (`TCP_USER_TIMEOUT`, RFC 5482), and so does a write that finds no room for this long.
+const ACKNOWLEDGE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// TCP: an idle connection is probed after this long, so that a receiver that vanished without a
+/// word is missed before the next alert, and middle boxes keep the connection.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
+
+/// TCP: how long to wait at the end for the receiver to close too, which says that it has read all.
+const CLOSE_WAIT: Duration = Duration::from_secs(2);
+
+/// An open way to a receiver.
+#[derive(Debug)]
+pub(super) enum Link {
+    Udp(UdpSocket),
+    Tcp(TcpStream),
+    Unix(UnixDatagram),
+}
+
+impl Link {
+    /// Opens it; every address of a name is tried.
+    pub(super) async fn open(target: &SyslogTarget) -> io::Result<Self> {
+        match timeout(CONNECT_TIMEOUT, connect(target)).await {
+            Ok(link) => link,
+            Err(_) => Err(io::Error::new(ErrorKind::TimedOut, "it does not answer")),
+        }
+    }
+
+    /// Whether opening it has shown that somebody is there.
+    pub(super) fn proves_receiver(&self) -> bool {
+        match self {
+            Self::Tcp(_) | Self::Unix(_) => true,
+            Self::Udp(_) => false,
+        }
+    }
+
+    /// After how long without an error a written frame counts as received.
+    pub(super) fn confirms_after(target: &SyslogTarget) -> Duration {
+        match target {
+            SyslogTarget::Unix { .. } => Duration::ZERO,
+            // A refusal takes one round trip; longer ones than this are rare, and mean one loss.
+            SyslogTarget::Udp { .. } => Duration::from_millis(300),
+            // Longer than the kernel waits for an acknowledgement: what is older has been acknowledged.
+            SyslogTarget::Tcp { .. } => ACKNOWLEDGE_TIMEOUT.saturating_add(Duration::from_secs(10)),
+        }
+    }
+
+    /// What the kernel knows already, without waiting. To be called before each write. Reads past
+    /// tokio, which may not have polled the socket since the receiver closed it.
+    pub(super) fn check(&self) -> io::Result<()> {
+        let mut buffer = [0; 512];
+        let received = match self {
+            Self::Udp(socket) => recv(socket, &mut buffer, RecvFlags::DONTWAIT),
+            Self::Tcp(stream) => recv(stream, &mut buffer, RecvFlags::DONTWAIT),
+            Self::Unix(_) => return Ok(()),
+        };
+        match received {
+            Ok((_, 0)) if matches!(self, Self::Tcp(_)) => Err(closed()),
+            // Receivers do not talk; what one says all the same is not for us.
+            Ok(_) | Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Resolves when the receiver has gone. Safe to cancel.
+    pub(super) async fn gone(&mut self) -> io::Error {
+        let mut buffer = [0; 512];
+        loop {
+            let received = match self {
+                Self::Udp(socket) => socket.recv(&mut buffer).await,
+                Self::Tcp(stream) => match stream.read(&mut buffer).await {
+                    Ok(0) => return closed(),
+                    other => other,
+                },
+                Self::Unix(_) => std::future::pending().await,
+            };
+            if let Err(error) = received {
+                return error;
+            }
+        }
+    }
+
+    /// Writes one frame whole. After an error the link is good for nothing more: part of the frame
+    /// may be on its way.
+    pub(super) async fn write(&mut self, frame: &[u8]) -> io::Result<()> {
+        let write = async {
+            match self {
+                Self::Udp(socket) => socket.send(frame).await.map(drop),
+                Self::Tcp(stream) => stream.write_all(frame).await,
+                Self::Unix(socket) => socket.send(frame).await.map(drop),
+            }
+        };
+        match timeout(ACKNOWLEDGE_TIMEOUT, write).await {
+            Ok(written) => written,
+            Err(_) => Err(io::Error::new(ErrorKind::TimedOut, "it takes nothing more")),
+        }
+    }
+
+    /// Says that nothing more comes and waits for what that tells: for TCP until the receiver has
+    /// closed too (it has read all then), for UDP as long as a refusal may take.
+    ///
+    /// A TCP receiver that neither closes nor resets within [`CLOSE_WAIT`] is believed: its kernel
+    /// has what was sent.
+    pub(super) async fn finish(&mut self, confirms_after: Duration) -> io::Result<()> {
+        match self {
+            Self::Unix(_) => Ok(()),
+            Self::Udp(_) => match timeout(confirms_after, self.gone()).await {
+                Ok(error) => Err(error),
+                Err(_) => Ok(()),
+            },
+            Self::Tcp(stream) => {
+                stream.shutdown().await?;
+                match timeout(CLOSE_WAIT, self.gone()).await {
+                    Ok(error) if error.kind() != ErrorKind::UnexpectedEof => Err(error),
+                    Ok(_) | Err(_) => Ok(()),
+                }
+            }
+        }
+    }
+}
+
+async fn connect(target: &SyslogTarget) -> io::Result<Link> {
+    match target {
+        SyslogTarget::Unix { path } => {
+            let socket = UnixDatagram::unbound()?;
+            socket.connect(path)?;
+            Ok(Link::Unix(socket))
+        }
+        SyslogTarget::Udp { host, port } => {
+            let mut last = no_address();
+            for address in lookup_host((host.as_str(), *port)).await? {
+                let any: std::net::SocketAddr = match address {
+                    std::net::SocketAddr::V4(_) => (std::net::Ipv4Addr::UNSPECIFIED, 0).into(),
+                    std::net::SocketAddr::V6(_) => (std::net::Ipv6Addr::UNSPECIFIED, 0).into(),
+                };
+                let socket = UdpSocket::bind(any).await?;
+                match socket.connect(address).await {
+                    Ok(()) => return Ok(Link::Udp(socket)),
+                    Err(error) => last = error,
+                }
+            }
+            Err(last)
+        }
+        SyslogTarget::Tcp { host, port } => {
+            let stream = TcpStream::connect((host.as_str(), *port)).await?;
+            stream.set_nodelay(true)?;
+            let milliseconds = u32::try_from(ACKNOWLEDGE_TIMEOUT.as_millis()).unwrap_or(u32::MAX);
+            sockopt::set_tcp_user_timeout(&stream, milliseconds)?;
+            sockopt::set_socket_keepalive(&stream, true)?;
+            sockopt::set_tcp_keepidle(&stream, KEEPALIVE_IDLE)?;
+            Ok(Link::Tcp(stream))
+        }
+    }
+}
+
+fn closed() -> io::Error {
+    io::Error::new(ErrorKind::UnexpectedEof, "it closed the connection")
+}
+
+fn no_address() -> io::Error {
+    io::Error::new(ErrorKind::NotFound, "its name has no address")
+}

@@ -1,0 +1,218 @@
+//! The sink against receivers that come late, die, or are the real thing.
+
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpListener, TcpStream, UdpSocket, UnixDatagram};
+use tokio::time::timeout;
+
+use super::*;
+use crate::alert::Message;
+use crate::sink::{SinkSet, Target, sample};
+
+mod rsyslog;
+
+/// Nothing here takes longer unless it hangs.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+fn start(target: &str) -> SinkSet {
+    let target = Target::Syslog { target: target.parse().unwrap(), facility: Facility::default() };
+    SinkSet::start(&[target], &Arc::new(sample::origin())).unwrap()
+}
+
+fn numbered(sequence: u64) -> Arc<Message> {
+    let mut alert = sample::alert();
+    alert.sequence = sequence;
+    Arc::new(Message::Alert(Box::new(alert)))
+}
+
+fn sequence(frame: &str) -> u64 {
+    let json = frame.find('{').expect("a document");
+    let document: Value = serde_json::from_str(&frame[json..]).expect("valid JSON");
+    document["event"]["sequence"].as_u64().unwrap()
+}
+
+/// Reads one octet-counted frame.
+async fn read_counted(stream: &mut TcpStream) -> String {
+    let mut length = 0_usize;
+    loop {
+        match stream.read_u8().await.unwrap() {
+            b' ' => break,
+            digit => length = length * 10 + usize::from(digit - b'0'),
+        }
+    }
+    let mut frame = vec![0; length];
+    stream.read_exact(&mut frame).await.unwrap();
+    String::from_utf8(frame).unwrap()
+}
+
+async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("{what} did not happen"))
+}
+
+/// What this thread logs, which is where its tasks run too.
+#[derive(Clone, Debug, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn start() -> (Self, tracing::subscriber::DefaultGuard) {
+        let log = Self::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+        (log, tracing::subscriber::set_default(subscriber))
+    }
+
+    fn count(&self, text: &str) -> usize {
+        String::from_utf8_lossy(&self.0.lock().unwrap()).matches(text).count()
+    }
+
+    async fn holds(&self, text: &str) {
+        while self.count(text) == 0 {
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A port of loopback that nobody listens on, for a receiver that comes later.
+async fn free_port() -> u16 {
+    TcpListener::bind(LOOPBACK).await.unwrap().local_addr().unwrap().port()
+}
+
+#[tokio::test]
+async fn tcp_waits_for_a_receiver_that_comes_late() {
+    let port = free_port().await;
+    let (log, _guard) = Log::start();
+    let set = start(&format!("tcp://127.0.0.1:{port}"));
+    for number in 1..=3 {
+        set.deliver(&numbered(number));
+    }
+    soon("a refusal", log.holds("is away")).await;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.unwrap();
+    let (mut stream, _) = soon("a connection", listener.accept()).await.unwrap();
+    for number in 1..=3 {
+        let frame = soon("a frame", read_counted(&mut stream)).await;
+        assert!(frame.starts_with("<83>1 "), "{frame}");
+        assert_eq!(sequence(&frame), number);
+    }
+    let closing = tokio::spawn(set.flush(PATIENCE));
+    assert_eq!(soon("the end", stream.read(&mut [0; 1])).await.unwrap(), 0);
+    drop(stream);
+    assert_eq!(soon("the flush", closing).await.unwrap(), []);
+    assert_eq!((log.count("is away"), log.count("is back after")), (1, 1), "{log:?}");
+}
+
+/// What the first receiver took and never stored arrives at the second, in order.
+#[tokio::test]
+async fn tcp_sends_again_what_a_dead_receiver_may_have_lost() {
+    let listener = TcpListener::bind(LOOPBACK).await.unwrap();
+    let set = start(&format!("tcp://{}", listener.local_addr().unwrap()));
+    set.deliver(&numbered(1));
+    let (mut first, _) = soon("a connection", listener.accept()).await.unwrap();
+    assert_eq!(sequence(&soon("a frame", read_counted(&mut first)).await), 1);
+    drop(first);
+    set.deliver(&numbered(2));
+
+    let (mut second, _) = soon("another connection", listener.accept()).await.unwrap();
+    let mut seen = BTreeSet::new();
+    while seen.len() < 2 {
+        let sequence = sequence(&soon("a frame", read_counted(&mut second)).await);
+        assert!(seen.is_empty() || sequence >= *seen.last().unwrap(), "out of order");
+        seen.insert(sequence);
+    }
+    drop(second);
+    drop(listener);
+}
+
+#[tokio::test]
+async fn udp_sends_again_what_was_refused() {
+    let free = UdpSocket::bind(LOOPBACK).await.unwrap();
+    let address = free.local_addr().unwrap();
+    drop(free);
+    let (log, _guard) = Log::start();
+    let set = start(&format!("udp://{address}"));
+    set.deliver(&numbered(1));
+    set.deliver(&numbered(2));
+    soon("a refusal", log.holds("is away")).await;
+    let receiver = UdpSocket::bind(address).await.unwrap();
+    let mut seen = BTreeSet::new();
+    let mut buffer = vec![0; 65_536];
+    while seen.len() < 2 {
+        let length = soon("a datagram", receiver.recv(&mut buffer)).await.unwrap();
+        seen.insert(sequence(std::str::from_utf8(&buffer[..length]).unwrap()));
+    }
+    assert_eq!(seen, BTreeSet::from([1, 2]));
+    assert_eq!(soon("the flush", set.flush(PATIENCE)).await, []);
+    assert_eq!((log.count("is away"), log.count("is back after")), (1, 1), "{log:?}");
+}
+
+#[tokio::test]
+async fn the_local_socket_gets_the_older_form() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    let receiver = UnixDatagram::bind(&path).unwrap();
+    let set = start(&format!("unix://{}", path.display()));
+    set.deliver(&Arc::new(Message::Alert(Box::new(sample::hostile()))));
+    let mut buffer = vec![0; 65_536];
+    let length = soon("a datagram", receiver.recv(&mut buffer)).await.unwrap();
+    let frame = std::str::from_utf8(&buffer[..length]).unwrap();
+    assert!(length <= FRAME_MAX);
+    assert!(frame.starts_with("<83>Nov 21 "), "{frame}");
+    assert!(frame.contains(" tidewaiter[77]: {"), "{frame}");
+    assert_eq!(sequence(frame), 7);
+
+    // The daemon restarts: another socket under the same name.
+    drop(receiver);
+    std::fs::remove_file(&path).unwrap();
+    let receiver = UnixDatagram::bind(&path).unwrap();
+    set.deliver(&numbered(8));
+    let length = soon("a datagram", receiver.recv(&mut buffer)).await.unwrap();
+    assert_eq!(sequence(std::str::from_utf8(&buffer[..length]).unwrap()), 8);
+    assert_eq!(soon("the flush", set.flush(PATIENCE)).await, []);
+}
+
+#[tokio::test]
+async fn a_receiver_that_stays_away_costs_counted_messages_and_no_time() {
+    let port = free_port().await;
+    let set = start(&format!("tcp://127.0.0.1:{port}"));
+    let beyond = 10;
+    for number in 0..QUEUE_MAX as u64 + beyond {
+        set.deliver(&numbered(number));
+    }
+    let losses = set.losses();
+    assert_eq!(losses.len(), 1, "{losses:?}");
+    assert_eq!((losses[0].count, losses[0].reason), (beyond, "queue full"));
+    assert_eq!(losses[0].what, format!("syslog tcp://127.0.0.1:{port}"));
+    assert_eq!(set.losses(), [], "told once");
+
+    let deadline = Duration::from_millis(300);
+    let losses = soon("the flush", set.flush(deadline)).await;
+    assert_eq!((losses[0].count, losses[0].reason), (QUEUE_MAX as u64, "unconfirmed when the agent ended"));
+}
+
+#[tokio::test]
+async fn an_absent_receiver_delays_no_end_when_nothing_waits() {
+    let port = free_port().await;
+    let (log, _guard) = Log::start();
+    let set = start(&format!("tcp://127.0.0.1:{port}"));
+    soon("a refusal", log.holds("is away")).await;
+    let begun = Instant::now();
+    assert_eq!(soon("the flush", set.flush(PATIENCE)).await, []);
+    assert!(begun.elapsed() < PATIENCE / 2);
+}
