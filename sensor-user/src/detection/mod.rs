@@ -232,7 +232,9 @@ mod tests {
         let told = problems.iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(
             told,
-            ["mine.yml:1: the rule's host_level: `mild` is no level; write informational, low, medium, high or critical"]
+            [
+                "mine.yml:1: the rule's host_level: `mild` is no level; write informational, low, medium, high or critical"
+            ]
         );
     }
 
