@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use jiff::Timestamp;
 use serde_json::Value;
 use tests::agent::Line;
@@ -168,7 +168,8 @@ impl Transfer {
 
         let what = format!("an alert about {}", container.id);
         let alert = world.agent().await_line(ALERT_MAX, &what, |line| line.is_alert_of(&container.id))?;
-        self.ensure_facts(&alert, &container).with_context(|| format!("in {}", alert.document))?;
+        self.ensure_facts(&alert, &container)
+            .map_err(|error| anyhow!("{error}; the alert: {}", alert.document))?;
         let delay = alert.delay()?;
         let syslog_delay = ensure_at_rsyslogd(world, &alert)?;
 
