@@ -286,7 +286,7 @@ fn lossy(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use zerocopy::{FromZeros as _, IntoBytes as _};
+    use zerocopy::{FromZeros as _, IntoBytes};
 
     use super::*;
 

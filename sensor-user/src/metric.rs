@@ -14,7 +14,7 @@ pub struct Metrics {
     pub refused_records: u64,
     /// Overflows of fanotify's queue: an unknown number of renames each.
     pub lost_renames: u64,
-    /// Renames whose directory was gone before it could be named.
+    /// Renames whose directory was gone before it could be named: told with the bare name.
     pub unresolved_renames: u64,
     told: FxHashMap<&'static str, u64>,
 }
@@ -31,7 +31,6 @@ impl Metrics {
         }
         losses.extend(self.news("record", self.refused_records, "not decodable"));
         losses.extend(self.news("file_rename (queue overflows)", self.lost_renames, "fanotify queue full"));
-        losses.extend(self.news("file_rename", self.unresolved_renames, "directory gone"));
         losses
     }
 

@@ -90,7 +90,10 @@ pub(crate) fn tail(text: &str) -> String {
 
 /// A command as somebody would type it.
 pub(crate) fn line(command: &Command) -> String {
-    iter::once(command.get_program()).chain(command.get_args()).map(quoted).collect::<Vec<_>>().join(" ")
+    // Cargo hands us its full path, which nobody types.
+    let is_cargo = env::var_os("CARGO").is_some_and(|cargo| cargo == command.get_program());
+    let program = if is_cargo { OsStr::new("cargo") } else { command.get_program() };
+    iter::once(program).chain(command.get_args()).map(quoted).collect::<Vec<_>>().join(" ")
 }
 
 fn quoted(word: &OsStr) -> String {

@@ -265,20 +265,30 @@ fn add_suite(machine: &Path, suite: &str) -> Result<()> {
         .with_context(|| format!("cannot write {}", file.display()))
 }
 
-/// A Debian root with `packages`. Mounts it needs live in a namespace of their own and die with it.
+/// A Debian root with `packages`.
 fn debootstrap(place: &Place, root: &Path, packages: &[&str], log: &str) -> Result<()> {
     let cache = place.lab().join("cache"); // both roots share most packages
     fs::create_dir_all(&cache).with_context(|| format!("cannot create {}", cache.display()))?;
     let debootstrap =
         command::find("debootstrap").context("debootstrap is missing; run `cargo xtask setup`")?;
-    let mut command = Command::new("unshare");
-    command.arg("--mount").arg(debootstrap);
+    let mut command = with_own_mounts(&debootstrap);
     command.arg("--variant=minbase").arg(format!("--cache-dir={}", cache.display()));
     command.arg(format!("--include={}", packages.join(","))).arg(SUITE).arg(root);
     command.args(mirror());
     command.env("DEBIAN_FRONTEND", "noninteractive").env("LC_ALL", "C");
     command::log(&mut command, &place.log(log))
         .context("debootstrap could not make a Debian root; it needs the network and a Debian mirror")
+}
+
+/// A program whose mounts die with it, however it ends. Where the root is a mere chroot the kernel refuses that,
+/// and debootstrap's own cleaning up has to do.
+fn with_own_mounts(program: &Path) -> Command {
+    if command::read(Command::new("unshare").args(["--mount", "true"])).is_err() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("unshare");
+    command.arg("--mount").arg(program);
+    command
 }
 
 /// The mirror this host's apt uses for the lab's Debian, if it does; debootstrap knows a default.

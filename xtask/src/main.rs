@@ -57,6 +57,9 @@ enum Task {
     Test {
         /// Only these parts
         parts: Vec<test::Choice>,
+        /// Only live tests with one of these words in their names, after `--`
+        #[arg(last = true)]
+        words: Vec<String>,
     },
     /// Boot another kernel in QEMU and see that a transfer in a container is alerted there (root)
     ///
@@ -99,7 +102,7 @@ fn perform(task: Task) -> Result<()> {
     match task {
         Task::Run { words } => run::run(&place, &words),
         Task::Build { release } => build::build(&place, release),
-        Task::Test { parts } => test::test(&place, &parts),
+        Task::Test { parts, words } => test::test(&place, &parts, &words),
         Task::Vm { kernel, command } => vm::run(&place, &kernel, &command),
         Task::Tidy => tidy::tidy(&place),
         Task::Setup { kernel } => setup::everything(&place, &lab::kernels(&kernel)?),

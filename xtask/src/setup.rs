@@ -76,7 +76,7 @@ impl Part {
     fn doing(self) -> String {
         match self {
             Self::Core => "the kernel half is built with it: adding rust-src".to_owned(),
-            Self::Linker => "links the kernel half: building it from crates, about a minute".to_owned(),
+            Self::Linker => "links the kernel half: building it from crates, one to a few minutes".to_owned(),
             Self::Host(tool) => format!("{}: installing {}", tool.purpose, tool.package),
             Self::Lab(part) => part.doing(),
         }
@@ -125,7 +125,8 @@ pub(crate) fn ensure(parts: &[Part], place: &Place) -> Result<()> {
 /// Makes the parts one after the other; one xtask at a time, so that two do not build the same lab.
 fn make(parts: &[Part], place: &Place) -> Result<()> {
     fs::create_dir_all(&place.target).with_context(|| format!("cannot create {}", place.target.display()))?;
-    let lock = File::create(place.target.join("setup.lock")).context("cannot create the lock of setup")?;
+    let path = place.target.join("setup.lock");
+    let lock = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
     if lock.try_lock().is_err() {
         progress::say("  … another cargo xtask is setting up here; waiting for it");
         lock.lock().context("cannot lock setup")?;

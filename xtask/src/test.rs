@@ -107,7 +107,7 @@ impl Part {
         }
     }
 
-    fn run(self, place: &Place) -> Result<Tally> {
+    fn run(self, place: &Place, words: &[String]) -> Result<Tally> {
         let cargo = |words: &[&str]| {
             let mut cargo = command::cargo();
             cargo.current_dir(&place.root).args(words);
@@ -121,27 +121,18 @@ impl Part {
                 let words = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "--deny", "warnings"];
                 done(command::show(&mut cargo(&words)))
             }
-            Self::Licences => done(command::show(&mut cargo(&["deny", "--all-features", "check"]))),
+            Self::Licences => licences(cargo),
             Self::Unit => {
-                let unit =
-                    count(&mut cargo(&["test", "--no-fail-fast", "--workspace", "--exclude", "tests"]))?;
-                let replay = count(&mut cargo(&[
-                    "test",
-                    "--no-fail-fast",
-                    "--package",
-                    "tests",
-                    "--lib",
-                    "--test",
-                    "replay",
-                ]))?;
-                Ok(unit.with(replay))
+                let test = ["test", "--no-fail-fast"];
+                let unit = count(cargo(&test).args(["--workspace", "--exclude", "tests"]));
+                let replay = count(cargo(&test).args(["--package", "tests", "--test", "replay"]));
+                Ok(unit?.with(replay?))
             }
             Self::Build => done(build::build(place, true)),
             Self::Live => {
                 setup::ensure(setup::LIVE, place)?;
                 let mut live = cargo(&["test", "--package", "tests", "--test", "live", "--"]);
-                // One kernel, one set of hooks: tests side by side would see each other's events.
-                live.args(["--test-threads=1", "--nocapture"]);
+                live.args(words);
                 count(live.env("TIDEWAITER_BIN", place.agent(true)).env("TIDEWAITER_LAB", place.lab()))
             }
             Self::Vm => {
@@ -151,20 +142,21 @@ impl Part {
     }
 }
 
-/// Runs the chosen parts, or all, and tells how each went.
-pub(crate) fn test(place: &Place, choices: &[Choice]) -> Result<()> {
+/// Runs the chosen parts, or all, and tells how each went. `words` narrow the live tests to those whose names
+/// have one of them.
+pub(crate) fn test(place: &Place, choices: &[Choice], words: &[String]) -> Result<()> {
     let mut rows = Vec::new();
     for part in Part::ALL.into_iter().filter(|part| part.is_chosen(choices)) {
         progress::title(&format!("\n── {}", part.name()));
         let start = Instant::now();
-        let outcome = attempt(part, place, !choices.is_empty());
+        let outcome = attempt(part, place, words, !choices.is_empty());
         rows.push((part, outcome, start.elapsed()));
     }
     report(&rows)
 }
 
 /// A part that was asked for by name and cannot be done has failed; among all others it is skipped, and told.
-fn attempt(part: Part, place: &Place, named: bool) -> Outcome {
+fn attempt(part: Part, place: &Place, words: &[String], named: bool) -> Outcome {
     if let Some(obstacle) = part.obstacle() {
         progress::say(&format!("skipped: {obstacle}"));
         return if named && matches!(part, Part::Live | Part::Vm) {
@@ -173,7 +165,7 @@ fn attempt(part: Part, place: &Place, named: bool) -> Outcome {
             Outcome::Skipped(obstacle)
         };
     }
-    match part.run(place) {
+    match part.run(place, words) {
         Ok(tally) if tally.failed > 0 => Outcome::Failed(tally, tally.to_string()),
         Ok(tally) => Outcome::Passed(tally),
         Err(error) => {
@@ -213,6 +205,17 @@ fn report(rows: &[(Part, Outcome, Duration)]) -> Result<()> {
         bail!("failed: {}", failed.join(", "));
     }
     Ok(())
+}
+
+/// Licences, bans and sources need only the lock file; advisories need their database, which needs the network.
+fn licences(cargo: impl Fn(&[&str]) -> Command) -> Result<Tally> {
+    command::show(&mut cargo(&["deny", "check", "licenses", "bans", "sources"]))?;
+    if let Err(error) = command::read(&mut cargo(&["deny", "fetch", "db"])) {
+        progress::say(&format!("advisories skipped: their database cannot be fetched here\n{error:#}"));
+        return Ok(Tally { skipped: 1, ..Tally::default() });
+    }
+    command::show(&mut cargo(&["deny", "check", "advisories"]))?;
+    Ok(Tally::default())
 }
 
 /// Runs `cargo test`, passes its output on and sums up its closing lines.

@@ -1,6 +1,7 @@
 //! The eBPF tool chain: `core` for the BPF target, and bpf-linker with the LLVM it is built on.
 
 use std::fmt;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -129,8 +130,11 @@ pub(crate) fn build_linker(place: &Place) -> Result<String> {
     ]);
     cargo.args(["--features", &format!("llvm-{LLVM}"), "--root"]).arg(place.tools());
     // Its own output: inside a workspace's target it would meet other flags and other features.
-    cargo.arg("--target-dir").arg(place.tools().join("build"));
+    let output = place.tools().join("build");
+    cargo.arg("--target-dir").arg(&output);
     command::log(&mut cargo, &place.log("bpf-linker"))?;
+    // 300 MB that nothing reads again.
+    fs::remove_dir_all(&output).with_context(|| format!("cannot remove {}", output.display()))?;
     Ok(format!("built {LINKER_VERSION} with LLVM {LLVM}"))
 }
 

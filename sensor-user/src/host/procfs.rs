@@ -1,7 +1,7 @@
 //! The inventory: every process alive when the agent starts, as /proc tells.
 //!
 //! It fills the process table before the first record is read. What /proc cannot tell (the path as
-//! invoked, the layer of the executable) stays unknown.
+//! invoked) stays unknown.
 
 mod text;
 
@@ -10,7 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustc_hash::FxHashMap;
-use rustix::fs::{AtFlags, CWD, StatxFlags};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, StatxFlags};
 use sensor_ebpf::wire::FileId;
 use sensor_ebpf::wire::text::ARGUMENTS_MAX;
 
@@ -52,11 +52,13 @@ pub struct Inventory {
 pub fn inventory() -> Result<Inventory, ProcfsError> {
     let mut inventory = Inventory::default();
     let mut cgroups = CgroupIds::new();
+    let mut layers = Layers::default();
     for entry in std::fs::read_dir("/proc")? {
         let name = entry?.file_name();
         let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
         match process(pid, &mut cgroups) {
-            Ok(Some((found, executable_refused))) => {
+            Ok(Some((mut found, executable_refused))) => {
+                layers.judge(&mut found.process);
                 inventory.found.push(found);
                 inventory.without_executable += u64::from(executable_refused);
             }
@@ -180,6 +182,35 @@ impl CgroupIds {
         self.known.insert(cgroup.to_owned(), id);
         id
     }
+}
+
+/// Upper layers of the roots of mount namespaces, as paths of the host.
+#[derive(Default)]
+struct Layers {
+    known: FxHashMap<u32, Option<PathBuf>>,
+}
+
+impl Layers {
+    /// Says whether the executable lies in the upper layer of its root: it does if it is found there.
+    fn judge(&mut self, process: &mut Process) {
+        let upper = self.known.entry(process.mnt_ns).or_insert_with(|| upper_of_root(process.key.pid));
+        if let Some(upper) = upper {
+            process.executable.upper_layer = is_below(upper, &process.executable.path).unwrap_or_default();
+        }
+    }
+}
+
+fn upper_of_root(pid: u32) -> Option<PathBuf> {
+    super::mount::read(pid).ok()??.root_upper().map(PathBuf::from)
+}
+
+/// A resolved path exists below a directory. A link on its way is the container's: not followed.
+fn is_below(directory: &Path, path: &str) -> rustix::io::Result<bool> {
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let directory = rustix::fs::open(directory, flags | OFlags::DIRECTORY, Mode::empty())?;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+    let path = path.trim_start_matches('/');
+    rustix::fs::openat2(&directory, path, flags | OFlags::NOFOLLOW, Mode::empty(), resolve).map(|_| true)
 }
 
 #[cfg(test)]

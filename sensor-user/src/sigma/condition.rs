@@ -6,9 +6,12 @@
 use super::expression::Expression;
 use super::suggestion::{did_you_mean, nearest};
 
-/// Deepest nesting of parentheses and `not`. The public rules need four; running a condition
+/// Deepest nesting of parentheses and `not`. All public rules load under it; running a condition
 /// recurses as deep.
 const DEPTH_MAX: usize = 32;
+/// Most questions one rule may ask of a record, counting each mention. All public rules load under
+/// this bound; without one a small file could unfold to gigabytes.
+pub(super) const QUESTIONS_MAX: usize = 50_000;
 /// Words that cannot name a search identifier.
 const WORDS: [&str; 3] = ["and", "or", "not"];
 
@@ -32,11 +35,11 @@ pub(super) struct Selection {
 ///
 /// Names of the selections that were used are added to `used`, by position.
 pub(super) fn parse(text: &str, selections: &[Selection], used: &mut [bool]) -> Result<Expression, Refusal> {
-    let mut parser = Parser { text, tokens: tokens(text)?, at: 0, depth: 0, selections, used };
+    let mut parser = Parser { text, tokens: tokens(text)?, at: 0, depth: 0, questions: 0, selections, used };
     let expression = parser.alternatives()?;
     match parser.peek() {
         None => Ok(expression),
-        Some(token) => Err(parser.refuse(token, unexpected(token.text), join_help(token.text))),
+        Some(token) => Err(refuse(token, unexpected(token.text), join_help(token.text))),
     }
 }
 
@@ -91,6 +94,8 @@ struct Parser<'a, 's> {
     tokens: Vec<Token<'a>>,
     at: usize,
     depth: usize,
+    /// Tests in what was read so far.
+    questions: usize,
     selections: &'s [Selection],
     used: &'s mut [bool],
 }
@@ -110,11 +115,6 @@ impl<'a> Parser<'a, '_> {
         let found = self.peek().is_some_and(|token| token.text == word);
         self.at += usize::from(found);
         found
-    }
-
-    #[expect(clippy::unused_self, reason = "reads as the parser's refusal where it is raised")]
-    fn refuse(&self, token: Token<'_>, message: impl Into<String>, help: Option<String>) -> Refusal {
-        Refusal { offset: token.offset, len: token.text.len(), message: message.into(), help }
     }
 
     fn refuse_end(&self) -> Refusal {
@@ -147,11 +147,7 @@ impl<'a> Parser<'a, '_> {
         }
         self.depth += 1;
         if self.depth > DEPTH_MAX {
-            return Err(self.refuse(
-                token,
-                format!("the condition nests deeper than {DEPTH_MAX} levels"),
-                None,
-            ));
+            return Err(refuse(token, format!("the condition nests deeper than {DEPTH_MAX} levels"), None));
         }
         let expression = if token.text == "not" {
             Expression::Not(Box::new(self.negation()?))
@@ -159,8 +155,8 @@ impl<'a> Parser<'a, '_> {
             let inner = self.alternatives()?;
             match self.next() {
                 Some(Token { text: ")", .. }) => inner,
-                Some(other) => return Err(self.refuse(other, unexpected(other.text), join_help(other.text))),
-                None => return Err(self.refuse(token, "this parenthesis is never closed", None)),
+                Some(other) => return Err(refuse(other, unexpected(other.text), join_help(other.text))),
+                None => return Err(refuse(token, "this parenthesis is never closed", None)),
             }
         };
         self.depth -= 1;
@@ -173,7 +169,7 @@ impl<'a> Parser<'a, '_> {
             return self.quantified(token);
         }
         if token.text == ")" || WORDS.contains(&token.text) {
-            return Err(self.refuse(
+            return Err(refuse(
                 token,
                 unexpected(token.text),
                 Some("a search identifier must stand here".into()),
@@ -182,7 +178,7 @@ impl<'a> Parser<'a, '_> {
         let Some(position) = self.selections.iter().position(|selection| selection.name == token.text) else {
             return Err(self.unknown(token));
         };
-        Ok(self.take_selection(position))
+        self.take_selection(token, position)
     }
 
     fn unknown(&self, token: Token<'_>) -> Refusal {
@@ -194,21 +190,26 @@ impl<'a> Parser<'a, '_> {
         } else {
             did_you_mean(token.text, self.names())
         };
-        self.refuse(token, format!("there is no search identifier `{}`", token.text), help)
+        refuse(token, format!("there is no search identifier `{}`", token.text), help)
     }
 
     fn names(&self) -> impl Iterator<Item = &str> {
         self.selections.iter().map(|selection| selection.name.as_str())
     }
 
-    fn take_selection(&mut self, position: usize) -> Expression {
+    fn take_selection(&mut self, token: Token<'_>, position: usize) -> Result<Expression, Refusal> {
         if let Some(used) = self.used.get_mut(position) {
             *used = true;
         }
         // `position` comes from the same list; an empty "or" is false.
-        self.selections
-            .get(position)
-            .map_or(Expression::Or(Vec::new()), |selection| selection.expression.clone())
+        let taken = self.selections.get(position);
+        let expression = taken.map_or(Expression::Or(Vec::new()), |selection| selection.expression.clone());
+        expression.for_each_test(&mut |_| self.questions += 1);
+        if self.questions > QUESTIONS_MAX {
+            let message = format!("with this the condition asks more than {QUESTIONS_MAX} questions");
+            return Err(refuse(token, message, Some("name each search identifier once".into())));
+        }
+        Ok(expression)
     }
 
     /// `1 of x*`, `all of them`, `3 of x*`; `any` is `1`.
@@ -220,7 +221,7 @@ impl<'a> Parser<'a, '_> {
                 Ok(least) if least > 0 => Some(least),
                 _ => {
                     let help = Some("write `1 of`, `all of` or another number from 1".to_owned());
-                    return Err(self.refuse(quantifier, format!("`{number} of` counts nothing"), help));
+                    return Err(refuse(quantifier, format!("`{number} of` counts nothing"), help));
                 }
             },
         };
@@ -237,19 +238,24 @@ impl<'a> Parser<'a, '_> {
         if chosen.is_empty() {
             let help =
                 nearest(target.text.trim_matches('*'), self.names()).map(|name| format!("there is `{name}`"));
-            return Err(self.refuse(target, format!("no search identifier matches `{}`", target.text), help));
+            return Err(refuse(target, format!("no search identifier matches `{}`", target.text), help));
         }
         if let Some(least) = least.filter(|least| *least > chosen.len()) {
             let message = format!("`{least} of` can never hold: `{}` names {}", target.text, chosen.len());
-            return Err(self.refuse(quantifier, message, None));
+            return Err(refuse(quantifier, message, None));
         }
-        let parts: Vec<_> = chosen.into_iter().map(|position| self.take_selection(position)).collect();
+        let parts = chosen.into_iter().map(|position| self.take_selection(target, position));
+        let parts = parts.collect::<Result<Vec<_>, _>>()?;
         Ok(match least {
             None => Expression::all_of(parts),
             Some(1) => Expression::any_of(parts),
             Some(least) => Expression::AtLeast(least, parts),
         })
     }
+}
+
+fn refuse(token: Token<'_>, message: impl Into<String>, help: Option<String>) -> Refusal {
+    Refusal { offset: token.offset, len: token.text.len(), message: message.into(), help }
 }
 
 fn unexpected(word: &str) -> String {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::condition::{self, Selection};
+use super::condition::{self, QUESTIONS_MAX, Selection};
 use super::document::Reader;
 use super::encoding::{Encoding, Refusal, WINDASH_MAX};
 use super::expression::Expression;
@@ -151,7 +151,14 @@ impl Reader<'_> {
             let help = Some("remove `all`, or give it a list".to_owned());
             return self.refuse(key.span(), "`all` needs at least two values", help);
         }
-        let parts: Vec<_> = values.iter().map(|value| self.value(&read, value)).collect();
+        let mut parts = Vec::with_capacity(values.len());
+        for value in values {
+            parts.push(self.value(&read, value));
+            if self.questions > QUESTIONS_MAX {
+                let message = format!("with this value the rule asks more than {QUESTIONS_MAX} questions");
+                return self.refuse(value.span, message, Some("split the rule".into()));
+            }
+        }
         let parts = parts.into_iter().collect::<Option<Vec<_>>>()?;
         let linked = if read.modifiers.all { Expression::all_of(parts) } else { Expression::any_of(parts) };
         // `neq` differs from every value: it is the negation of the whole item, so it also holds
@@ -211,6 +218,7 @@ impl Reader<'_> {
     }
 
     fn test(&mut self, field: FieldId, predicate: Predicate) -> Expression {
+        self.questions += 1;
         Expression::Test(self.tests.intern(field, predicate))
     }
 

@@ -56,6 +56,8 @@ pub(super) struct Reader<'a> {
     pub(super) taxonomy: &'a dyn Taxonomy,
     pub(super) tests: &'a mut TestTable,
     pub(super) diagnostics: &'a mut Vec<Diagnostic>,
+    /// Questions the document at hand asks so far.
+    pub(super) questions: usize,
 }
 
 /// The entries of a document by key.
@@ -100,6 +102,7 @@ impl Reader<'_> {
             );
         };
         let noted = self.diagnostics.len();
+        self.questions = 0;
         self.refuse_other_kinds(entries)?;
         let keys = Entries(entries);
         let custom = self.custom(entries);

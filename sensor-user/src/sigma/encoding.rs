@@ -103,7 +103,7 @@ fn base64_shifted(bytes: &[u8], shift: usize) -> Vec<u8> {
     shifted.extend_from_slice(bytes);
     let encoded = base64(&shifted, false);
     let first = [0, 2, 3].get(shift).copied().unwrap_or(0);
-    let mixed_end = usize::from(shifted.len() % 3 != 0);
+    let mixed_end = usize::from(!shifted.len().is_multiple_of(3));
     let end = encoded.len().saturating_sub(mixed_end);
     encoded.get(first..end).unwrap_or_default().to_vec()
 }

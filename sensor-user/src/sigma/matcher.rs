@@ -13,7 +13,7 @@ use super::predicate::text_of;
 use super::record::{FieldId, Value};
 
 /// Up to this many bytes of literals the automaton is a full DFA, which is the fastest and takes
-/// about 256 bytes for each of them (2 MiB here); beyond it is a compact NFA.
+/// up to 256 bytes (4 for each of 64 byte classes) for each of them; beyond it is a compact NFA.
 const DFA_LITERALS_MAX: usize = 8 << 10;
 
 /// A literal test of a plan.

@@ -12,7 +12,8 @@ use super::modifier::{Order, RegexFlags};
 use super::pattern::{Glob, Place, fold_into};
 use super::record::{FieldId, Presence, Record, Truth, Value};
 
-/// Largest compiled regular expression, bytes. The largest of the public rules takes under 1 MiB.
+/// Largest compiled regular expression, bytes. All public rules load under it; one alone cannot take
+/// more than a twelfth of the memory an agent is meant to need.
 const REGEX_SIZE_MAX: usize = 4 << 20;
 
 /// A question to one field.

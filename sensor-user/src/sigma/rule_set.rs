@@ -39,7 +39,12 @@ impl RuleSet {
         let mut by_log_source: FxHashMap<LogSourceId, Vec<(RuleIndex, Expression)>> = FxHashMap::default();
         let mut last = None;
         for source in sources {
-            for Understood { rule, log_source, expression, .. } in loader.source(&source) {
+            let noted = loader.diagnostics.len();
+            let understood = loader.source(&source);
+            if let Some(of_source) = loader.diagnostics.get_mut(noted..) {
+                of_source.sort_by_key(|diagnostic| diagnostic.span);
+            }
+            for Understood { rule, log_source, expression, .. } in understood {
                 let index = RuleIndex(u32::try_from(rules.len()).unwrap_or(u32::MAX));
                 rules.push(rule);
                 by_log_source.entry(log_source).or_default().push((index, expression));
@@ -103,6 +108,7 @@ impl Loader<'_> {
             taxonomy: self.taxonomy,
             tests: &mut self.tests,
             diagnostics: &mut self.diagnostics,
+            questions: 0,
         };
         // `---` at the end of a file makes an empty document, which says nothing.
         let rules: Vec<_> = documents.iter().filter(|node| !matches!(node.data, Data::Null)).collect();

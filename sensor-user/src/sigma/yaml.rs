@@ -6,7 +6,7 @@ use saphyr::{LoadableYamlNode, MarkedYaml, Scalar as Resolved, YamlData};
 
 use super::diagnostic::{Diagnostic, Source, Span};
 
-/// Longest document, bytes. The longest public rule has 30 KiB; beyond this it is no rule file.
+/// Longest document, bytes. The longest public rule has 288 KiB; beyond this it is no rule file.
 const SOURCE_MAX: usize = 1 << 20;
 /// Deepest nesting of collections. Sigma needs five; the YAML crate frees its tree by recursion,
 /// so a deeper document could exhaust the stack.

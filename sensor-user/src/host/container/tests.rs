@@ -7,7 +7,7 @@ use crate::state::container::Pod;
 const ID: &str = "accab06600d8e4c16fbf7d95112383c8780e35d72d95fce0bd5e6a3e1f94f814";
 const UID: &str = "4cad64d0-7a36-452a-8a08-bd3a694cdad5";
 
-/// Docker 20.10's record of `docker run --name web --network=none idk/busybox:1`, as written.
+/// Docker 20.10's record of `docker run --name web --network=none idk/busybox:1`; data and exec root renamed.
 const DOCKER: &str = include_str!("../data/docker-config.v2.json");
 
 fn claim(runtime: Runtime) -> CgroupIdentity {

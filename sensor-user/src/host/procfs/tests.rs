@@ -57,3 +57,17 @@ fn a_parent_younger_than_its_child_is_none() {
     let parents = all.map(|found| found.process.parent);
     assert_eq!(parents, [None, Some(ProcessKey { pid: 1, start_time: 10 }), None]);
 }
+
+#[test]
+fn a_layer_is_looked_into_without_following_links() {
+    let layer = tempfile::tempdir().unwrap();
+    std::fs::create_dir(layer.path().join("tmp")).unwrap();
+    std::fs::write(layer.path().join("tmp/x"), "").unwrap();
+    std::os::unix::fs::symlink("/", layer.path().join("host")).unwrap();
+    std::os::unix::fs::symlink("tmp", layer.path().join("link")).unwrap();
+    let is_below = |path: &str| is_below(layer.path(), path).unwrap_or_default();
+    assert!(is_below("/tmp/x"));
+    for path in ["/tmp/y", "/host/etc/passwd", "/host/proc", "/link/x", "/../../etc/passwd", ""] {
+        assert!(!is_below(path), "{path}");
+    }
+}

@@ -94,6 +94,12 @@ fn a_mistake_hides_no_other_and_refuses_the_set() {
         found.iter().map(|diagnostic| (diagnostic.source.as_str(), diagnostic.line)).collect();
     assert_eq!(places[1..], [("two.yml", 7), ("two.yml", 9), ("two.yml", 17)], "{found:#?}");
     assert_eq!(places[0].0, "broken.yml");
+    let found = refused(&(item("Usr: x") + "levle: high\n"));
+    assert_eq!(
+        found.iter().map(|diagnostic| diagnostic.line).collect::<Vec<_>>(),
+        [7, 9],
+        "in order of place"
+    );
     assert_eq!(load(&good).unwrap().rules().len(), 1);
 }
 
@@ -127,4 +133,18 @@ fn everything_written_about_a_rule_is_kept() {
     assert_eq!(rule.custom["response"][0], "isolate");
     assert_eq!((rule.source.as_str(), rule.line, rule.date.as_deref()), ("test.yml", 1, Some("2026-01-02")));
     assert_eq!(serde_json::to_value(rule).unwrap()["level"], "high");
+}
+
+#[test]
+fn a_small_file_cannot_unfold_to_gigabytes() {
+    let dashes = "  - '-a -b -c -d'\n".repeat(10_000);
+    let found = refused(&rule(&format!(
+        "s:\n  CommandLine|windash:\n{}condition: s",
+        dashes.replace("  -", "    -")
+    )));
+    assert!(found[0].message.contains("asks more than"), "{}", found[0]);
+    let values = "    - x\n".repeat(1_000);
+    let mentions = vec!["s"; 10_000].join(" or ");
+    let found = refused(&rule(&format!("s:\n  User:\n{values}condition: {mentions}")));
+    assert!(found[0].message.contains("asks more than"), "{}", found[0]);
 }

@@ -73,6 +73,12 @@ impl MountTable {
         self.at("/").map(|mount| mount.fs_type.as_str())
     }
 
+    /// Writable layer of the root, where that is an overlay: a path of the host.
+    #[must_use]
+    pub fn root_upper(&self) -> Option<&str> {
+        self.at("/")?.upper.as_deref()
+    }
+
     /// Path, in this namespace, of what lies at `fs_path` below the root of the file system `device`.
     /// Where several mounts show it, the most specific that no other mount hides.
     #[must_use]

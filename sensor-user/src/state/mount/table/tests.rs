@@ -46,6 +46,7 @@ fn a_file_system_path_becomes_the_containers() {
     ] {
         assert_eq!(container.locate(device, path).as_deref(), seen, "{device} {path}");
     }
+    assert_eq!((container.root_upper(), host.root_upper()), (Some(&*upper("")), None));
     // Below the overlay: the writer of the layer is the container.
     assert_eq!(container.below_overlay(VDA, &upper("/tmp/x"), Some(&host)).as_deref(), Some("/tmp/x"));
     assert_eq!(container.below_overlay(VDA, &upper(""), Some(&host)).as_deref(), Some("/"));
