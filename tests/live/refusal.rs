@@ -16,7 +16,8 @@ const NOBODY: &[&str] = &["setpriv", "--reuid", "65534", "--regid", "65534", "--
 pub(crate) fn cases() -> Vec<Case> {
     let without = |name: &'static str, capability: &'static str| {
         Case::new(format!("refusal: without {name}"), move |world| {
-            let set = format!("-{capability}");
+            // CAP_SYS_ADMIN stands in for CAP_BPF and CAP_PERFMON (bpf_capable, perfmon_capable; linux/capability.h).
+            let set = format!("-sys_admin,-{capability}");
             refuses(world, &["setpriv", "--bounding-set", &set], &[], &[name])
         })
     };

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use jiff::Timestamp;
 use serde_json::Value;
 use tests::agent::Line;
@@ -168,7 +168,8 @@ impl Transfer {
 
         let what = format!("an alert about {}", container.id);
         let alert = world.agent().await_line(ALERT_MAX, &what, |line| line.is_alert_of(&container.id))?;
-        self.ensure_facts(&alert, &container.id).with_context(|| format!("in {}", alert.document))?;
+        self.ensure_facts(&alert, &container)
+            .map_err(|error| anyhow!("{error}; the alert: {}", alert.document))?;
         let delay = alert.delay()?;
         let syslog_delay = ensure_at_rsyslogd(world, &alert)?;
 
@@ -192,13 +193,14 @@ impl Transfer {
         Ok(())
     }
 
-    fn ensure_facts(&self, alert: &Line, container: &str) -> Result<()> {
+    fn ensure_facts(&self, alert: &Line, container: &Container<'_>) -> Result<()> {
         let is = |field: &str, expected: Value| -> Result<()> {
             let found = alert.field(field);
             ensure!(found == Some(&expected), "{field} is {found:?}, not {expected}");
             Ok(())
         };
-        is("container.id", container.into())?;
+        is("container.id", container.id.as_str().into())?;
+        is("container.name", container.name.as_str().into())?;
         is(EXECUTABLE, self.executable.into())?;
         is("process.args", self.command.into())?;
         is("process.command_line", self.command.join(" ").into())?;

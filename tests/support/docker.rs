@@ -16,6 +16,9 @@ use crate::network::{BRIDGE, Network};
 /// dockerd with its containerd is up within a second or two; a loaded machine takes longer.
 const READY_MAX: Duration = Duration::from_secs(60);
 
+/// The daemon's data root below its directory.
+const DATA: &str = "data";
+
 const REMEDY: &str = "install docker.io";
 
 /// The daemon.
@@ -65,7 +68,7 @@ impl Docker {
             .arg("--config-file")
             .arg(&settings)
             .arg("--data-root")
-            .arg(directory.join("data"))
+            .arg(directory.join(DATA))
             .arg("--exec-root")
             .arg(directory.join("exec"))
             .arg("--pidfile")
@@ -80,6 +83,12 @@ impl Docker {
             .daemon
             .await_ready(READY_MAX, "its answer to `docker version`", || Ok(probe.status()?.success()))?;
         Ok(docker)
+    }
+
+    /// Where it keeps what it knows of its containers.
+    #[must_use]
+    pub fn data_root(&self) -> PathBuf {
+        self.directory.join(DATA)
     }
 
     /// Makes an image of a root file system; returns its id.

@@ -78,12 +78,12 @@ impl World {
         let servers = Servers::start(directory.path(), &tar, &network, &payload)?;
         let rsyslog = Rsyslog::start(&directory.path().join("rsyslog"), rsyslog::free_address()?)?;
         let mount = share(directory.path(), &servers, &payload)?;
-        let mut agent = spawn(
-            &own_binary,
-            directory.path(),
-            "shared",
-            &["--syslog", &format!("tcp://{}", rsyslog.address)],
-        )?;
+        // Names of containers stand in the data of the daemon that made them.
+        let configuration = directory.path().join("tidewaiter.yaml");
+        fs::write(&configuration, format!("containers:\n  docker: [{}]\n", docker.data_root().display()))?;
+        let receiver = format!("tcp://{}", rsyslog.address);
+        let arguments = ["--config", &configuration.display().to_string(), "--syslog", &receiver];
+        let mut agent = spawn(&own_binary, directory.path(), "shared", &arguments)?;
         agent.await_ready()?;
         let agent = RefCell::new(agent);
         Ok(Self {
