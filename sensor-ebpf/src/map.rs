@@ -51,10 +51,18 @@ pub static FACTS: Global<Facts> = Global::new(Facts::UNKNOWN);
 /// kernel counts `bpf_prog.active` per CPU. So each program that needs one has its own.
 #[repr(C)]
 pub struct Scratch<const SIZE: usize> {
-    /// Kept in memory, not in a register: the verifier then forgets its value at each turn of a
-    /// loop and verifies the walk in linear time (48 turns: 10k instead of 72k instructions).
+    /// Where the next text goes. This and the four below are kept in memory, not in registers: the
+    /// verifier then forgets their values, so the ways through a walk meet again at each turn and
+    /// behind it (48 turns: 10k instead of 72k instructions; two walks: the sum, not the product).
     pub position: u32,
+    /// Where the text under construction began.
+    pub start: u32,
+    /// Its flags, [`sensor_ebpf::wire::text::Text::flags`].
+    pub flags: u32,
     pub reserved: u32,
+    /// Where the walk of a path has come to, `struct mount *` and `struct dentry *`.
+    pub mount: u64,
+    pub dentry: u64,
     pub bytes: [u8; SIZE],
 }
 

@@ -19,10 +19,32 @@ impl<const SIZE: usize> Scratch<SIZE> {
         unsafe { self.bytes.as_mut_ptr().add(position) }
     }
 
-    /// The text from `start` to the position.
+    /// Begins a text at the position.
     #[inline(always)]
-    fn text(&self, start: u32, flags: u16) -> Text {
-        Text { size: (self.position - start) as u16, flags }
+    fn begin(&mut self, flags: u16) {
+        self.start = self.position;
+        self.flag(flags);
+    }
+
+    /// Sets the flags of the text under construction.
+    #[inline(always)]
+    fn flag(&mut self, flags: u16) {
+        // SAFETY: a plain field; volatile so that the value passes through memory, see `Scratch`.
+        unsafe { core::ptr::write_volatile(&raw mut self.flags, flags as u32) };
+    }
+
+    /// The text from its beginning to the position.
+    #[inline(always)]
+    fn end(&self) -> Text {
+        // SAFETY: plain fields; volatile as in `flag`.
+        let (position, start, flags) = unsafe {
+            (
+                core::ptr::read_volatile(&raw const self.position),
+                core::ptr::read_volatile(&raw const self.start),
+                core::ptr::read_volatile(&raw const self.flags),
+            )
+        };
+        Text { size: (position - start) as u16, flags: flags as u16 }
     }
 
     /// Appends a NUL-terminated string with its NUL, cut at `ROOM`.
@@ -41,22 +63,23 @@ impl<const SIZE: usize> Scratch<SIZE> {
     /// Appends a kernel string, such as `bprm->filename`.
     #[inline(always)]
     pub fn string<const ROOM: u32>(&mut self, mask: u32, string: Address) -> Text {
-        let start = self.position;
+        self.begin(0);
         match self.append::<ROOM>(mask, string) {
-            Some(size) => self.text(start, if size == ROOM { Text::TRUNCATED } else { 0 }),
-            None => self.text(start, Text::UNREADABLE),
+            Some(size) if size == ROOM => self.flag(Text::TRUNCATED),
+            Some(_) => {}
+            None => self.flag(Text::UNREADABLE),
         }
+        self.end()
     }
 
     /// Appends the components of a path: from `dentry` up to the root of the mount namespace, or,
     /// without a mount, up to the root of the file system.
     #[inline(always)]
     pub fn path(&mut self, mask: u32, mount: Address, dentry: Address) -> Text {
-        let start = self.position;
-        let mut flags = Text::COMPONENTS | Text::TRUNCATED;
-        let mut mount = mount.container(offset!(mount_mnt));
-        let mut dentry = dentry;
+        self.begin(Text::COMPONENTS | Text::TRUNCATED);
+        self.stand(mount.container(offset!(mount_mnt)), dentry);
         for turn in 0..PATH_COMPONENTS_MAX {
+            let (mount, dentry) = self.standing();
             let parent = dentry.follow(offset!(dentry_parent));
             let root = mount.member(offset!(mount_mnt)).follow(offset!(vfsmount_root));
             if dentry == root || dentry == parent || parent.is_null() {
@@ -64,49 +87,66 @@ impl<const SIZE: usize> Scratch<SIZE> {
                 if above.is_null() || above == mount {
                     // A file outside of every tree (memfd, a detached mount) still has its own name.
                     if turn == 0 {
-                        let name = dentry.follow(offset!(dentry_name));
-                        self.append::<{ NAME_MAX as u32 }>(mask, name);
+                        self.append::<{ NAME_MAX as u32 }>(mask, dentry.follow(offset!(dentry_name)));
                     }
-                    flags = Text::COMPONENTS;
+                    self.flag(Text::COMPONENTS);
                     break;
                 }
-                dentry = mount.follow(offset!(mount_mountpoint));
-                mount = above;
+                self.stand(above, mount.follow(offset!(mount_mountpoint)));
                 continue;
             }
-            if self.position - start > (PATH_MAX - NAME_MAX) as u32 {
+            if self.position - self.start > (PATH_MAX - NAME_MAX) as u32 {
                 break;
             }
-            let name = dentry.follow(offset!(dentry_name));
-            if self.append::<{ NAME_MAX as u32 }>(mask, name).is_none() {
-                flags |= Text::UNREADABLE;
+            if self.append::<{ NAME_MAX as u32 }>(mask, dentry.follow(offset!(dentry_name))).is_none() {
+                self.flag(Text::COMPONENTS | Text::TRUNCATED | Text::UNREADABLE);
                 break;
             }
-            dentry = parent;
+            self.stand(mount, parent);
         }
-        self.text(start, flags)
+        self.end()
+    }
+
+    /// Where a walk has come to: its mount and dentry. In memory, for the verifier's sake.
+    #[inline(always)]
+    fn stand(&mut self, mount: Address, dentry: Address) {
+        // SAFETY: plain fields; volatile as in `flag`.
+        unsafe {
+            core::ptr::write_volatile(&raw mut self.mount, mount.0);
+            core::ptr::write_volatile(&raw mut self.dentry, dentry.0);
+        }
+    }
+
+    #[inline(always)]
+    fn standing(&self) -> (Address, Address) {
+        // SAFETY: plain fields; volatile as in `flag`.
+        unsafe {
+            (
+                Address(core::ptr::read_volatile(&raw const self.mount)),
+                Address(core::ptr::read_volatile(&raw const self.dentry)),
+            )
+        }
     }
 
     /// Appends the names of a cgroup's directories, from `node` up to below the hierarchy's root.
     #[inline(always)]
     pub fn cgroup(&mut self, mask: u32, node: Address) -> Text {
-        let start = self.position;
-        let mut flags = Text::COMPONENTS | Text::TRUNCATED;
+        self.begin(Text::COMPONENTS | Text::TRUNCATED);
         let mut node = node;
         for _ in 0..CGROUP_COMPONENTS_MAX {
             let parent = node.follow(offset!(kernfs_node_parent));
             if parent.is_null() {
-                flags = Text::COMPONENTS;
+                self.flag(Text::COMPONENTS);
                 break;
             }
             let name = node.follow(offset!(kernfs_node_name));
             if self.append::<{ NAME_MAX as u32 }>(mask, name).is_none() {
-                flags |= Text::UNREADABLE;
+                self.flag(Text::COMPONENTS | Text::TRUNCATED | Text::UNREADABLE);
                 break;
             }
             node = parent;
         }
-        self.text(start, flags)
+        self.end()
     }
 }
 
@@ -114,13 +154,11 @@ impl Large {
     /// Appends the current task's argument vector as it lies in its memory. Last text of its record.
     #[inline(always)]
     pub fn arguments(&mut self, start: u64, end: u64) -> Text {
-        let first = self.position;
-        let whole = end.saturating_sub(start);
-        let mut flags = 0;
-        let mut size = whole;
+        self.begin(0);
+        let mut size = end.saturating_sub(start);
         if size > ARGUMENTS_MAX as u64 {
             size = ARGUMENTS_MAX as u64;
-            flags = Text::TRUNCATED;
+            self.flag(Text::TRUNCATED);
         }
         let target = self.next(Self::mask());
         // SAFETY: at most ARGUMENTS_MAX bytes, which lie free behind the area for texts.
@@ -128,8 +166,8 @@ impl Large {
         if result == 0 {
             self.position += size as u32;
         } else {
-            flags |= Text::UNREADABLE;
+            self.flag(Text::TRUNCATED | Text::UNREADABLE);
         }
-        self.text(first, flags)
+        self.end()
     }
 }

@@ -22,17 +22,17 @@ impl Task {
 
     #[inline(always)]
     pub fn pid(self) -> u32 {
-        self.0.get(offset!(task_tgid)).unwrap_or(0)
+        self.0.get(offset!(task_tgid))
     }
 
     #[inline(always)]
     pub fn tid(self) -> u32 {
-        self.0.get(offset!(task_pid)).unwrap_or(0)
+        self.0.get(offset!(task_pid))
     }
 
     #[inline(always)]
     pub fn is_kernel_thread(self) -> bool {
-        self.0.get::<u32>(offset!(task_flags)).unwrap_or(0) & KERNEL_THREAD != 0
+        self.0.get::<u32>(offset!(task_flags)) & KERNEL_THREAD != 0
     }
 
     /// The agent's own doings are not reported: they would make it watch itself.
@@ -45,7 +45,7 @@ impl Task {
     /// Start of the thread group leader, `CLOCK_BOOTTIME` nanoseconds.
     #[inline(always)]
     pub fn start_time(self) -> u64 {
-        self.0.follow(offset!(task_group_leader)).get(offset!(task_start_boottime)).unwrap_or(0)
+        self.0.follow(offset!(task_group_leader)).get(offset!(task_start_boottime))
     }
 
     #[inline(always)]
@@ -60,20 +60,12 @@ impl Task {
 
     #[inline(always)]
     pub fn pid_ns(self) -> u32 {
-        self.0
-            .follow(offset!(task_nsproxy))
-            .follow(offset!(nsproxy_pid_ns))
-            .get(offset!(pid_namespace_inum))
-            .unwrap_or(0)
+        self.0.follow(offset!(task_nsproxy)).follow(offset!(nsproxy_pid_ns)).get(offset!(pid_namespace_inum))
     }
 
     #[inline(always)]
     pub fn mnt_ns(self) -> u32 {
-        self.0
-            .follow(offset!(task_nsproxy))
-            .follow(offset!(nsproxy_mnt_ns))
-            .get(offset!(mnt_namespace_inum))
-            .unwrap_or(0)
+        self.0.follow(offset!(task_nsproxy)).follow(offset!(nsproxy_mnt_ns)).get(offset!(mnt_namespace_inum))
     }
 
     /// The `kernfs_node` of the task's cgroup in the v2 hierarchy.
@@ -91,13 +83,13 @@ impl Task {
         }
         let pointer = size_of::<u64>() as u64 * (subsystem - 1) as u64;
         let table = self.0.follow(offset!(task_cgroups)).member(offset!(css_set_subsys));
-        let state = Address(Address(table.0 + pointer).read().unwrap_or(0));
+        let state = Address(Address(table.0.wrapping_add(pointer)).read());
         state.follow(offset!(css_cgroup)).follow(offset!(cgroup_kn))
     }
 
     #[inline(always)]
     pub fn cgroup_id(self) -> u64 {
-        self.cgroup_node().get(offset!(kernfs_node_id)).unwrap_or(0)
+        self.cgroup_node().get(offset!(kernfs_node_id))
     }
 
     #[inline(always)]
@@ -108,11 +100,11 @@ impl Task {
             cgroup_id: self.cgroup_id(),
             pid: self.pid(),
             tid: self.tid(),
-            uid: cred.get(offset!(cred_uid)).unwrap_or(0),
-            gid: cred.get(offset!(cred_gid)).unwrap_or(0),
+            uid: cred.get(offset!(cred_uid)),
+            gid: cred.get(offset!(cred_gid)),
             mnt_ns: self.mnt_ns(),
             pid_ns: self.pid_ns(),
-            comm: self.0.get::<[u8; COMM_SIZE]>(offset!(task_comm)).unwrap_or([0; COMM_SIZE]),
+            comm: self.0.get::<[u8; COMM_SIZE]>(offset!(task_comm)),
         }
     }
 

@@ -3,7 +3,8 @@
 # It speaks to `cargo xtask vm` in lines that begin with @tidewaiter: what it expects of the alert, then the alert.
 
 container=$(printf 'tidewaiter guest' | sha256sum | cut -c 1-64)
-address=127.0.0.1
+# Not 127.0.0.1, which the rules leave to health checks.
+address=127.0.0.2
 port=8080
 command="curl -s -o /tmp/tool http://$address:$port/tool"
 

@@ -35,7 +35,7 @@ const MAX_ERRNO: u64 = 4095;
 #[fentry(function = "security_file_open")]
 pub fn file_open(ctx: FEntryContext) -> i32 {
     let file = Address(ctx.arg(0));
-    let mode: u32 = file.get(offset!(file_mode)).unwrap_or(0);
+    let mode: u32 = file.get(offset!(file_mode));
     if mode & OPENED_FOR_WRITING != 0 {
         let flags = if mode & CREATED != 0 { Change::CREATED } else { 0 };
         file_change(Kind::FileOpen, Slot::FileOpen, file, flags);
@@ -85,7 +85,7 @@ pub fn file_dirty(ctx: RawTracePointContext) -> i32 {
         return 0;
     }
     // A new file may be dirty before it has a name; its first write comes after.
-    let link: u64 = inode.get(offset!(inode_dentry)).unwrap_or(0);
+    let link: u64 = inode.get(offset!(inode_dentry));
     let dentry = Address(link).container(offset!(dentry_alias));
     if !dentry.is_null() {
         change(Kind::FileWrite, Slot::FileDirty, inode, Address::NULL, dentry, 0);
@@ -100,23 +100,23 @@ fn is_content(inode: Address, flags: u32) -> bool {
     if flags & DIRTY_PAGES != 0 {
         return true;
     }
-    let magic: u64 = inode.follow(offset!(inode_super_block)).get(offset!(super_block_magic)).unwrap_or(0);
+    let magic: u64 = inode.follow(offset!(inode_super_block)).get(offset!(super_block_magic));
     if magic != TMPFS_MAGIC {
         return false;
     }
-    let changed: u64 = inode.get(offset!(inode_mtime_seconds)).unwrap_or(0);
-    let accessed: u64 = inode.get(offset!(inode_atime_seconds)).unwrap_or(0);
+    let changed: u64 = inode.get(offset!(inode_mtime_seconds));
+    let accessed: u64 = inode.get(offset!(inode_atime_seconds));
     if changed != accessed {
         return changed > accessed;
     }
-    let changed: u32 = inode.get(offset!(inode_mtime_nanoseconds)).unwrap_or(0);
-    let accessed: u32 = inode.get(offset!(inode_atime_nanoseconds)).unwrap_or(0);
+    let changed: u32 = inode.get(offset!(inode_mtime_nanoseconds));
+    let accessed: u32 = inode.get(offset!(inode_atime_nanoseconds));
     changed >= accessed
 }
 
 #[inline(always)]
 fn is_regular(inode: Address) -> bool {
-    inode.get::<u16>(offset!(inode_mode)).unwrap_or(0) & TYPE == REGULAR
+    inode.get::<u16>(offset!(inode_mode)) & TYPE == REGULAR
 }
 
 #[inline(always)]

@@ -146,19 +146,19 @@ pub fn tcp_close(ctx: RawTracePointContext) -> i32 {
     let sock = Address(ctx.arg(0));
     let old: u32 = ctx.arg(1);
     let new: u32 = ctx.arg(2);
-    if new != CLOSE || old == SYN_SENT || sock.get::<u16>(offset!(sock_protocol)) != Some(TCP) {
+    if new != CLOSE || old == SYN_SENT || sock.get::<u16>(offset!(sock_protocol)) != TCP {
         return 0;
     }
     // Only connections seen at connect have a cookie that the agent knows.
-    let cookie: u64 = sock.get(offset!(sock_cookie)).unwrap_or(0);
+    let cookie: u64 = sock.get(offset!(sock_cookie));
     if cookie == 0 {
         return 0;
     }
-    let sent: u64 = sock.get(offset!(tcp_bytes_sent)).unwrap_or(0);
-    let again: u64 = sock.get(offset!(tcp_bytes_retransmitted)).unwrap_or(0);
-    let received: u64 = sock.get(offset!(tcp_bytes_received)).unwrap_or(0);
+    let sent: u64 = sock.get(offset!(tcp_bytes_sent));
+    let again: u64 = sock.get(offset!(tcp_bytes_retransmitted));
+    let received: u64 = sock.get(offset!(tcp_bytes_received));
     // The FIN takes one number of the sequence space and is counted as a byte (RFC 9293, 3.4).
-    let shutdown: u8 = sock.get(offset!(sock_shutdown)).unwrap_or(0);
+    let shutdown: u8 = sock.get(offset!(sock_shutdown));
     let fin = (shutdown & RECEIVED_FIN) as u64;
     let record = Close {
         header: Task::current().header(Kind::NetworkClose, size_of::<Close>()),

@@ -6,7 +6,7 @@ use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
 use aya_log_ebpf::debug;
 use sensor_ebpf::wire::process::{Exec, Exit, Fork};
-use sensor_ebpf::wire::text::{PATH_MAX, Text};
+use sensor_ebpf::wire::text::{NAME_MAX, PATH_MAX, Text};
 use sensor_ebpf::wire::{FileId, Kind};
 
 use crate::emit;
@@ -37,56 +37,65 @@ pub fn process_exec(ctx: RawTracePointContext) -> i32 {
     0
 }
 
+/// Writes each text's place into the record at once, not at the end: what stays in registers over a
+/// walk multiplies the verifier's work.
 #[inline(always)]
 fn exec(task: Task, old_tid: u32, bprm: Address, scratch: &mut Large) {
     let mask = Large::mask();
     scratch.position = size_of::<Exec>() as u32;
-
+    let record: *mut Exec = scratch.bytes.as_mut_ptr().cast();
+    // SAFETY: the area is larger than an Exec and aligned to 8; this program alone writes it, and
+    // texts are appended behind it.
+    let record = unsafe { &mut *record };
     let file = bprm.follow(offset!(bprm_file));
-    let mount = file.member(offset!(file_path)).follow(offset!(path_mnt));
-    let dentry = file.member(offset!(file_path)).follow(offset!(path_dentry));
-    let path = scratch.path(mask, mount, dentry);
+    identify(record, task, old_tid, bprm, file);
 
-    let filename_at = bprm.follow(offset!(bprm_filename));
-    let interpreter_at = bprm.follow(offset!(bprm_interp));
-    let filename = scratch.string::<{ PATH_MAX as u32 }>(mask, filename_at);
-    let script = interpreter_at != filename_at;
-    let interpreter = if script { scratch.string::<256>(mask, interpreter_at) } else { Text::default() };
+    let path = file.member(offset!(file_path));
+    record.path = scratch.path(mask, path.follow(offset!(path_mnt)), path.follow(offset!(path_dentry)));
 
-    let directory_at = task.0.follow(offset!(task_fs)).member(offset!(fs_pwd));
-    let directory =
-        scratch.path(mask, directory_at.follow(offset!(path_mnt)), directory_at.follow(offset!(path_dentry)));
+    let filename = bprm.follow(offset!(bprm_filename));
+    record.filename = scratch.string::<{ PATH_MAX as u32 }>(mask, filename);
+    let interpreter = bprm.follow(offset!(bprm_interp));
+    record.interpreter = if interpreter == filename {
+        Text::default()
+    } else {
+        record.flags |= Exec::SCRIPT;
+        scratch.string::<{ NAME_MAX as u32 }>(mask, interpreter)
+    };
 
-    let (node, v1) = cgroup(task);
-    let cgroup = scratch.cgroup(mask, node);
+    let directory = task.0.follow(offset!(task_fs)).member(offset!(fs_pwd));
+    let (mount, dentry) = (directory.follow(offset!(path_mnt)), directory.follow(offset!(path_dentry)));
+    record.directory = scratch.path(mask, mount, dentry);
+
+    let (node, is_v1) = cgroup(task);
+    if is_v1 {
+        record.flags |= Exec::CGROUP_V1;
+    }
+    record.cgroup = scratch.cgroup(mask, node);
 
     let mm = task.0.follow(offset!(task_mm));
-    let start: u64 = mm.get(offset!(mm_arg_start)).unwrap_or(0);
-    let end: u64 = mm.get(offset!(mm_arg_end)).unwrap_or(0);
-    let arguments = scratch.arguments(start, end);
+    let start: u64 = mm.get(offset!(mm_arg_start));
+    let end: u64 = mm.get(offset!(mm_arg_end));
+    record.arguments_size = end.saturating_sub(start) as u32;
+    record.arguments = scratch.arguments(start, end);
+    emit::scratch(Kind::ProcessExec, scratch);
+}
 
+/// Everything but the texts.
+#[inline(always)]
+fn identify(record: &mut Exec, task: Task, old_tid: u32, bprm: Address, file: Address) {
     let inode = file.follow(offset!(file_inode));
     let parent = task.parent();
-    // SAFETY: the area is larger than an Exec and aligned to 8.
-    let record = unsafe { &mut *scratch.bytes.as_mut_ptr().cast::<Exec>() };
     record.header = task.header(Kind::ProcessExec, 0);
     record.parent_start_time = parent.start_time();
     record.parent_pid = parent.pid();
     record.file = file_id(inode);
     record.old_tid = old_tid;
-    record.links = inode.get(offset!(inode_links)).unwrap_or(1);
-    record.mode = inode.get::<u16>(offset!(inode_mode)).unwrap_or(0) as u32;
-    record.flags = flags(inode, record.links, script, v1);
-    record.argument_count = bprm.get(offset!(bprm_argc)).unwrap_or(0);
-    record.arguments_size = (end.saturating_sub(start)) as u32;
-    record.effective_uid = task.cred().get(offset!(cred_euid)).unwrap_or(0);
-    record.path = path;
-    record.filename = filename;
-    record.interpreter = interpreter;
-    record.directory = directory;
-    record.cgroup = cgroup;
-    record.arguments = arguments;
-    emit::scratch(Kind::ProcessExec, scratch);
+    record.links = inode.get(offset!(inode_links));
+    record.mode = inode.get::<u16>(offset!(inode_mode)) as u32;
+    record.flags = flags(inode, record.links);
+    record.argument_count = bprm.get(offset!(bprm_argc));
+    record.effective_uid = task.cred().get(offset!(cred_euid));
 }
 
 /// The cgroup that tells the container: v2's, or where that is the root the v1 `pids` one.
@@ -100,22 +109,16 @@ fn cgroup(task: Task) -> (Address, bool) {
 }
 
 #[inline(always)]
-fn flags(inode: Address, links: u32, script: bool, v1: bool) -> u32 {
-    let magic: u64 = inode.follow(offset!(inode_super_block)).get(offset!(super_block_magic)).unwrap_or(0);
+fn flags(inode: Address, links: u32) -> u32 {
+    let magic: u64 = inode.follow(offset!(inode_super_block)).get(offset!(super_block_magic));
     let mut flags = 0;
     if links == 0 {
         flags |= if magic == TMPFS_MAGIC { Exec::MEMFD } else { Exec::DELETED };
     }
-    // `struct ovl_inode` has its upper dentry right behind `vfs_inode`... see `Facts::inode_size`.
+    // The upper dentry lies behind the inode, see `Facts::inode_size`.
     let size = FACTS.load().inode_size;
-    if magic == OVERLAY_MAGIC && size != 0 && Address(inode.0 + size as u64).read::<u64>().unwrap_or(0) != 0 {
+    if magic == OVERLAY_MAGIC && size != 0 && Address(inode.0 + size as u64).read::<u64>() != 0 {
         flags |= Exec::UPPER_LAYER;
-    }
-    if script {
-        flags |= Exec::SCRIPT;
-    }
-    if v1 {
-        flags |= Exec::CGROUP_V1;
     }
     flags
 }
@@ -124,9 +127,9 @@ fn flags(inode: Address, links: u32, script: bool, v1: bool) -> u32 {
 #[inline(always)]
 pub fn file_id(inode: Address) -> FileId {
     FileId {
-        inode: inode.get(offset!(inode_number)).unwrap_or(0),
-        device: inode.follow(offset!(inode_super_block)).get(offset!(super_block_device)).unwrap_or(0),
-        generation: inode.get(offset!(inode_generation)).unwrap_or(0),
+        inode: inode.get(offset!(inode_number)),
+        device: inode.follow(offset!(inode_super_block)).get(offset!(super_block_device)),
+        generation: inode.get(offset!(inode_generation)),
     }
 }
 
@@ -157,13 +160,13 @@ pub fn process_fork(ctx: RawTracePointContext) -> i32 {
 pub fn process_exit(ctx: RawTracePointContext) -> i32 {
     let task = Task(Address(ctx.arg(0)));
     // `do_exit` has already taken this thread off the count of live ones (kernel/exit.c).
-    let live: u32 = task.0.follow(offset!(task_signal)).get(offset!(signal_live)).unwrap_or(0);
+    let live: u32 = task.0.follow(offset!(task_signal)).get(offset!(signal_live));
     if live != 0 {
         return 0;
     }
     let record = Exit {
         header: task.header(Kind::ProcessExit, size_of::<Exit>()),
-        code: task.0.get(offset!(task_exit_code)).unwrap_or(0),
+        code: task.0.get(offset!(task_exit_code)),
         reserved: 0,
     };
     emit::fixed(Kind::ProcessExit, &record);

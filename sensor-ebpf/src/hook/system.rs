@@ -39,8 +39,8 @@ fn cgroup(ctx: &RawTracePointContext, kind: Kind, slot: Slot) {
     // SAFETY: the area is larger than a Cgroup and aligned to 8.
     let record = unsafe { &mut *scratch.bytes.as_mut_ptr().cast::<Cgroup>() };
     record.header = Task::current().header(kind, 0);
-    record.cgroup_id = group.follow(offset!(cgroup_kn)).get(offset!(kernfs_node_id)).unwrap_or(0);
-    record.hierarchy = group.follow(offset!(cgroup_root)).get(offset!(cgroup_root_hierarchy_id)).unwrap_or(0);
+    record.cgroup_id = group.follow(offset!(cgroup_kn)).get(offset!(kernfs_node_id));
+    record.hierarchy = group.follow(offset!(cgroup_root)).get(offset!(cgroup_root_hierarchy_id));
     record.path = path;
     emit::scratch(kind, scratch);
 }

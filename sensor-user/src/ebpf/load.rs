@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use aya::maps::{PerCpuArray, RingBuf};
 use aya::programs::{CgroupAttachMode, CgroupSockAddr, FEntry, Program, RawTracePoint};
@@ -135,16 +136,16 @@ impl Place<'_> {
     fn take(&mut self, hook: &'static Hook) -> Result<HookCoverage, LoadError> {
         let mut refused = Vec::new();
         for (tier, attach) in (1_u8..).zip(hook.tiers) {
-            match self.attach(*attach) {
+            let begun = Instant::now();
+            let outcome = self.attach(*attach);
+            debug!(hook = hook.purpose, place = attach.name(), took = ?begun.elapsed(), ?outcome);
+            match outcome {
                 Ok(()) => {
                     let weakens = (tier > 1 && !hook.weakened.is_empty()).then_some(hook.weakened);
                     let attached = Some(attach.name());
                     return Ok(HookCoverage { purpose: hook.purpose, attached, tier, refused, weakens });
                 }
-                Err(reason) => {
-                    debug!(hook = hook.purpose, place = attach.name(), reason, "refused");
-                    refused.push((attach.name(), reason));
-                }
+                Err(reason) => refused.push((attach.name(), reason)),
             }
         }
         if hook.is_required {
@@ -169,6 +170,7 @@ impl Place<'_> {
             Attach::RawTracepoint { program, tracepoint } => {
                 let program: &mut RawTracePoint = self.program(program)?;
                 program.load().map_err(|error| reason(&error))?;
+                debug!(tracepoint, verified = ?program.info().ok().and_then(|info| info.verified_instruction_count()));
                 program.attach(tracepoint).map_err(|error| reason(&error))?;
             }
             Attach::Fentry { program, function } => {

@@ -73,10 +73,7 @@ fn a_fork_runs_its_parents_program_under_its_own_identity() {
     table.insert_fork(Fork { uid: 33, ..fork(a, b, None) });
     let child = table.get_by_pid(11, 0).unwrap();
     assert_eq!((child.key, child.parent, child.uid, child.exec_time), (b, Some(a), 33, b.start_time));
-    assert_eq!(
-        (child.command_line(), child.container.as_deref()),
-        ("/usr/sbin/nginx -x", Some("web"))
-    );
+    assert_eq!((child.command_line(), child.container.as_deref()), ("/usr/sbin/nginx -x", Some("web")));
 }
 
 #[test]
