@@ -24,6 +24,8 @@ pub trait Host {
     fn path(&mut self, device: u32, path: &str, mnt_ns: u32, pid: u32, now: u64) -> Option<String>;
     /// The same of a path of the host.
     fn path_of_host(&mut self, path: &str, mnt_ns: u32, pid: u32, now: u64) -> Option<String>;
+    /// A path of the host is an overlay's own scratch: what happens there no process asked for.
+    fn is_overlay_scratch(&self, path: &str, mnt_ns: u32) -> bool;
 }
 
 /// A rename as fanotify tells it, with paths of the host.
@@ -127,8 +129,14 @@ impl Pipeline {
             self.passed.unknown_process += 1;
             return;
         };
-        let mut seen = |path: String| host.path_of_host(&path, process.mnt_ns, pid, time).unwrap_or(path);
-        let (from, path) = (Some(seen(from)), seen(to));
+        let mut seen = |path: &str| {
+            host.path_of_host(path, process.mnt_ns, pid, time).unwrap_or_else(|| path.to_owned())
+        };
+        let (seen_from, path) = (Some(seen(&from)), seen(&to));
+        if [from, to].iter().any(|path| host.is_overlay_scratch(path, process.mnt_ns)) {
+            return;
+        }
+        let from = seen_from;
         let change = FileChange { action: FileAction::Rename, path, from, file: None, size: None };
         self.event(time, process.key, Body::FileEvent(change), host);
     }

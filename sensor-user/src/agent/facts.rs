@@ -49,6 +49,10 @@ impl Host for Facts {
         self.refresh(mnt_ns, pid, now);
         self.mounts.resolve_host(path, mnt_ns)
     }
+
+    fn is_overlay_scratch(&self, path: &str, mnt_ns: u32) -> bool {
+        self.mounts.is_overlay_scratch(path, mnt_ns)
+    }
 }
 
 /// `CLOCK_BOOTTIME`, nanoseconds: the clock of the kernel half.

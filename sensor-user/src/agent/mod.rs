@@ -20,7 +20,7 @@ pub use start::StartError;
 
 use crate::alert::{Coverage, Loss, Subject};
 use crate::config::Config;
-use crate::decode::decode;
+use crate::decode::{Body, Record, decode};
 use crate::ebpf::load::Loaded;
 use crate::ebpf::ring::TICK;
 use crate::host::container::ContainerSource;
@@ -83,6 +83,8 @@ struct Agent {
     answers: mpsc::Receiver<Answer>,
     asked: mpsc::Sender<Answer>,
     lookups: usize,
+    /// Reused in every turn, see [`Agent::turn`].
+    exits: Vec<Record>,
 }
 
 /// What the runtimes' files said of a container.
@@ -104,6 +106,7 @@ impl Agent {
             answers,
             asked,
             lookups: 0,
+            exits: Vec::new(),
         }
     }
 
@@ -124,12 +127,27 @@ impl Agent {
     }
 
     /// One turn: everything that waits, in order, then what is due.
+    ///
+    /// Exits come last: what fanotify queued was done by processes that lived then, and whoever
+    /// renamed a file and ended in the same turn must still be known when the rename is read.
     fn turn(&mut self) {
+        let mut exits = std::mem::take(&mut self.exits);
         let Self { kernel, pipeline, facts, metrics, .. } = self;
         kernel.ring.drain(|bytes| match decode(bytes) {
             Ok(record) => {
                 trace!(?record);
-                pipeline.record(record, facts);
+                match record.body {
+                    Body::Exit { .. } => exits.push(record),
+                    Body::Exec(_)
+                    | Body::Fork(_)
+                    | Body::Connect(_)
+                    | Body::Close { .. }
+                    | Body::FileOpen(_)
+                    | Body::FileWrite(_)
+                    | Body::FileRename { .. }
+                    | Body::CgroupCreate(_)
+                    | Body::CgroupRemove(_) => pipeline.record(record, facts),
+                }
             }
             Err(error) => {
                 metrics.refused_records += 1;
@@ -138,7 +156,11 @@ impl Agent {
                 }
             }
         });
-        self.renames();
+        self.renames(&exits);
+        for exit in exits.drain(..) {
+            self.pipeline.record(exit, &mut self.facts);
+        }
+        self.exits = exits;
         let now = facts::now();
         self.ask(now);
         for account in self.pipeline.accounts(now) {
@@ -146,15 +168,18 @@ impl Agent {
         }
     }
 
-    /// Renames that fanotify saw, where fentry is refused.
-    fn renames(&mut self) {
+    /// Renames that fanotify saw, where fentry is refused. They carry the time of reading; one of a
+    /// process that has ended since happened before its end.
+    fn renames(&mut self, exits: &[Record]) {
         let Self { kernel, pipeline, facts, metrics, .. } = self;
         let Some(watch) = &mut kernel.renames else { return };
         let drained = watch.drain(&mut |seen| {
             if seen.is_directory {
                 return;
             }
-            let rename = HostRename { time: seen.time, pid: seen.pid, from: seen.from, to: seen.to };
+            let end = exits.iter().find(|exit| exit.actor.pid == seen.pid).map_or(u64::MAX, |exit| exit.time);
+            let time = seen.time.min(end);
+            let rename = HostRename { time, pid: seen.pid, from: seen.from, to: seen.to };
             pipeline.renamed(rename, facts);
         });
         match drained {
@@ -189,6 +214,9 @@ impl Agent {
     }
 
     fn sweep(&mut self) {
+        if let Some(log) = &mut self.kernel.log {
+            log.flush();
+        }
         self.pipeline.sweep(facts::now());
         let mut losses = self.reporter.sink_losses();
         losses.extend(self.metrics.take_losses(&self.kernel.ledger));

@@ -9,6 +9,7 @@ use std::time::Instant;
 use aya::maps::{PerCpuArray, RingBuf};
 use aya::programs::{CgroupAttachMode, CgroupSockAddr, FEntry, Program, RawTracePoint};
 use aya::{Btf, Ebpf, EbpfLoader};
+use aya_log::EbpfLogger;
 use thiserror::Error;
 use tracing::debug;
 use zerocopy::IntoBytes as _;
@@ -68,6 +69,8 @@ pub struct Loaded {
     pub programs: Ebpf,
     pub ring: Ring,
     pub ledger: Ledger,
+    /// What the programs log, with `--log debug`; else they are loaded without that code.
+    pub log: Option<EbpfLogger<&'static dyn log::Log>>,
     /// Renames on kernels without fentry.
     pub renames: Option<RenameWatch>,
     /// What came of each row of [`HOOKS`].
@@ -93,8 +96,11 @@ pub fn load(layout: &Layout) -> Result<Loaded, LoadError> {
     let ring = RingBuf::try_from(ring).map_err(|error| LoadError::Object(error.to_string()))?;
     let rows = map(&mut programs, "COUNTERS")?;
     let rows = PerCpuArray::try_from(rows).map_err(|error| LoadError::Object(error.to_string()))?;
+    let log =
+        tracing::enabled!(tracing::Level::DEBUG).then(|| EbpfLogger::init(&mut programs).ok()).flatten();
     Ok(Loaded {
         programs,
+        log,
         ring: Ring::new(ring).map_err(LoadError::Ring)?,
         ledger: Ledger::new(rows),
         renames,
@@ -111,8 +117,11 @@ fn open(layout: &Layout) -> Result<Ebpf, LoadError> {
     if let Err(error) = super::sys::raise_locked_memory() {
         debug!(%error, "the limit of locked memory stays as it is");
     }
+    let kernel_log: u8 =
+        if tracing::enabled!(tracing::Level::DEBUG) { aya_log::Level::Debug as u8 } else { 0 };
     EbpfLoader::new()
         .btf(None)
+        .override_global(aya_log::LEVEL, kernel_log.as_bytes(), true)
         .override_global("OFFSETS", layout.offsets.as_bytes(), true)
         .override_global("FACTS", layout.facts.as_bytes(), true)
         .load(OBJECT)

@@ -87,6 +87,13 @@ impl Mounts {
         }
     }
 
+    /// A path of the host lies in the scratch directory of an overlay of `mnt_ns`: the file system's
+    /// own doing, such as a whiteout on its way to hide a deleted file.
+    #[must_use]
+    pub fn is_overlay_scratch(&self, path: &str, mnt_ns: u32) -> bool {
+        self.tables.get(&mnt_ns).is_some_and(|known| known.table.has_scratch(path))
+    }
+
     /// The same of a path of the host.
     #[must_use]
     pub fn resolve_host(&self, path: &str, mnt_ns: u32) -> Option<String> {

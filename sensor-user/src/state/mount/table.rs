@@ -16,6 +16,8 @@ pub struct Mount {
     pub fs_type: String,
     /// An overlay's writable layer, as the path that was given at mount.
     pub upper: Option<String>,
+    /// Scratch directory of an overlay, as its options name it.
+    pub work: Option<String>,
 }
 
 /// The mounts of one namespace, in the order of mountinfo.
@@ -113,6 +115,12 @@ impl MountTable {
         })
     }
 
+    /// A path of the host lies in the scratch directory of one of this namespace's overlays.
+    #[must_use]
+    pub fn has_scratch(&self, path: &str) -> bool {
+        self.mounts.iter().filter_map(|mount| mount.work.as_deref()).any(|work| below(path, work).is_some())
+    }
+
     /// File system of a path in this namespace, and the path below that file system's root.
     #[must_use]
     pub fn place(&self, path: &str) -> Option<(u32, String)> {
@@ -143,16 +151,18 @@ fn parse_line(line: &str) -> Option<Mount> {
     let fs_type = fields.next()?.to_owned();
     // A source may be empty, but its blank stays.
     let options = fields.nth(1).unwrap_or_default();
-    let upper = (fs_type == "overlay")
-        .then(|| options.split(',').find_map(|option| option.strip_prefix("upperdir=")))
-        .flatten()
-        .map(|upper| unescape(upper).replace("\\:", ":"));
+    let directory = |key: &str| {
+        let value = options.split(',').find_map(|option| option.strip_prefix(key));
+        value.filter(|_| fs_type == "overlay").map(|path| unescape(path).replace("\\:", ":"))
+    };
+    let (upper, work) = (directory("upperdir="), directory("workdir="));
     Some(Mount {
         device: make_device(major.parse().ok()?, minor.parse().ok()?)?,
         root,
         point,
         fs_type,
         upper,
+        work,
     })
 }
 
