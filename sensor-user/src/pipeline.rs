@@ -341,17 +341,4 @@ fn applet(path: &str, arguments: &[String]) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_applet_is_named_by_what_called_it() {
-        let list = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-        assert_eq!(applet("/bin/busybox", &list(&["wget", "-O", "x"])).as_deref(), Some("/bin/wget"));
-        assert_eq!(applet("/bin/busybox", &list(&["/bin/wget"])).as_deref(), Some("/bin/wget"));
-        assert_eq!(applet("/bin/busybox", &list(&["busybox", "nc"])).as_deref(), Some("/bin/nc"));
-        assert_eq!(applet("/bin/busybox", &list(&["busybox"])), None);
-        assert_eq!(applet("/bin/busybox", &list(&["busybox", "--list"])), None);
-        assert_eq!(applet("/usr/bin/curl", &list(&["wget"])), None, "not a multi-call binary");
-    }
-}
+mod tests;

@@ -239,3 +239,6 @@ fn program(process: &Process) -> String {
     let name = process.executable.applet.as_deref().unwrap_or(&process.executable.path);
     name.rsplit('/').next().unwrap_or(name).to_owned()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,164 @@
+//! Stories begin, gather, are told once and end; their bounds hold.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use super::*;
+use crate::event::{Connection, FileChange, Protocol};
+use crate::sigma::Level;
+use crate::state::process::Executable;
+
+const MILLISECOND: u64 = 1_000_000;
+const START: u64 = 100_000 * MILLISECOND;
+const LATER: u64 = START + 10_000 * MILLISECOND;
+
+fn process(pid: u32) -> Arc<Process> {
+    Arc::new(Process {
+        key: ProcessKey { pid, start_time: START },
+        parent: None,
+        executable: Executable { path: "/usr/bin/nc".to_owned(), ..Executable::default() },
+        arguments: vec!["nc".to_owned()].into(),
+        arguments_truncated: false,
+        directory: None,
+        comm: "nc".to_owned(),
+        uid: 0,
+        gid: 0,
+        effective_uid: 0,
+        mnt_ns: 1,
+        pid_ns: 1,
+        cgroup_id: 1,
+        container: None,
+        exec_time: START,
+    })
+}
+
+fn event(pid: u32, time: u64, body: Body) -> Event {
+    Event { time, process: process(pid), ancestors: Vec::new(), container: None, user: None, body }
+}
+
+fn detection(id: &str, level: Level) -> Detection {
+    Detection {
+        id: id.to_owned(),
+        title: id.to_owned(),
+        name: id.to_owned(),
+        level,
+        techniques: Vec::new(),
+        tactics: Vec::new(),
+        false_positives: Vec::new(),
+        response: Vec::new(),
+    }
+}
+
+fn leading(accounts: &[Account]) -> Vec<&str> {
+    accounts
+        .iter()
+        .filter_map(|account| account.detections().next())
+        .map(|detection| detection.id.as_str())
+        .collect()
+}
+
+#[test]
+fn the_gravest_match_leads_and_the_others_are_related() {
+    let mut stories = Stories::default();
+    let started = event(1, START, Body::ProcessCreation);
+    stories.matched(&started, detection("low", Level::Low));
+    stories.matched(&started, detection("high", Level::High));
+    stories.matched(&started, detection("high", Level::High));
+    let accounts = stories.due(LATER);
+    let [account] = accounts.as_slice() else { panic!("one account") };
+    assert_eq!(
+        account.detections().map(|detection| detection.id.as_str()).collect::<Vec<_>>(),
+        ["high", "low"]
+    );
+}
+
+#[test]
+fn a_rule_told_is_counted_and_another_is_told() {
+    let mut stories = Stories::default();
+    let started = event(1, START, Body::ProcessCreation);
+    stories.matched(&started, detection("first", Level::Low));
+    assert_eq!(leading(&stories.due(LATER)), ["first"]);
+    stories.matched(&started, detection("first", Level::Low));
+    assert!(stories.due(u64::MAX).is_empty());
+    assert_eq!(stories.repeats(), 1);
+    stories.matched(&event(1, LATER, Body::ProcessCreation), detection("second", Level::Low));
+    assert_eq!(leading(&stories.due(u64::MAX)), ["second"]);
+}
+
+#[test]
+fn a_server_that_ran_for_long_begins_with_what_it_did() {
+    let mut stories = Stories::default();
+    let wrote = FileChange {
+        action: FileAction::Write,
+        path: "/tmp/x".to_owned(),
+        from: None,
+        file: None,
+        size: None,
+    };
+    let event = event(1, START + 3_600_000 * MILLISECOND, Body::FileEvent(wrote));
+    stories.matched(&event, detection("write", Level::Low));
+    stories.observe(&event);
+    let accounts = stories.drain();
+    let [account] = accounts.as_slice() else { panic!("one account") };
+    assert_eq!(account.time, event.time);
+    let [step] = account.steps.as_slice() else { panic!("one step: {:?}", account.steps) };
+    assert_eq!((step.offset, step.program.as_str()), (0, "nc"));
+}
+
+#[test]
+fn steps_beyond_the_bound_are_counted() {
+    let mut stories = Stories::default();
+    stories.matched(&event(1, START, Body::ProcessCreation), detection("scan", Level::Low));
+    for port in 1..=200 {
+        let connection = Connection {
+            cookie: u64::from(port),
+            protocol: Protocol::Tcp,
+            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            port,
+            connected: true,
+        };
+        stories.observe(&event(1, START, Body::NetworkConnection(connection)));
+    }
+    let accounts = stories.drain();
+    let [account] = accounts.as_slice() else { panic!("one account") };
+    assert_eq!(account.steps.len(), STEPS_MAX);
+    assert_eq!(account.steps_omitted, 201 - u32::try_from(STEPS_MAX).expect("fits"));
+}
+
+#[test]
+fn an_end_by_signal_is_no_status() {
+    let mut stories = Stories::default();
+    stories.matched(&event(1, START, Body::ProcessCreation), detection("x", Level::Low));
+    let process = process(1);
+    stories.exited(START + MILLISECOND, &process.key, Some(&process), 9);
+    let accounts = stories.due(START + 200 * MILLISECOND);
+    let last = accounts.first().and_then(|account| account.steps.last()).map(|step| step.action.clone());
+    assert_eq!(last, Some(Action::Exited { status: None, signal: Some(9) }));
+}
+
+#[test]
+fn a_story_ends_with_its_last_process() {
+    let mut stories = Stories::default();
+    let parent = process(1).key;
+    let child = ProcessKey { pid: 2, start_time: START };
+    stories.matched(&event(1, START, Body::ProcessCreation), detection("x", Level::Low));
+    stories.forked(&parent, child);
+    stories.exited(START, &parent, None, 0);
+    assert_eq!(stories.due(LATER).len(), 1);
+    assert_eq!((stories.open.len(), stories.members.len()), (1, 1), "the child lives");
+    stories.exited(LATER, &child, None, 0);
+    assert_eq!((stories.open.len(), stories.members.len()), (0, 0));
+}
+
+#[test]
+fn beyond_the_bound_the_oldest_is_told_early() {
+    let mut stories = Stories::default();
+    let count = u32::try_from(STORIES_MAX).expect("fits") + 3;
+    for pid in 1..=count {
+        stories.matched(&event(pid, START, Body::ProcessCreation), detection("x", Level::Low));
+    }
+    let early = stories.overflow();
+    assert_eq!(early.iter().map(|account| account.process.key.pid).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(stories.open.len(), STORIES_MAX);
+    assert_eq!(stories.members.len(), STORIES_MAX);
+}
