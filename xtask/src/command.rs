@@ -106,6 +106,15 @@ fn quoted(word: &OsStr) -> String {
     }
 }
 
+/// Refuses in a sentence what only root can do.
+pub(crate) fn require_root(what: &str, task: &str) -> Result<()> {
+    if is_root() {
+        return Ok(());
+    }
+    // sudo forgets where rustup's cargo lies unless it is told.
+    bail!(r#"{what} needs root; run it as `sudo env "PATH=$PATH" "HOME=$HOME" cargo xtask {task}`"#)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -15,8 +15,8 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::command;
+use crate::command::require_root;
 use crate::place::Place;
-use crate::setup::require_root;
 
 /// The Debian of the lab. Its tools are old enough to be everywhere and it is supported until 2028.
 const SUITE: &str = "bookworm";

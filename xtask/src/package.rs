@@ -11,8 +11,8 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::command;
+use crate::command::require_root;
 use crate::place::Place;
-use crate::setup::require_root;
 
 /// A program (or file) the host must have.
 #[derive(Debug)]

@@ -8,7 +8,6 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use crate::command;
 use crate::lab::{Kernel, LabPart};
 use crate::package;
 use crate::place::Place;
@@ -146,13 +145,4 @@ fn make(parts: &[Part], place: &Place) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Refuses in a sentence what only root can do.
-pub(crate) fn require_root(what: &str, task: &str) -> Result<()> {
-    if command::is_root() {
-        return Ok(());
-    }
-    // sudo forgets where rustup's cargo lies unless it is told.
-    bail!(r#"{what} needs root; run it as `sudo env "PATH=$PATH" "HOME=$HOME" cargo xtask {task}`"#)
 }

@@ -12,10 +12,11 @@ use clap::ValueEnum;
 
 use crate::build;
 use crate::command;
+use crate::command::require_root;
 use crate::lab::KERNELS;
 use crate::place::Place;
 use crate::progress;
-use crate::setup::{self, require_root};
+use crate::setup;
 use crate::tidy;
 use crate::verdict::Tally;
 use crate::vm;

@@ -14,11 +14,12 @@ use anyhow::{Context, Result, bail};
 
 use crate::build;
 use crate::command;
+use crate::command::require_root;
 use crate::guest::Guest;
 use crate::lab::{self, Kernel, LabPart};
 use crate::place::Place;
 use crate::progress;
-use crate::setup::{self, require_root};
+use crate::setup;
 use crate::verdict::{Tally, Verdict};
 
 /// A boot takes 3 to 10 s, a test in it up to its own bounds (about 200 s in sum); beyond this it hangs.
