@@ -13,3 +13,4 @@ mod recorded;
 mod detection;
 mod strategy;
 mod command_line;
+mod field_table;
