@@ -102,7 +102,6 @@ pub enum Action {
     },
     Wrote {
         path: String,
-        size: Option<u64>,
     },
     Renamed {
         from: String,
@@ -149,7 +148,7 @@ impl Alert {
         let mut files: Vec<&str> = Vec::new();
         for step in &self.steps {
             match &step.action {
-                Action::Opened { path } | Action::Wrote { path, .. } => {
+                Action::Opened { path } | Action::Wrote { path } => {
                     if !files.contains(&path.as_str()) {
                         files.push(path);
                     }

@@ -18,6 +18,9 @@ use crate::story::{Account, Stories};
 /// What is asked of the host while a record is handled. Answers come from memory or from one bounded
 /// read of a local file, never from somebody who may not answer.
 pub trait Host {
+    /// A program started in a container: what will be asked of its mount namespace can be read now,
+    /// before the process is gone.
+    fn entered(&mut self, mnt_ns: u32, pid: u32, now: u64);
     /// Name of a user, from the passwd of the mount namespace that `pid` is in.
     fn user(&mut self, uid: u32, pid: u32, mnt_ns: u32, now: u64) -> Option<Arc<str>>;
     /// Path as seen in a mount namespace of what lies at `path` below the root of a file system.
@@ -110,7 +113,7 @@ impl Pipeline {
                 };
                 let (from, path) = (Some(seen(from)), seen(to));
                 let action = FileAction::Rename;
-                let change = FileChange { action, path, from, file: Some(file), size: None };
+                let change = FileChange { action, path, from, file: Some(file) };
                 self.event(time, key(&actor), Body::FileEvent(change), host);
             }
             RecordBody::CgroupCreate(cgroup) => self.cgroup_created(time, &cgroup),
@@ -137,7 +140,7 @@ impl Pipeline {
             return;
         }
         let from = seen_from;
-        let change = FileChange { action: FileAction::Rename, path, from, file: None, size: None };
+        let change = FileChange { action: FileAction::Rename, path, from, file: None };
         self.event(time, process.key, Body::FileEvent(change), host);
     }
 
@@ -169,6 +172,12 @@ impl Pipeline {
     #[must_use]
     pub fn detections(&self) -> usize {
         self.engine.rules().len()
+    }
+
+    /// Matches that were counted, because their story had told them.
+    #[must_use]
+    pub fn repeats(&self) -> u64 {
+        self.stories.repeats()
     }
 
     #[must_use]
@@ -206,6 +215,9 @@ impl Pipeline {
             container,
             exec_time: time,
         };
+        if process.container.is_some() {
+            host.entered(process.mnt_ns, process.key.pid, time);
+        }
         let process = self.processes.insert_exec(process);
         self.event_of(time, process, Body::ProcessCreation, host);
     }
@@ -255,7 +267,7 @@ impl Pipeline {
         let seen =
             if is_from_mount { None } else { host.path(file.device, &path, actor.mnt_ns, actor.pid, time) };
         let path = seen.unwrap_or(path);
-        let change = FileChange { action, path, from: None, file: Some(file), size: None };
+        let change = FileChange { action, path, from: None, file: Some(file) };
         self.event(time, key(actor), Body::FileEvent(change), host);
     }
 

@@ -36,6 +36,10 @@ impl Facts {
 }
 
 impl Host for Facts {
+    fn entered(&mut self, mnt_ns: u32, pid: u32, now: u64) {
+        self.refresh(mnt_ns, pid, now);
+    }
+
     fn user(&mut self, uid: u32, pid: u32, mnt_ns: u32, now: u64) -> Option<Arc<str>> {
         self.users.name(uid, pid, mnt_ns, now)
     }

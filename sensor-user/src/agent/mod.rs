@@ -233,13 +233,14 @@ impl Agent {
             self.reporter.alert(account);
         }
         self.sweep();
-        let alerts = self.reporter.alerts();
-        self.reporter.notice(Subject::Stopped { alerts, events: self.pipeline.passed().events });
+        let (alerts, passed, repeats) =
+            (self.reporter.alerts(), self.pipeline.passed(), self.pipeline.repeats());
+        self.reporter.notice(Subject::Stopped { alerts, events: passed.events });
         let losses: Vec<Loss> = self.reporter.finish(FLUSH).await;
         for Loss { what, count, reason } in losses {
             warn!(what, count, reason, "not delivered before the end");
         }
-        info!(alerts, "stopped");
+        info!(alerts, ?passed, repeats, "stopped");
     }
 }
 

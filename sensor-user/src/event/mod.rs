@@ -82,8 +82,6 @@ pub struct FileChange {
     /// Former path of a rename.
     pub from: Option<String>,
     pub file: Option<FileId>,
-    /// Size after the change, bytes; none where only the fact is known, as at a first write.
-    pub size: Option<u64>,
 }
 
 /// How a file changed.

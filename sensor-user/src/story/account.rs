@@ -133,7 +133,7 @@ impl Account {
     }
 }
 
-/// Does a step say nothing new? The size of a file may differ, an exit or an end never repeats.
+/// Does a step say nothing new? An exit or an end never repeats.
 fn is_repeat(known: &Action, new: &Action) -> bool {
     match (known, new) {
         (Action::Wrote { path, .. } | Action::Opened { path }, Action::Opened { path: other })

@@ -222,7 +222,7 @@ fn action(event: &Event) -> Option<Action> {
         },
         Body::FileEvent(file) => match file.action {
             FileAction::Open => Action::Opened { path: file.path.clone() },
-            FileAction::Write => Action::Wrote { path: file.path.clone(), size: file.size },
+            FileAction::Write => Action::Wrote { path: file.path.clone() },
             FileAction::Rename => {
                 Action::Renamed { from: file.from.clone().unwrap_or_default(), to: file.path.clone() }
             }

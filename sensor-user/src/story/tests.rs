@@ -88,13 +88,7 @@ fn a_rule_told_is_counted_and_another_is_told() {
 #[test]
 fn a_server_that_ran_for_long_begins_with_what_it_did() {
     let mut stories = Stories::default();
-    let wrote = FileChange {
-        action: FileAction::Write,
-        path: "/tmp/x".to_owned(),
-        from: None,
-        file: None,
-        size: None,
-    };
+    let wrote = FileChange { action: FileAction::Write, path: "/tmp/x".to_owned(), from: None, file: None };
     let event = event(1, START + 3_600_000 * MILLISECOND, Body::FileEvent(wrote));
     stories.matched(&event, detection("write", Level::Low));
     stories.observe(&event);

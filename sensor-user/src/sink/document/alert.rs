@@ -64,7 +64,7 @@ pub(super) fn document<'a>(alert: &'a Alert, origin: &'a Origin) -> Document<'a>
     own.files = files.into_iter().map(Cow::Borrowed).collect();
     own.steps = alert.steps.iter().map(step).collect();
     own.steps_omitted = alert.steps_omitted;
-    own.lineage = alert.ancestors.iter().map(|ancestor| lineage(ancestor)).collect();
+    own.lineage = alert.ancestors.iter().map(|ancestor| lineage(ancestor, &alert.process)).collect();
     own.related = alert.related.iter().map(related).collect();
     own.pending.clone_from(&alert.pending);
     own.response = texts(&alert.detection.response);
@@ -166,12 +166,13 @@ fn process<'a>(alert: &'a Alert, origin: &Origin) -> Process<'a> {
     }
 }
 
-fn lineage(process: &process::Process) -> Lineage<'_> {
+fn lineage<'a>(process: &'a process::Process, of: &process::Process) -> Lineage<'a> {
+    let is_inside = process.container == of.container;
     Lineage {
         pid: process.key.pid,
         entity_id: entity_id(process.key),
         executable: Cow::Borrowed(&process.executable.path),
-        command_line: Cow::Borrowed(process.command_line()),
+        command_line: is_inside.then(|| Cow::Borrowed(process.command_line())),
         container: text(process.container.as_deref()),
     }
 }
@@ -203,7 +204,7 @@ fn step(step: &Step) -> StepReport<'_> {
             bytes_received: *bytes_received,
         },
         Action::Opened { path } => StepAction::Opened { path: Cow::Borrowed(path) },
-        Action::Wrote { path, size } => StepAction::Wrote { path: Cow::Borrowed(path), size: *size },
+        Action::Wrote { path } => StepAction::Wrote { path: Cow::Borrowed(path) },
         Action::Renamed { from, to } => {
             StepAction::Renamed { from: Cow::Borrowed(from), to: Cow::Borrowed(to) }
         }

@@ -47,7 +47,9 @@ fn repeats(document: &mut Document<'_>) {
         process.args.clear();
     }
     for ancestor in &mut document.tidewaiter.lineage {
-        cut(&mut ancestor.command_line, COMMAND_LINE);
+        if let Some(command_line) = &mut ancestor.command_line {
+            cut(command_line, COMMAND_LINE);
+        }
     }
     for step in &mut document.tidewaiter.steps {
         if let StepAction::Executed { command_line } = &mut step.action {
@@ -82,7 +84,9 @@ fn long_texts(document: &mut Document<'_>) {
     own.lineage.truncate(LINEAGE);
     for ancestor in &mut own.lineage {
         cut(&mut ancestor.executable, SHORT);
-        cut(&mut ancestor.command_line, SHORT);
+        if let Some(command_line) = &mut ancestor.command_line {
+            cut(command_line, SHORT);
+        }
     }
     own.related.truncate(LINEAGE);
     for related in &mut own.related {

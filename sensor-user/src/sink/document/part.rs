@@ -157,7 +157,10 @@ pub struct Lineage<'a> {
     pub pid: u32,
     pub entity_id: String,
     pub executable: Cow<'a, str>,
-    pub command_line: Cow<'a, str>,
+    /// Only within the alert's container (on the host: of all): what runs the container is not its
+    /// business, and a runtime's arguments may hold anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command_line: Option<Cow<'a, str>>,
     /// Id of its container: absent where the lineage has left it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub container: Option<Cow<'a, str>>,
@@ -241,8 +244,6 @@ pub enum StepAction<'a> {
     },
     Wrote {
         path: Cow<'a, str>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        size: Option<u64>,
     },
     Renamed {
         from: Cow<'a, str>,

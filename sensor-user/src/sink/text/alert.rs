@@ -262,10 +262,7 @@ fn told(action: &Action) -> (&'static str, Line) {
                 .with(PLAIN, format!("   ↑ {}  ↓ {}", bytes(*bytes_sent), bytes(*bytes_received))),
         ),
         Action::Opened { path } => ("opened", line.with(FILE, path)),
-        Action::Wrote { path, size } => {
-            let size = size.map_or_else(String::new, |size| format!("  {}", bytes(size)));
-            ("wrote", line.with(FILE, path).with(FAINT, size))
-        }
+        Action::Wrote { path } => ("wrote", line.with(FILE, path)),
         Action::Renamed { from, to } => ("renamed", line.with(FILE, from).with(FAINT, " → ").with(FILE, to)),
         Action::Exited { status: Some(0), .. } => ("exited", line.with(PLAIN, "0")),
         Action::Exited { status: Some(status), .. } => ("exited", line.with(WARNING, status.to_string())),

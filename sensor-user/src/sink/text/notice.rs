@@ -35,7 +35,7 @@ fn mark((sign, style): Mark) -> Line {
     Line::new().with(PLAIN, " ").with(style, sign).with(PLAIN, " ")
 }
 
-/// `● watching 14 hooks, 6 detections · ready in 180 ms · 231 processes, 3 containers`, then a line
+/// `● watching 14 hooks · 6 detections · 231 processes · 3 containers · 180 ms`, then a line
 /// for each hook that is not what it should be.
 fn coverage(coverage: &Coverage, width: usize) -> Vec<Line> {
     let attached = coverage.hooks.iter().filter(|hook| hook.attached.is_some()).count();
@@ -49,11 +49,10 @@ fn coverage(coverage: &Coverage, width: usize) -> Vec<Line> {
     let mut lines = vec![
         mark(if whole { GOOD_MARK } else { WARNING_MARK })
             .with(STRONG, format!("watching {hooks}"))
-            .with(PLAIN, format!(", {}", some(coverage.detections as u64, "detection")))
-            .with(FAINT, format!(" · ready in {ready} · "))
-            .with(PLAIN, some(coverage.processes as u64, "process"))
-            .with(PLAIN, format!(", {}", some(coverage.containers as u64, "container")))
-            .with(FAINT, format!(" · Linux {}", coverage.kernel)),
+            .with(PLAIN, format!(" · {}", some(coverage.detections as u64, "detection")))
+            .with(PLAIN, format!(" · {}", some(coverage.processes as u64, "process")))
+            .with(PLAIN, format!(" · {}", some(coverage.containers as u64, "container")))
+            .with(FAINT, format!(" · {ready} · Linux {}", coverage.kernel)),
     ];
     lines.extend(coverage.hooks.iter().flat_map(|one| hook(one, width)));
     if !coverage.missing_offsets.is_empty() {
