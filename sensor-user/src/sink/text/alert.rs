@@ -9,6 +9,7 @@ use super::{View, escape};
 use crate::alert::{Action, Alert, Step};
 use crate::sink::document::program;
 use crate::state::container::{Container, Runtime};
+use crate::state::process::Process;
 
 /// Column at which contents start; labels stand before it.
 const CONTENT: usize = 13;
@@ -161,12 +162,22 @@ fn process(page: &mut Page, alert: &Alert) {
 fn lineage(page: &mut Page, alert: &Alert) {
     const JOINT: &str = " ─ ";
     let mut chain = Line::new().with(STRONG, program(&alert.process));
-    for (index, ancestor) in alert.ancestors.iter().enumerate() {
-        let inside = ancestor.container.is_some() && ancestor.container == alert.process.container;
-        let style = if inside { PLAIN } else { FAINT };
-        let longer = Line::new().with(style, program(ancestor)).with(FAINT, JOINT).join(chain.clone());
-        let oldest = index + 1 == alert.ancestors.len();
-        let reserve = if oldest { 0 } else { 1 + JOINT.chars().count() };
+    let is_inside =
+        |ancestor: &Process| ancestor.container.is_some() && ancestor.container == alert.process.container;
+    // A runtime forks itself several times on the way into a container: told once, with the count.
+    let mut groups = alert
+        .ancestors
+        .chunk_by(|one, next| program(one) == program(next) && is_inside(one) == is_inside(next))
+        .filter_map(|group| group.first().map(|first| (first, group.len())))
+        .peekable();
+    while let Some((ancestor, count)) = groups.next() {
+        let style = if is_inside(ancestor) { PLAIN } else { FAINT };
+        let mut link = Line::new().with(style, program(ancestor));
+        if count > 1 {
+            link = link.with(FAINT, format!(" ×{count}"));
+        }
+        let longer = link.with(FAINT, JOINT).join(chain.clone());
+        let reserve = if groups.peek().is_none() { 0 } else { 1 + JOINT.chars().count() };
         if longer.width() + reserve > page.room() {
             chain = Line::new().with(FAINT, "…").with(FAINT, JOINT).join(chain);
             break;
