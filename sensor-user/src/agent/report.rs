@@ -1,5 +1,6 @@
 //! Gives accounts and notices their numbers and dates, and hands them to the sinks.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,27 +13,36 @@ use crate::sink::SinkSet;
 use crate::state::container::Container;
 use crate::story::Account;
 
+/// Most accounts whose id is remembered for their amendment: as many as stories are open. Beyond it an
+/// amendment comes under an id of its own.
+const TOLD_MAX: usize = 4096;
+
 /// The way out.
 pub(super) struct Reporter {
     sinks: SinkSet,
     sequence: u64,
     alerts: u64,
+    /// Number and id of the accounts told last.
+    told: VecDeque<(u64, Uuid)>,
 }
 
 impl Reporter {
     pub(super) fn new(sinks: SinkSet) -> Self {
-        Self { sinks, sequence: 0, alerts: 0 }
+        Self { sinks, sequence: 0, alerts: 0, told: VecDeque::new() }
     }
 
     /// Sends an account on its way as an alert.
     pub(super) fn alert(&mut self, account: Account) {
         let time = date(account.time);
-        let Account { process, ancestors, container, user, steps, steps_omitted, .. } = account.clone();
+        let Account {
+            number, is_amendment, process, ancestors, container, user, steps, steps_omitted, ..
+        } = account.clone();
         let Some((detection, related)) = account.into_detections() else { return };
-        self.alerts += 1;
+        self.alerts += u64::from(!is_amendment);
         let alert = Alert {
-            id: Uuid::now_v7(),
+            id: self.id(number),
             sequence: self.next(),
+            is_amendment,
             time,
             level: detection.level,
             detection,
@@ -70,6 +80,19 @@ impl Reporter {
     /// Lets the sinks deliver what they hold, `deadline` long at most.
     pub(super) async fn finish(self, deadline: Duration) -> Vec<Loss> {
         self.sinks.flush(deadline).await
+    }
+
+    /// The id of an account: an amendment finds the one it was told under.
+    fn id(&mut self, number: u64) -> Uuid {
+        if let Some((_, id)) = self.told.iter().rev().find(|(told, _)| *told == number) {
+            return *id;
+        }
+        if self.told.len() >= TOLD_MAX {
+            self.told.pop_front();
+        }
+        let id = Uuid::now_v7();
+        self.told.push_back((number, id));
+        id
     }
 
     fn next(&mut self) -> u64 {

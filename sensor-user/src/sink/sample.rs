@@ -97,6 +97,7 @@ pub(crate) fn alert() -> Alert {
     Alert {
         id: id(),
         sequence: 7,
+        is_amendment: false,
         time: time(),
         level: Level::High,
         detection: detection(),

@@ -18,6 +18,10 @@ const RECENT_START: u64 = 10_000_000_000;
 /// What becomes an alert.
 #[derive(Clone, Debug)]
 pub struct Account {
+    /// Counts the accounts of this run: an amendment has the number of what it amends.
+    pub number: u64,
+    /// Told before, and went on: this is how it ended.
+    pub is_amendment: bool,
     /// When its first step happened, `CLOCK_BOOTTIME` nanoseconds.
     pub time: u64,
     /// The process of the gravest match.
@@ -36,11 +40,13 @@ pub struct Account {
 impl Account {
     /// The account of an event's process, with the start of its program where that was recent.
     #[must_use]
-    pub fn begin(event: &Event) -> Self {
+    pub fn begin(event: &Event, number: u64) -> Self {
         let process = &event.process;
         let is_recent = event.time.saturating_sub(process.exec_time) <= RECENT_START;
         let time = if is_recent { process.exec_time.min(event.time) } else { event.time };
         let mut account = Self {
+            number,
+            is_amendment: false,
             time,
             process: Arc::clone(process),
             ancestors: event.ancestors.clone(),
@@ -81,13 +87,13 @@ impl Account {
         self.detection.iter().chain(&self.related)
     }
 
-    /// Adds a step unless the same process already did the same.
-    pub fn add_step(&mut self, time: u64, process: &Process, action: Action) {
+    /// Adds a step unless the same process already did the same. True: it is news.
+    pub fn add_step(&mut self, time: u64, process: &Process, action: Action) -> bool {
         if self.steps.iter().any(|step| step.pid == process.key.pid && is_repeat(&step.action, &action)) {
-            return;
+            return false;
         }
         let offset = time.saturating_sub(self.time);
-        self.push(Step { offset, pid: process.key.pid, program: program(process), action });
+        self.push(Step { offset, pid: process.key.pid, program: program(process), action })
     }
 
     /// Remembers a connection, so that its end finds its destination.
@@ -102,9 +108,10 @@ impl Account {
         self.open.iter().map(|(cookie, ..)| *cookie)
     }
 
-    /// A connection of this account ended. The step belongs to whoever opened it.
-    pub fn close(&mut self, time: u64, cookie: u64, bytes_sent: u64, bytes_received: u64) {
-        let Some(index) = self.open.iter().position(|(known, ..)| *known == cookie) else { return };
+    /// A connection of this account ended. The step belongs to whoever opened it. False: it is none
+    /// of this account's.
+    pub fn close(&mut self, time: u64, cookie: u64, bytes_sent: u64, bytes_received: u64) -> bool {
+        let Some(index) = self.open.iter().position(|(known, ..)| *known == cookie) else { return false };
         let (_, address, port) = self.open.swap_remove(index);
         let opener = self.steps.iter().find(
             |step| matches!(step.action, Action::Connected { address: a, port: p, .. } if (a, p) == (address, port)),
@@ -113,17 +120,19 @@ impl Account {
             .map_or((self.process.key.pid, program(&self.process)), |step| (step.pid, step.program.clone()));
         let offset = time.saturating_sub(self.time);
         let action = Action::Disconnected { address, port, bytes_sent, bytes_received };
-        self.push(Step { offset, pid, program, action });
+        self.push(Step { offset, pid, program, action })
     }
 
-    fn push(&mut self, step: Step) {
+    /// False: it was only counted.
+    fn push(&mut self, step: Step) -> bool {
         if self.steps.len() >= STEPS_MAX {
             self.steps_omitted = self.steps_omitted.saturating_add(1);
-            return;
+            return false;
         }
         // Renames and ends of connections may come late: keep the order in which things happened.
         let place = self.steps.partition_point(|known| known.offset <= step.offset);
         self.steps.insert(place, step);
+        true
     }
 
     /// Splits off the matches: the leading one and the others.

@@ -2,8 +2,9 @@
 //! destination and file instead of a line per event.
 //!
 //! A story begins with a rule's match. It gathers for a moment (the alert must be out within a
-//! second), follows the process and its descendants, and is told once; what the same tree matches
-//! later under a rule already told is counted, under another rule it is told again. Pure: time is
+//! second), follows the process and its descendants, and is told; if it went on after that, its end
+//! is told as an amendment, with the final byte counts and file names. What the same tree matches
+//! later under a rule already told is counted, under another rule it is a new account. Pure: time is
 //! an argument.
 
 mod account;
@@ -39,19 +40,33 @@ pub struct Stories {
     members: FxHashMap<ProcessKey, StoryId>,
     connections: FxHashMap<u64, StoryId>,
     gather: Option<Duration>,
-    next: u64,
+    /// Accounts begun so far.
+    accounts: u64,
     repeats: u64,
 }
 
 struct Story {
     account: Account,
-    /// When it is told, `CLOCK_BOOTTIME` nanoseconds; none once it was.
-    deadline: Option<u64>,
+    phase: Phase,
     root: ProcessKey,
     /// Members that have not ended.
     alive: usize,
+    /// When its root ended, and when its last member did, `CLOCK_BOOTTIME` nanoseconds.
+    root_ended: Option<u64>,
+    all_ended: Option<u64>,
+    /// Its end was told when the root ended. What children do after that is told when all have.
+    is_amended: bool,
     /// Rules that were told.
     told: Vec<String>,
+}
+
+/// Where a story stands. Times are `CLOCK_BOOTTIME` nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// To be told then.
+    Gathering { until: u64 },
+    /// Told. What came since makes an amendment.
+    Told { has_news: bool },
 }
 
 impl Stories {
@@ -63,19 +78,21 @@ impl Stories {
 
     /// A rule matched.
     pub fn matched(&mut self, event: &Event, detection: Detection) {
+        let until = event.time.saturating_add(nanoseconds(self.gather.unwrap_or(GATHER)));
         let id = match self.story_of(&event.process.key) {
             Some(id) => id,
-            None => self.begin(event),
+            None => self.begin(event, until),
         };
-        let gather = nanoseconds(self.gather.unwrap_or(GATHER));
         let Some(story) = self.open.get_mut(&id) else { return };
         if story.told.contains(&detection.id) {
             self.repeats += 1;
             return;
         }
-        if story.deadline.is_none() {
-            story.account = Account::begin(event);
-            story.deadline = Some(event.time.saturating_add(gather));
+        if let Phase::Told { .. } = story.phase {
+            self.accounts += 1;
+            story.account = Account::begin(event, self.accounts);
+            story.is_amended = false;
+            story.phase = Phase::Gathering { until };
         }
         story.account.add_match(event, detection);
     }
@@ -84,17 +101,16 @@ impl Stories {
     pub fn observe(&mut self, event: &Event) {
         let Some(id) = self.story_of(&event.process.key) else { return };
         let Some(story) = self.open.get_mut(&id) else { return };
-        if story.deadline.is_none() {
-            return;
-        }
         if let Body::NetworkConnection(connection) = &event.body
             && self.connections.len() < CONNECTIONS_MAX
         {
             self.connections.insert(connection.cookie, id);
             story.account.connect(connection.cookie, connection.address, connection.port);
         }
-        if let Some(action) = action(event) {
-            story.account.add_step(event.time, &event.process, action);
+        if let Some(action) = action(event)
+            && story.account.add_step(event.time, &event.process, action)
+        {
+            story.phase.note();
         }
     }
 
@@ -110,8 +126,10 @@ impl Stories {
     /// A TCP connection ended.
     pub fn closed(&mut self, time: u64, cookie: u64, bytes_sent: u64, bytes_received: u64) {
         let Some(id) = self.connections.remove(&cookie) else { return };
-        if let Some(story) = self.open.get_mut(&id) {
-            story.account.close(time, cookie, bytes_sent, bytes_received);
+        if let Some(story) = self.open.get_mut(&id)
+            && story.account.close(time, cookie, bytes_sent, bytes_received)
+        {
+            story.phase.note();
         }
     }
 
@@ -128,27 +146,30 @@ impl Stories {
         if let Some(process) = process {
             story.account.add_step(time, process, Action::Exited { status, signal });
         }
-        if *key == story.root {
-            let linger = time.saturating_add(nanoseconds(LINGER));
-            story.deadline = story.deadline.map(|deadline| deadline.min(linger));
+        if story.alive == 0 {
+            story.all_ended = Some(time);
         }
-        self.forget(id);
+        if *key == story.root {
+            story.root_ended = Some(time);
+            if let Phase::Gathering { until } = &mut story.phase {
+                *until = (*until).min(lingered(time));
+            }
+        }
     }
 
-    /// Stories whose time has come, oldest first.
+    /// What is to be told now, oldest first.
     pub fn due(&mut self, now: u64) -> Vec<Account> {
-        let mut ids: Vec<StoryId> = self
-            .open
-            .iter()
-            .filter(|(_, story)| story.deadline.is_some_and(|deadline| deadline <= now))
-            .map(|(id, _)| *id)
-            .collect();
+        let mut ids: Vec<StoryId> =
+            self.open.iter().filter(|(_, story)| story.is_due(now)).map(|(id, _)| *id).collect();
         ids.sort_unstable();
-        ids.into_iter().filter_map(|id| self.tell(id)).collect()
+        ids.into_iter().filter_map(|id| self.turn(id, now)).collect()
     }
 
     /// All that have something to tell, however short they gathered: the agent ends.
     pub fn drain(&mut self) -> Vec<Account> {
+        for story in self.open.values_mut() {
+            story.all_ended.get_or_insert(0);
+        }
         self.due(u64::MAX)
     }
 
@@ -157,7 +178,7 @@ impl Stories {
         let mut accounts = Vec::new();
         while self.open.len() > STORIES_MAX {
             let Some(oldest) = self.open.keys().min().copied() else { break };
-            accounts.extend(self.tell(oldest));
+            accounts.extend(self.open.get_mut(&oldest).and_then(Story::tell));
             self.remove(oldest);
             self.members.retain(|_, story| *story != oldest);
         }
@@ -174,31 +195,35 @@ impl Stories {
         self.members.get(key).copied()
     }
 
-    fn begin(&mut self, event: &Event) -> StoryId {
-        let id = StoryId(self.next);
-        self.next += 1;
+    fn begin(&mut self, event: &Event, until: u64) -> StoryId {
+        self.accounts += 1;
+        let id = StoryId(self.accounts);
         let root = event.process.key;
-        let story =
-            Story { account: Account::begin(event), deadline: None, root, alive: 1, told: Vec::new() };
+        let account = Account::begin(event, self.accounts);
+        let phase = Phase::Gathering { until };
+        let story = Story {
+            account,
+            phase,
+            root,
+            alive: 1,
+            root_ended: None,
+            all_ended: None,
+            is_amended: false,
+            told: Vec::new(),
+        };
         self.open.insert(id, story);
         self.members.insert(root, id);
         id
     }
 
-    fn tell(&mut self, id: StoryId) -> Option<Account> {
+    /// Tells what a story has to tell; one that is over is dropped.
+    fn turn(&mut self, id: StoryId, now: u64) -> Option<Account> {
         let story = self.open.get_mut(&id)?;
-        story.deadline.take()?;
-        story.told.extend(story.account.detections().map(|detection| detection.id.clone()));
-        let account = story.account.clone();
-        self.forget(id);
-        Some(account)
-    }
-
-    /// Drops a story that is told and whose processes have all ended.
-    fn forget(&mut self, id: StoryId) {
-        if self.open.get(&id).is_some_and(|story| story.deadline.is_none() && story.alive == 0) {
+        let account = story.tell();
+        if story.is_over(now) {
             self.remove(id);
         }
+        account
     }
 
     fn remove(&mut self, id: StoryId) {
@@ -207,6 +232,53 @@ impl Stories {
             self.connections.remove(&cookie);
         }
     }
+}
+
+impl Story {
+    /// Is there something to tell, or nothing more to wait for?
+    fn is_due(&self, now: u64) -> bool {
+        match self.phase {
+            Phase::Gathering { until } => until <= now,
+            Phase::Told { has_news } => {
+                let is_root_over = self.root_ended.is_some_and(|ended| lingered(ended) <= now);
+                self.is_over(now) || has_news && is_root_over && !self.is_amended
+            }
+        }
+    }
+
+    /// All members have ended, and their connections had the time to.
+    fn is_over(&self, now: u64) -> bool {
+        self.all_ended.is_some_and(|ended| lingered(ended) <= now)
+    }
+
+    fn tell(&mut self) -> Option<Account> {
+        match self.phase {
+            Phase::Gathering { .. } => {
+                self.told.extend(self.account.detections().map(|detection| detection.id.clone()));
+            }
+            Phase::Told { has_news: true } => {
+                self.account.is_amendment = true;
+                self.is_amended = true;
+            }
+            Phase::Told { has_news: false } => return None,
+        }
+        self.phase = Phase::Told { has_news: false };
+        Some(self.account.clone())
+    }
+}
+
+impl Phase {
+    /// Something worth telling happened.
+    fn note(&mut self) {
+        match self {
+            Self::Gathering { .. } => {}
+            Self::Told { has_news } => *has_news = true,
+        }
+    }
+}
+
+fn lingered(time: u64) -> u64 {
+    time.saturating_add(nanoseconds(LINGER))
 }
 
 /// What an event is as a step; none for what only names a lookup (`getaddrinfo` connects a UDP

@@ -104,14 +104,7 @@ fn steps_beyond_the_bound_are_counted() {
     let mut stories = Stories::default();
     stories.matched(&event(1, START, Body::ProcessCreation), detection("scan", Level::Low));
     for port in 1..=200 {
-        let connection = Connection {
-            cookie: u64::from(port),
-            protocol: Protocol::Tcp,
-            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            port,
-            connected: true,
-        };
-        stories.observe(&event(1, START, Body::NetworkConnection(connection)));
+        stories.observe(&event(1, START, connection(port)));
     }
     let accounts = stories.drain();
     let [account] = accounts.as_slice() else { panic!("one account") };
@@ -141,7 +134,65 @@ fn a_story_ends_with_its_last_process() {
     assert_eq!(stories.due(LATER).len(), 1);
     assert_eq!((stories.open.len(), stories.members.len()), (1, 1), "the child lives");
     stories.exited(LATER, &child, None, 0);
+    assert!(stories.due(LATER + 1000 * MILLISECOND).is_empty(), "nothing new");
     assert_eq!((stories.open.len(), stories.members.len()), (0, 0));
+}
+
+fn connection(port: u16) -> Body {
+    Body::NetworkConnection(Connection {
+        cookie: u64::from(port),
+        protocol: Protocol::Tcp,
+        address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        port,
+        connected: true,
+    })
+}
+
+#[test]
+fn a_long_transfer_is_amended_with_its_end() {
+    let mut stories = Stories::default();
+    let started = event(1, START, Body::ProcessCreation);
+    stories.matched(&started, detection("upload", Level::High));
+    stories.observe(&event(1, START + MILLISECOND, connection(443)));
+    let first = stories.due(START + 800 * MILLISECOND);
+    let [first] = first.as_slice() else { panic!("told while it runs") };
+    assert!(!first.is_amendment);
+    assert!(stories.due(LATER).is_empty(), "nothing new");
+    let process = process(1);
+    stories.exited(LATER, &process.key, Some(&process), 0);
+    stories.closed(LATER + MILLISECOND, 443, 2_000_000_000, 300);
+    assert!(stories.due(LATER + 2 * MILLISECOND).is_empty(), "its connections have a moment to end");
+    let ended = stories.due(LATER + 200 * MILLISECOND);
+    let [ended] = ended.as_slice() else { panic!("amended once, got {}", ended.len()) };
+    assert!(ended.is_amendment);
+    assert_eq!(ended.number, first.number);
+    assert!(
+        ended
+            .steps
+            .iter()
+            .any(|step| matches!(step.action, Action::Disconnected { bytes_sent: 2_000_000_000, .. }))
+    );
+    assert!(stories.open.is_empty() && stories.connections.is_empty());
+}
+
+#[test]
+fn a_tree_that_lives_on_is_amended_when_its_root_and_when_all_have_ended() {
+    let mut stories = Stories::default();
+    let (parent, child) = (process(1).key, process(2).key);
+    stories.matched(&event(1, START, Body::ProcessCreation), detection("x", Level::Low));
+    stories.forked(&parent, child);
+    assert_eq!(stories.due(LATER).len(), 1);
+    stories.observe(&event(2, LATER, connection(1)));
+    stories.exited(LATER, &parent, None, 0);
+    let second = 1000 * MILLISECOND;
+    assert_eq!(stories.due(LATER + second).len(), 1, "the root has ended");
+    for port in 2..200 {
+        stories.observe(&event(2, LATER + second, connection(port)));
+        assert!(stories.due(LATER + 2 * second).is_empty(), "not at every step");
+    }
+    stories.exited(LATER + 2 * second, &child, None, 0);
+    assert_eq!(stories.due(LATER + 4 * second).len(), 1, "all have");
+    assert!(stories.open.is_empty());
 }
 
 #[test]

@@ -25,12 +25,13 @@ pub(super) fn document<'a>(alert: &'a Alert, origin: &'a Origin) -> Document<'a>
         severity: severity(alert.level),
         duration: alert.steps.last().map(|step| step.offset),
         module: "tidewaiter",
-        dataset: "tidewaiter.alert".to_owned(),
+        dataset: format!("tidewaiter.{}", if alert.is_amendment { "amendment" } else { "alert" }),
     };
     let (sent, received) = alert.bytes();
     let ended = alert.steps.iter().any(|step| matches!(step.action, Action::Disconnected { .. }));
 
-    let mut document = Document::bare(alert.time, Kind::Alert, Cow::Owned(sentence(alert)), event, origin);
+    let kind = if alert.is_amendment { Kind::Amendment } else { Kind::Alert };
+    let mut document = Document::bare(alert.time, kind, Cow::Owned(sentence(alert)), event, origin);
     document.rule = Some(Rule {
         id: Cow::Borrowed(&alert.detection.id),
         name: Cow::Borrowed(&alert.detection.title),

@@ -74,6 +74,8 @@ pub struct Document<'a> {
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     Alert,
+    /// The end of a story that was told before: the alert of the same `event.id`, whole.
+    Amendment,
     Coverage,
     Loss,
     Stopped,
@@ -85,6 +87,7 @@ impl Kind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Alert => "alert",
+            Self::Amendment => "amendment",
             Self::Coverage => "coverage",
             Self::Loss => "loss",
             Self::Stopped => "stopped",
@@ -95,6 +98,7 @@ impl Kind {
     #[must_use]
     pub fn of(message: &Message) -> Self {
         match message {
+            Message::Alert(alert) if alert.is_amendment => Self::Amendment,
             Message::Alert(_) => Self::Alert,
             Message::Notice(notice) => match notice.subject {
                 Subject::Coverage(_) => Self::Coverage,

@@ -40,7 +40,9 @@ pub(super) fn lines(alert: &Alert, view: &View) -> Vec<Line> {
         page.row("unknown yet", Line::new().with(WARNING, alert.pending.join(", ")));
     }
     timeline(&mut page, alert);
-    response(&mut page, alert);
+    if !alert.is_amendment {
+        response(&mut page, alert);
+    }
     let reference = format!("#{}  {}  rule {}", alert.sequence, alert.id, alert.detection.id);
     page.row("alert", Line::new().with(FAINT, reference));
     page.lines.push(Line::new());
@@ -84,6 +86,9 @@ fn heading(alert: &Alert, view: &View) -> Line {
     let badge = span(level_style(alert.level), format!(" {} ", level_word(alert.level)));
     let mut left = Line::new();
     left.push(badge).push(span(PLAIN, " ")).push(span(STRONG, &alert.detection.title));
+    if alert.is_amendment {
+        left.push(span(FAINT, "  how it ended"));
+    }
     let start = view.columns().saturating_sub(right.width());
     left.cut(start.saturating_sub(2)).pad(start).join(right)
 }
