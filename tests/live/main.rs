@@ -7,6 +7,8 @@
 mod refusal;
 mod transfer;
 mod silence;
+mod identity;
+mod output;
 mod start;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -32,7 +34,15 @@ impl Case {
 
 /// `start` comes last: it judges what the agent costs after all the others have used it.
 fn cases() -> Vec<Case> {
-    [refusal::cases(), transfer::cases(), silence::cases(), start::cases()].into_iter().flatten().collect()
+    let groups = [
+        refusal::cases(),
+        transfer::cases(),
+        silence::cases(),
+        identity::cases(),
+        output::cases(),
+        start::cases(),
+    ];
+    groups.into_iter().flatten().collect()
 }
 
 fn main() -> ExitCode {
@@ -70,7 +80,7 @@ fn passes(case: &Case, world: &World) -> bool {
     let panicked = |_| Err(anyhow!("it panicked"));
     let outcome = catch_unwind(AssertUnwindSafe(|| (case.run)(world))).unwrap_or_else(panicked);
     match &outcome {
-        Ok(told) => println!("ok      {:<44} {told}", case.name),
+        Ok(told) => println!("ok      {:<54} {told}", case.name),
         Err(error) => println!("FAILED  {}\n{}", case.name, indent(&format!("{error:#}"))),
     }
     outcome.is_ok()

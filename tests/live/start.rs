@@ -1,16 +1,19 @@
 //! The agent's start, its end, and what it costs between.
 
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use aya::programs::{loaded_links, loaded_programs};
+use tests::agent::Line;
 use tests::rsyslog::{Rsyslog, free_address};
 use tests::wait;
 use tests::world::World;
 
 use crate::Case;
-use crate::transfer::ALERT_MAX;
+use crate::transfer::{ALERT_MAX, ensure_container};
 
 /// From the start of the program to the first event it tells of.
 const START_MAX: Duration = Duration::from_secs(1);
@@ -33,12 +36,15 @@ const DETACH_MAX: Duration = Duration::from_secs(2);
 const BUSY: &[&str] =
     &["sh", "-c", "while :; do curl -sS -o /tmp/busy http://10.201.0.1/download/payload.bin; done"];
 
+const CURL: &[&str] = &["curl", "-sS", "-o", "/tmp/file", "http://10.201.0.1/download/payload.bin"];
+
 pub(crate) fn cases() -> Vec<Case> {
     vec![
         Case::new("start: first event within 1 s", starts_fast),
         Case::new("start: syslog over UDP", delivers_over_udp),
         Case::new("start: syslog server down, then up", survives_a_silent_collector),
         Case::new("end: in order, nothing stays attached", ends_in_order),
+        Case::new("end: killed, then started again", survives_a_kill),
         Case::new("cost: memory", stays_small),
         Case::new("cost: idle processor", idles),
     ]
@@ -89,29 +95,67 @@ fn ends_in_order(world: &World) -> Result<String> {
     agent.await_ready()?;
     let (programs, links) = agent.holdings()?;
     ensure!(!programs.is_empty(), "a running agent holds no program: this test would prove nothing");
-    let loaded = |ids: &[u32]| -> Result<usize> {
-        let present = loaded_programs().filter_map(Result::ok).filter(|program| ids.contains(&program.id()));
-        Ok(present.count())
-    };
-    let linked =
-        |ids: &[u32]| loaded_links().filter_map(Result::ok).filter(|link| ids.contains(&link.id())).count();
     ensure!(
-        loaded(&programs)? > 0,
+        loaded(&programs) > 0,
         "the kernel does not list the agent's programs: this test would prove nothing"
     );
 
     let (status, took) = agent.stop()?;
     ensure!(status.code() == Some(0), "it ended with {status}; its log:\n{}", agent.log()?);
     ensure!(took < END_MAX, "it took {took:?}");
-    wait::until(DETACH_MAX, "the kernel to free the agent's programs and links", || {
-        Ok((loaded(&programs)? == 0 && linked(&links) == 0).then_some(()))
-    })?;
+    await_detached(&programs, &links)?;
     Ok(format!(
         "status 0 after {} ms; {} programs, {} links gone",
         took.as_millis(),
         programs.len(),
         links.len()
     ))
+}
+
+/// Nothing of a killed agent stays in the kernel, and the next one knows what runs already.
+fn survives_a_kill(world: &World) -> Result<String> {
+    let container = world.container("survivor", &["sleep", "600"])?;
+    container.start()?;
+    let pinned = pinned()?;
+    let mut first = world.another_agent("killed", &[])?;
+    let covered = first.await_ready()?;
+    ensure!(container.exec(CURL)?.status.success(), "curl itself failed");
+    first.await_line(ALERT_MAX, "an alert of the first agent", |line| line.is_alert_of(&container.id))?;
+    let (programs, links) = first.holdings()?;
+    ensure!(loaded(&programs) > 0, "it holds no program: this test would prove nothing");
+    first.kill()?;
+    await_detached(&programs, &links)?;
+    let left = self::pinned()?;
+    ensure!(left == pinned, "pinned before: {pinned:?}; after: {left:?}");
+
+    let mut second = world.another_agent("again", &[])?;
+    let again = second.await_ready()?;
+    let coverage = |line: &Line| line.field("tidewaiter.coverage.hooks").cloned();
+    ensure!(coverage(&covered).is_some(), "the coverage record has no hooks: {}", covered.document);
+    ensure!(coverage(&covered) == coverage(&again), "it covers another way: {}", again.document);
+    ensure!(container.exec(CURL)?.status.success(), "curl itself failed");
+    let what = "an alert of the second agent";
+    let alert = second.await_line(ALERT_MAX, what, |line| line.is_alert_of(&container.id))?;
+    ensure_container(&alert, &container)?;
+    Ok(format!("{} programs, {} links gone; named {} again", programs.len(), links.len(), container.name))
+}
+
+/// How many of these programs the kernel still has.
+fn loaded(ids: &[u32]) -> usize {
+    loaded_programs().filter_map(Result::ok).filter(|program| ids.contains(&program.id())).count()
+}
+
+fn await_detached(programs: &[u32], links: &[u32]) -> Result<()> {
+    wait::until(DETACH_MAX, "the kernel to free the agent's programs and links", || {
+        let linked = loaded_links().filter_map(Result::ok).filter(|link| links.contains(&link.id())).count();
+        Ok((loaded(programs) == 0 && linked == 0).then_some(()))
+    })
+}
+
+/// What lies at the top of the file system in which programs, links and maps outlive their owner.
+fn pinned() -> Result<BTreeSet<OsString>> {
+    let entries = fs::read_dir("/sys/fs/bpf").context("reading /sys/fs/bpf")?;
+    Ok(entries.map(|entry| entry.map(|entry| entry.file_name())).collect::<Result<_, _>>()?)
 }
 
 fn stays_small(world: &World) -> Result<String> {

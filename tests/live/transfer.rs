@@ -1,17 +1,22 @@
 //! Every tool the first detections are about, each in a container of its own: one alert, with the
 //! right facts, on stdout and at rsyslogd.
 
+mod table;
+
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use jiff::Timestamp;
 use serde_json::Value;
-use tests::agent::Line;
-use tests::docker::Container;
-use tests::network;
-use tests::server::{HTTP, RSYNC, SSH};
+use tests::agent::{Agent, Line};
+use tests::bare::KEPT_DATAGRAM;
+use tests::docker::{Container, IMAGE};
+use tests::rsyslog::Received;
+use tests::wait;
 use tests::world::World;
 
+use self::table::TRANSFERS;
 use crate::Case;
 
 /// Longest wait for an alert: its absence is the failure, the usual delay is told.
@@ -19,16 +24,18 @@ pub(crate) const ALERT_MAX: Duration = Duration::from_secs(10);
 
 const EXECUTABLE: &str = "process.executable";
 const FETCHED: &str = "/tmp/payload.bin";
-const SSH_COMMAND: &str = "ssh -F /lab/ssh_config";
 
 /// One use of one tool.
 struct Transfer {
     name: &'static str,
     /// The detection's folder under `rules/`.
     detection: &'static str,
+    /// What `sh -c` runs in the container; none: the tool itself.
+    script: Option<&'static str>,
+    /// The tool's own arguments.
     command: &'static [&'static str],
     executable: &'static str,
-    port: u16,
+    to: SocketAddr,
     moved: Moved,
 }
 
@@ -39,118 +46,11 @@ enum Moved {
     In,
     /// At the server, under this name in its `upload` folder.
     Out(&'static str),
+    /// The same, with something around it.
+    Wrapped(&'static str),
+    /// Its first bytes, in the datagram that the bare socket kept.
+    Datagram,
 }
-
-const TRANSFERS: [Transfer; 12] = [
-    Transfer {
-        name: "rsync, daemon, pull",
-        detection: "rsync_pull",
-        command: &["rsync", "rsync://10.201.0.1/lab/download/payload.bin", FETCHED],
-        executable: "/usr/bin/rsync",
-        port: RSYNC,
-        moved: Moved::In,
-    },
-    Transfer {
-        name: "rsync, daemon, push",
-        detection: "rsync_push",
-        command: &["rsync", "/lab/payload.bin", "rsync://10.201.0.1/lab/upload/rsync.bin"],
-        executable: "/usr/bin/rsync",
-        port: RSYNC,
-        moved: Moved::Out("rsync.bin"),
-    },
-    Transfer {
-        name: "rsync, ssh, pull",
-        detection: "rsync_pull",
-        command: &["rsync", "-e", SSH_COMMAND, "root@10.201.0.1:/srv/lab/download/payload.bin", FETCHED],
-        executable: "/usr/bin/rsync",
-        port: SSH,
-        moved: Moved::In,
-    },
-    Transfer {
-        name: "rsync, ssh, push",
-        detection: "rsync_push",
-        command: &[
-            "rsync",
-            "-e",
-            SSH_COMMAND,
-            "/lab/payload.bin",
-            "root@10.201.0.1:/srv/lab/upload/rsync-ssh.bin",
-        ],
-        executable: "/usr/bin/rsync",
-        port: SSH,
-        moved: Moved::Out("rsync-ssh.bin"),
-    },
-    Transfer {
-        name: "scp, pull",
-        detection: "scp_pull",
-        command: &["scp", "-F", "/lab/ssh_config", "root@10.201.0.1:/srv/lab/download/payload.bin", FETCHED],
-        executable: "/usr/bin/scp",
-        port: SSH,
-        moved: Moved::In,
-    },
-    Transfer {
-        name: "scp, push",
-        detection: "scp_push",
-        command: &[
-            "scp",
-            "-F",
-            "/lab/ssh_config",
-            "/lab/payload.bin",
-            "root@10.201.0.1:/srv/lab/upload/scp.bin",
-        ],
-        executable: "/usr/bin/scp",
-        port: SSH,
-        moved: Moved::Out("scp.bin"),
-    },
-    Transfer {
-        name: "sftp, get",
-        detection: "sftp_get",
-        command: &["sftp", "-F", "/lab/ssh_config", "root@10.201.0.1:/srv/lab/download/payload.bin", FETCHED],
-        executable: "/usr/bin/sftp",
-        port: SSH,
-        moved: Moved::In,
-    },
-    Transfer {
-        name: "sftp, put",
-        detection: "sftp_transfer",
-        command: &["sftp", "-F", "/lab/ssh_config", "-b", "/lab/put", "root@10.201.0.1"],
-        executable: "/usr/bin/sftp",
-        port: SSH,
-        moved: Moved::Out("sftp.bin"),
-    },
-    Transfer {
-        name: "curl -o",
-        detection: "curl_download",
-        command: &["curl", "-sS", "-o", FETCHED, "http://10.201.0.1/download/payload.bin"],
-        executable: "/usr/bin/curl",
-        port: HTTP,
-        moved: Moved::In,
-    },
-    Transfer {
-        name: "curl -T",
-        detection: "curl_upload",
-        command: &["curl", "-sS", "-T", "/lab/payload.bin", "http://10.201.0.1/upload/curl.bin"],
-        executable: "/usr/bin/curl",
-        port: HTTP,
-        moved: Moved::Out("curl.bin"),
-    },
-    Transfer {
-        name: "wget",
-        detection: "wget_download",
-        command: &["wget", "-q", "-O", FETCHED, "http://10.201.0.1/download/payload.bin"],
-        executable: "/usr/bin/wget",
-        port: HTTP,
-        moved: Moved::In,
-    },
-    Transfer {
-        name: "BusyBox wget",
-        detection: "busybox_download",
-        command: &["busybox", "wget", "-q", "-O", FETCHED, "http://10.201.0.1/download/payload.bin"],
-        executable: "/usr/bin/busybox",
-        port: HTTP,
-        moved: Moved::In,
-    },
-];
 
 pub(crate) fn cases() -> Vec<Case> {
     let case = |transfer: Transfer| {
@@ -161,7 +61,9 @@ pub(crate) fn cases() -> Vec<Case> {
 
 impl Transfer {
     fn run(&self, world: &World) -> Result<String> {
-        let container = world.container("transfer", self.command)?;
+        let through_shell = self.script.map(|script| ["sh", "-c", script]);
+        let command = through_shell.as_ref().map_or(self.command, |command| command.as_slice());
+        let container = world.container("transfer", command)?;
         let ended = container.run()?;
         ensure!(ended.status.success(), "the tool itself ended with {}: {}", ended.status, ended.output);
         self.ensure_moved(world, &container)?;
@@ -185,27 +87,32 @@ impl Transfer {
 
     /// The tool did its work: without that, its alert would prove little.
     fn ensure_moved(&self, world: &World, container: &Container<'_>) -> Result<()> {
-        let bytes = match self.moved {
-            Moved::In => container.read(FETCHED)?,
-            Moved::Out(name) => world.servers.uploaded(name)?.context("nothing was uploaded")?,
+        let (bytes, whole) = match self.moved {
+            Moved::In => (container.read(FETCHED)?, true),
+            Moved::Out(name) => (uploaded(world, name)?, true),
+            Moved::Wrapped(name) => {
+                let bytes = uploaded(world, name)?;
+                let payload = bytes.windows(world.payload.len()).find(|part| *part == world.payload);
+                (payload.context("the payload is not in what was uploaded")?.to_vec(), true)
+            }
+            Moved::Datagram => (uploaded(world, KEPT_DATAGRAM)?, false),
         };
-        ensure!(bytes == world.payload, "{} bytes arrived, and not those that were sent", bytes.len());
+        let right = if whole { bytes == world.payload } else { world.payload.starts_with(&bytes) };
+        ensure!(right && !bytes.is_empty(), "{} bytes arrived, and not those that were sent", bytes.len());
         Ok(())
     }
 
     fn ensure_facts(&self, alert: &Line, container: &Container<'_>) -> Result<()> {
-        let is = |field: &str, expected: Value| -> Result<()> {
-            let found = alert.field(field);
-            ensure!(found == Some(&expected), "{field} is {found:?}, not {expected}");
-            Ok(())
-        };
-        is("container.id", container.id.as_str().into())?;
-        is("container.name", container.name.as_str().into())?;
+        ensure_container(alert, container)?;
+        let is = |field: &str, expected: Value| alert.ensure_field(field, &expected);
         is(EXECUTABLE, self.executable.into())?;
         is("process.args", self.command.into())?;
         is("process.command_line", self.command.join(" ").into())?;
-        is("destination.ip", network::ADDRESS.to_string().into())?;
-        is("destination.port", self.port.into())?;
+        is("destination.ip", self.to.ip().to_string().into())?;
+        is("destination.port", self.to.port().into())?;
+        is("network.type", if self.to.is_ipv4() { "ipv4" } else { "ipv6" }.into())?;
+        let datagram = matches!(self.moved, Moved::Datagram);
+        is("network.transport", if datagram { "udp" } else { "tcp" }.into())?;
         if let Moved::In = self.moved {
             is("file.path", FETCHED.into())?;
         }
@@ -217,6 +124,25 @@ impl Transfer {
     }
 }
 
+fn uploaded(world: &World, name: &str) -> Result<Vec<u8>> {
+    wait::until(ALERT_MAX, "the upload", || world.servers.uploaded(name))
+}
+
+/// The alert names this container in full, with nothing left to be learned later.
+pub(crate) fn ensure_container(alert: &Line, container: &Container<'_>) -> Result<()> {
+    for (field, expected) in [
+        ("container.id", container.id.as_str()),
+        ("container.name", &container.name),
+        ("container.image.name", IMAGE),
+        ("container.runtime", "docker"),
+    ] {
+        alert.ensure_field(field, &expected.into())?;
+    }
+    let pending = alert.field("tidewaiter.pending");
+    ensure!(pending.is_none(), "it awaits {pending:?}");
+    Ok(())
+}
+
 /// The same alert came through syslog and was understood there. Returns its delay.
 pub(crate) fn ensure_at_rsyslogd(world: &World, alert: &Line) -> Result<Duration> {
     let id = alert.text("event.id");
@@ -225,19 +151,71 @@ pub(crate) fn ensure_at_rsyslogd(world: &World, alert: &Line) -> Result<Duration
         .rsyslog
         .await_message(ALERT_MAX, &format!("{id} at rsyslogd"), |message| message.event_id() == id)?;
     let waited = Duration::try_from(Timestamp::now().duration_since(alert.arrival))?;
-    ensure!(message.text("app-name") == "tidewaiter", "its app-name is {:?}", message.text("app-name"));
-    ensure!(message.text("protocol-version") == "1", "it is not RFC 5424: {}", message.properties);
+    ensure_rfc5424(&message, alert)
+        .map_err(|error| anyhow!("{error}; rsyslogd's reading: {}", message.properties))?;
     Ok(began + waited)
 }
 
-/// Does something that must alert, and waits for that: all that happened before has been judged by then.
+/// What a collector files and filters by says the same as the alert.
+pub(crate) fn ensure_rfc5424(message: &Received, alert: &Line) -> Result<()> {
+    ensure!(message.text("protocol-version") == "1", "it is not RFC 5424");
+    ensure!(message.text("msgid") == "alert", "its msgid is {:?}", message.text("msgid"));
+    ensure_filed(message, alert)?;
+    let parameters = message.parameters().context("its structured data is not the agent's")?;
+    for (parameter, field) in [
+        ("id", "event.id"),
+        ("level", "rule.level"),
+        ("rule", "rule.id"),
+        ("detection", "tidewaiter.detection"),
+        ("container", "container.id"),
+        ("container_name", "container.name"),
+    ] {
+        let (found, expected) = (parameters.get(parameter).map(String::as_str), alert.text(field));
+        ensure!(found.unwrap_or_default() == expected, "{parameter} is {found:?}, {field} {expected:?}");
+        ensure!(found.is_none() == alert.field(field).is_none(), "{parameter} is empty, not absent");
+    }
+    Ok(())
+}
+
+/// The same, for what every form of syslog has: who, how severe, and the whole document.
+pub(crate) fn ensure_filed(message: &Received, alert: &Line) -> Result<()> {
+    // The numbers of RFC 5424 section 6.2.1, under the names that rsyslog gives the numbers.
+    let severity = match alert.text("rule.level") {
+        "critical" => "crit",
+        "high" => "err",
+        "medium" => "warning",
+        "low" => "notice",
+        "informational" => "info",
+        other => bail!("{other:?} is no level"),
+    };
+    for (property, expected) in
+        [("app-name", "tidewaiter"), ("syslogfacility-text", "authpriv"), ("syslogseverity-text", severity)]
+    {
+        let found = message.text(property);
+        ensure!(found == expected, "its {property} is {found:?}, not {expected:?}");
+    }
+    let document = message.document().context("its message is not JSON")?;
+    // A frame has less room than a line, and says when that made it give something up.
+    let cut = document.pointer("/tidewaiter/truncated") == Some(&true.into());
+    ensure!(cut || document == alert.document, "its document differs from the alert");
+    for part in ["event", "rule", "container", "destination", "file"] {
+        let (found, expected) = (document.get(part), alert.document.get(part));
+        ensure!(found == expected, "its {part} is {found:?}, the alert's {expected:?}");
+    }
+    Ok(())
+}
+
+/// Does something that must alert, on the host, and waits for that: all that happened before has been
+/// judged by then.
 pub(crate) fn mark(world: &World) -> Result<Line> {
-    let marker = world.container(
-        "marker",
-        &["curl", "-sS", "-o", "/tmp/marker", "http://10.201.0.1/download/payload.bin"],
-    )?;
-    let ended = marker.run()?;
-    ensure!(ended.status.success(), "the marker itself ended with {}: {}", ended.status, ended.output);
-    let what = format!("the marker's alert, about {}", marker.id);
-    world.agent().await_line(ALERT_MAX, &what, |line| line.is_alert_of(&marker.id))
+    mark_for(world, &mut world.agent())
+}
+
+/// The same for another agent.
+pub(crate) fn mark_for(world: &World, agent: &mut Agent) -> Result<Line> {
+    let file = world.directory().join("marker").display().to_string();
+    let marker =
+        world.run_on_host("curl", &["-sS", "-o", &file, "http://10.201.0.1/download/payload.bin"])?;
+    let what = format!("the marker's alert, about process {marker}");
+    agent.await_line(ALERT_MAX, &what, |line| line.is_alert_of_process(marker))
 }

@@ -54,6 +54,16 @@ impl Line {
         self.field(name).and_then(Value::as_str).unwrap_or_default()
     }
 
+    /// Fails unless the value at a dotted name is `expected`.
+    ///
+    /// # Errors
+    /// It is another, or absent.
+    pub fn ensure_field(&self, name: &str, expected: &Value) -> Result<()> {
+        let found = self.field(name);
+        ensure!(found == Some(expected), "{name} is {found:?}, not {expected}");
+        Ok(())
+    }
+
     /// Whether it is of this `kind` (`alert`, `coverage`, ...).
     #[must_use]
     pub fn is(&self, kind: &str) -> bool {
@@ -64,6 +74,12 @@ impl Line {
     #[must_use]
     pub fn is_alert_of(&self, container: &str) -> bool {
         self.is("alert") && self.text("container.id") == container
+    }
+
+    /// Whether it is an alert about the process with this id.
+    #[must_use]
+    pub fn is_alert_of_process(&self, id: u32) -> bool {
+        self.is("alert") && self.field("process.pid") == Some(&id.into())
     }
 
     /// From its `@timestamp`, the first thing it tells of, until the tests had it.
@@ -157,10 +173,18 @@ impl Agent {
     /// # Errors
     /// It wrote something that is not JSON.
     pub fn alerts_of(&mut self, container: &str) -> Result<Vec<Line>> {
+        self.lines_so_far(|line| line.is_alert_of(container))
+    }
+
+    /// Every line that has come so far for which `wanted` holds.
+    ///
+    /// # Errors
+    /// It wrote something that is not JSON.
+    pub fn lines_so_far(&mut self, wanted: impl Fn(&Line) -> bool) -> Result<Vec<Line>> {
         for line in self.lines.try_iter() {
             self.seen.push(line?);
         }
-        Ok(self.seen.iter().filter(|line| line.is_alert_of(container)).cloned().collect())
+        Ok(self.seen.iter().filter(|line| wanted(line)).cloned().collect())
     }
 
     /// What it has written to stderr so far.
@@ -192,6 +216,17 @@ impl Agent {
         let inner = &mut self.inner;
         let status = wait::until(END_MAX, "the agent's end after SIGTERM", || Ok(inner.try_wait()?))?;
         Ok((status, asked.elapsed()))
+    }
+
+    /// Kills it, as the kernel does when memory runs out: no handler of its own runs.
+    ///
+    /// # Errors
+    /// It had ended already.
+    pub fn kill(&mut self) -> Result<()> {
+        ensure!(self.inner.try_wait()?.is_none(), "the agent had ended already; its log:\n{}", self.log()?);
+        self.inner.kill()?;
+        self.inner.wait()?;
+        Ok(())
     }
 
     /// Process id.

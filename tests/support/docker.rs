@@ -9,15 +9,19 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use jiff::Timestamp;
 
 use crate::child::{Child, find, run};
-use crate::network::{BRIDGE, Network};
+use crate::network::{BRIDGE, Network, PREFIX_V6};
 
 /// dockerd with its containerd is up within a second or two; a loaded machine takes longer.
 const READY_MAX: Duration = Duration::from_secs(60);
 
 /// The daemon's data root below its directory.
 const DATA: &str = "data";
+
+/// Name of the one image.
+pub const IMAGE: &str = "lab.invalid/tools:live";
 
 const REMEDY: &str = "install docker.io";
 
@@ -74,6 +78,7 @@ impl Docker {
             .arg("--pidfile")
             .arg(directory.join("pid"))
             .args(["--host", &socket, "--bridge", BRIDGE, "--log-level", "warn"])
+            .args(["--ipv6", "--fixed-cidr-v6", PREFIX_V6, "--ip6tables=false"])
             .args(["--iptables=false", "--ip-forward=false", "--ip-masq=false", "--userland-proxy=false"]);
         let daemon = Child::start("dockerd", command, directory.join("log"))?;
         let mut docker = Self { client, socket, directory, daemon };
@@ -91,28 +96,21 @@ impl Docker {
         self.directory.join(DATA)
     }
 
-    /// Makes an image of a root file system; returns its id.
+    /// Makes an image of a root file system, called [`IMAGE`].
     ///
     /// # Errors
     /// What `docker import` says.
-    pub fn import_image(&self, tar: &Path) -> Result<String> {
-        let output = run(self.client().arg("import").arg(tar))?;
-        Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+    pub fn import_image(&self, tar: &Path) -> Result<()> {
+        run(self.client().arg("import").arg(tar).arg(IMAGE)).map(drop)
     }
 
-    /// Makes a container and does not start it. `options` are those of `docker create`.
+    /// Makes a container of [`IMAGE`] and does not start it. `options` are those of `docker create`.
     ///
     /// # Errors
     /// What `docker create` says.
-    pub fn create(
-        &self,
-        name: &str,
-        options: &[&str],
-        image: &str,
-        command: &[&str],
-    ) -> Result<Container<'_>> {
+    pub fn create(&self, name: &str, options: &[&str], command: &[&str]) -> Result<Container<'_>> {
         let output =
-            run(self.client().args(["create", "--name", name]).args(options).arg(image).args(command))?;
+            run(self.client().args(["create", "--name", name]).args(options).arg(IMAGE).args(command))?;
         let id = String::from_utf8(output.stdout)?.trim().to_owned();
         ensure!(id.len() == 64, "`docker create` gave the id {id:?}");
         Ok(Container { docker: self, id, name: name.to_owned() })
@@ -131,9 +129,29 @@ impl Container<'_> {
     /// # Errors
     /// The client cannot be started; a command that fails is no error.
     pub fn run(&self) -> Result<Ended> {
-        let output = self.docker.client().args(["start", "--attach", &self.id]).output()?;
-        let said = [output.stdout, output.stderr].concat();
-        Ok(Ended { status: output.status, output: String::from_utf8_lossy(&said).into_owned() })
+        ended(self.docker.client().args(["start", "--attach", &self.id]))
+    }
+
+    /// Runs another command in it, while it runs, to the end.
+    ///
+    /// # Errors
+    /// The client cannot be started; a command that fails is no error.
+    pub fn exec(&self, command: &[&str]) -> Result<Ended> {
+        ended(self.docker.client().args(["exec", &self.id]).args(command))
+    }
+
+    /// How long its command ran, by the daemon's clock; zero when it ended before its start was noted.
+    ///
+    /// # Errors
+    /// Its end is not noted yet, or what `docker inspect` says.
+    pub fn life(&self) -> Result<Duration> {
+        let format = "{{.State.Status}} {{.State.StartedAt}} {{.State.FinishedAt}}";
+        let output = run(self.docker.client().args(["inspect", "--format", format, &self.id]))?;
+        let text = String::from_utf8(output.stdout)?;
+        let times = text.trim().strip_prefix("exited ").context("its end is not noted yet")?;
+        let (started, finished) = times.split_once(' ').context("docker inspect gave no two times")?;
+        let life = finished.parse::<Timestamp>()?.duration_since(started.parse()?);
+        Ok(Duration::try_from(life).unwrap_or_default())
     }
 
     /// Starts its command and leaves it running.
@@ -155,6 +173,12 @@ impl Container<'_> {
         fs::remove_file(&copy)?;
         Ok(bytes)
     }
+}
+
+fn ended(command: &mut Command) -> Result<Ended> {
+    let output = command.output()?;
+    let said = [output.stdout, output.stderr].concat();
+    Ok(Ended { status: output.status, output: String::from_utf8_lossy(&said).into_owned() })
 }
 
 impl Drop for Container<'_> {

@@ -8,6 +8,7 @@ pub mod wait;
 pub mod child;
 pub mod network;
 pub mod docker;
+pub mod bare;
 pub mod server;
 pub mod rsyslog;
 pub mod agent;

@@ -5,7 +5,7 @@
 //! end, in whichever way, the pipe closes, the process ends and the kernel takes all of it down.
 
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -19,6 +19,12 @@ use crate::wait;
 
 /// Address of the servers on the bridge: RFC 1918, seen by nobody outside the namespace.
 pub const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 201, 0, 1);
+
+/// The same over IPv6: RFC 4193.
+pub const ADDRESS_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x201, 0, 0, 0, 0, 0, 1);
+
+/// Where containers get theirs from.
+pub const PREFIX_V6: &str = "fd00:201::/64";
 
 /// The bridge's name inside the namespace.
 pub const BRIDGE: &str = "tw0";
@@ -52,11 +58,13 @@ impl Network {
         wait::until(READY_MAX, "a network namespace", || {
             Ok(fs::read_link(network.path()).ok().filter(|theirs| *theirs != ours))
         })?;
-        let address = format!("{ADDRESS}/24");
+        let (address, address_v6) = (format!("{ADDRESS}/24"), format!("{ADDRESS_V6}/64"));
         for arguments in [
             ["link", "set", "lo", "up"].as_slice(),
             &["link", "add", BRIDGE, "type", "bridge"],
             &["address", "add", &address, "dev", BRIDGE],
+            // Nobody else is there to have the same address, and a bridge without ports never finds out.
+            &["address", "add", &address_v6, "dev", BRIDGE, "nodad"],
             &["link", "set", BRIDGE, "up"],
         ] {
             run(network.inside("ip").args(arguments))?;
@@ -77,15 +85,23 @@ impl Network {
     /// # Errors
     /// The namespace cannot be entered.
     pub fn accepts(&self, port: u16) -> Result<bool> {
-        let namespace = File::open(self.path())?;
         let address = SocketAddr::from((ADDRESS, port));
+        self.within(|| Ok(TcpStream::connect_timeout(&address, CONNECT_MAX).is_ok()))
+    }
+
+    /// Does `work` in the namespace: a socket made there stays there.
+    ///
+    /// # Errors
+    /// The namespace cannot be entered, or `work` fails.
+    pub fn within<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+        let namespace = File::open(self.path())?;
         // A thread of its own: entering a namespace is for good.
         std::thread::scope(|scope| {
-            let connecting = scope.spawn(|| -> Result<bool> {
+            let working = scope.spawn(|| -> Result<T> {
                 move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?;
-                Ok(TcpStream::connect_timeout(&address, CONNECT_MAX).is_ok())
+                work()
             });
-            connecting.join().map_err(|_| anyhow!("the connecting thread panicked"))?
+            working.join().map_err(|_| anyhow!("the thread in the namespace panicked"))?
         })
     }
 

@@ -1,8 +1,10 @@
-//! The real rsyslogd, reading RFC 5424 from UDP and TCP on loopback and writing what it understood.
+//! The real rsyslogd, reading from UDP and TCP on loopback and from a local socket, and writing what it
+//! understood.
 //!
 //! Each message becomes one line of JSON made of rsyslog's own parsed properties, so a test sees what
 //! a site's collector would see, not what the agent meant to send.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -24,6 +26,8 @@ const READY_MAX: Duration = Duration::from_secs(10);
 pub struct Rsyslog {
     /// UDP and TCP (octet counting) alike.
     pub address: SocketAddr,
+    /// Its local socket, in the place of /dev/log.
+    pub socket: PathBuf,
     messages: PathBuf,
     _daemon: Child,
 }
@@ -55,6 +59,41 @@ impl Received {
             self.document().and_then(|document| Some(document.get("event")?.get("id")?.as_str()?.to_owned()));
         id.unwrap_or_default()
     }
+
+    /// The parameters of its one element of structured data, unescaped (RFC 5424 section 6.3), when that
+    /// is the agent's. rsyslog hands the element on as it came, so whatever an attacker could break out
+    /// of it shows here.
+    #[must_use]
+    pub fn parameters(&self) -> Option<BTreeMap<String, String>> {
+        let mut rest = self.text("structured-data").strip_prefix(ELEMENT)?;
+        let mut parameters = BTreeMap::new();
+        while let Some(parameter) = rest.strip_prefix(' ') {
+            let (name, quoted) = parameter.split_once("=\"")?;
+            let (value, after) = unquote(quoted)?;
+            parameters.insert(name.to_owned(), value);
+            rest = after;
+        }
+        (rest == "]").then_some(parameters)
+    }
+}
+
+/// The start of the agent's element of structured data.
+const ELEMENT: &str = "[tidewaiter@32473";
+
+/// A value up to its closing quote, and what comes after that.
+fn unquote(text: &str) -> Option<(String, &str)> {
+    let mut value = String::new();
+    let mut characters = text.char_indices();
+    while let Some((at, character)) = characters.next() {
+        match character {
+            '"' => return Some((value, text.get(at + 1..)?)),
+            // Unescaped it would have to end the element.
+            ']' => return None,
+            '\\' => value.push(characters.next()?.1),
+            other => value.push(other),
+        }
+    }
+    None
 }
 
 /// Below the range from which the kernel takes ports for clients (from 32768 on): nobody gets one of
@@ -82,16 +121,15 @@ impl Rsyslog {
         let messages = directory.join("messages");
         File::create(&messages)?;
         let settings = directory.join("rsyslog.conf");
-        fs::write(&settings, configuration(directory, &messages, address))?;
+        let socket = directory.join("log.sock");
+        fs::write(&settings, configuration(directory, &messages, address, &socket))?;
         let mut command = bound(program);
         command.arg("-n").arg("-f").arg(&settings).arg("-i").arg(directory.join("pid"));
         let mut daemon = Child::start("rsyslogd", command, directory.join("log"))?;
-        daemon.await_ready(
-            READY_MAX,
-            "an accepted connection",
-            || Ok(TcpStream::connect(address).is_ok()),
-        )?;
-        Ok(Self { address, messages, _daemon: daemon })
+        daemon.await_ready(READY_MAX, "an accepted connection and a local socket", || {
+            Ok(TcpStream::connect(address).is_ok() && socket.exists())
+        })?;
+        Ok(Self { address, socket, messages, _daemon: daemon })
     }
 
     /// Everything received so far, in order.
@@ -139,9 +177,10 @@ impl Rsyslog {
 }
 
 /// `jsonf` quotes and escapes, so that nothing in a message can look like another line.
-fn configuration(directory: &Path, messages: &Path, address: SocketAddr) -> String {
+fn configuration(directory: &Path, messages: &Path, address: SocketAddr, socket: &Path) -> String {
     let property = |name: &str| format!("property(outname=\"{name}\" name=\"{name}\" format=\"jsonf\")");
     let properties = [
+        "inputname",
         "hostname",
         "app-name",
         "procid",
@@ -159,8 +198,10 @@ fn configuration(directory: &Path, messages: &Path, address: SocketAddr) -> Stri
         r#"global(workDirectory="{directory}")
 module(load="imudp")
 module(load="imtcp")
+module(load="imuxsock" SysSock.Use="off")
 input(type="imudp" address="{ip}" port="{port}")
 input(type="imtcp" address="{ip}" port="{port}")
+input(type="imuxsock" Socket="{socket}")
 template(name="parsed" type="list" option.jsonf="on") {{
   property(outname="timereported" name="timereported" dateFormat="rfc3339" format="jsonf")
   {properties}
@@ -169,5 +210,6 @@ action(type="omfile" file="{messages}" template="parsed")
 "#,
         directory = directory.display(),
         messages = messages.display(),
+        socket = socket.display(),
     )
 }

@@ -1,7 +1,7 @@
-//! The other side of every transfer: nginx with PUT, an rsync daemon and sshd.
+//! The other side of every transfer: nginx with PUT, an rsync daemon, sshd, and bare sockets.
 //!
 //! They run from the lab's own root file system but not in a container, so that what they do is never
-//! mistaken for what a container does. All three hand out and take in the same two folders.
+//! mistaken for what a container does. All hand out and take in the same two folders.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use crate::bare::Bare;
 use crate::child::{Child, run};
 use crate::network::Network;
 
@@ -37,6 +38,7 @@ http {
   access_log off;
   server {
     listen 80;
+    listen [::]:80;
     root /srv/lab;
     client_max_body_size 16m;
     location /upload/ { dav_methods PUT; }
@@ -72,17 +74,18 @@ Subsystem sftp /usr/lib/openssh/sftp-server
 /// and a directory for temporary files may refuse them. The mount is seen by this process only.
 const IN_ROOT: &str = r#"mount --rbind /dev "$0/dev" && exec chroot "$0" "$@""#;
 
-/// The three servers, up.
+/// All of them, up.
 #[derive(Debug)]
 pub struct Servers {
     root: PathBuf,
     /// The private half of the key that sshd lets in.
     pub client_key: PathBuf,
     _running: Vec<Child>,
+    _bare: Bare,
 }
 
 impl Servers {
-    /// Unpacks the lab's image under `directory` and starts all three in `network`.
+    /// Unpacks the lab's image under `directory` and starts all of them in `network`.
     ///
     /// # Errors
     /// The image lacks a server, or one does not come up.
@@ -97,6 +100,8 @@ impl Servers {
         fs::write(root.join("srv/lab/download/payload.bin"), payload)?;
         fs::write(root.join("etc/lab/nginx.conf"), NGINX)?;
         fs::write(root.join("etc/lab/rsyncd.conf"), RSYNCD)?;
+        // The same module for `host::module` through a remote shell, where root's daemon looks by itself.
+        fs::write(root.join("etc/rsyncd.conf"), RSYNCD)?;
         fs::write(root.join("etc/lab/sshd_config"), SSHD)?;
         for key in ["host_key", "client_key"] {
             let arguments = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f"];
@@ -119,7 +124,8 @@ impl Servers {
             )?,
             start("sshd", SSH, &["/usr/sbin/sshd", "-D", "-e", "-f", "/etc/lab/sshd_config"])?,
         ];
-        Ok(Self { client_key: root.join("etc/lab/client_key"), root, _running: running })
+        let bare = Bare::start(network, payload, &root.join("srv/lab/upload"))?;
+        Ok(Self { client_key: root.join("etc/lab/client_key"), root, _running: running, _bare: bare })
     }
 
     /// What a client put at `upload/<name>`, if it did.

@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell, RefMut};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::geteuid;
@@ -19,7 +19,7 @@ use crate::rsyslog::{self, Rsyslog};
 use crate::server::Servers;
 
 /// Bytes that every transfer moves: more than one TCP window, little enough to be quick. They repeat
-/// after 255, so that no block equals its neighbour.
+/// after 252, so that no block equals its neighbour.
 const PAYLOAD_BYTES: usize = 256 * 1024;
 
 /// Where a container finds the client key, ssh's settings, the payload and an sftp batch.
@@ -33,6 +33,9 @@ UserKnownHostsFile /dev/null
 LogLevel ERROR
 ";
 
+/// Every agent's configuration, below the tests' directory.
+const CONFIGURATION: &str = "tidewaiter.yaml";
+
 /// All parts. Fields fall in the order in which they are written.
 #[derive(Debug)]
 pub struct World {
@@ -40,8 +43,7 @@ pub struct World {
     pub rsyslog: Rsyslog,
     docker: Docker,
     pub servers: Servers,
-    _network: Network,
-    image: String,
+    network: Network,
     /// What every transfer moves.
     pub payload: Vec<u8>,
     binary: PathBuf,
@@ -71,19 +73,20 @@ impl World {
         let own_binary = directory.path().join("tidewaiter");
         fs::copy(&binary, &own_binary).with_context(|| format!("copying {}", binary.display()))?;
 
-        let payload = (0..=u8::MAX - 1).cycle().take(PAYLOAD_BYTES).collect::<Vec<_>>();
+        // Without what `curl -d` leaves out of a file.
+        let bytes = (0..u8::MAX).filter(|byte| !b"\0\n\r".contains(byte));
+        let payload = bytes.cycle().take(PAYLOAD_BYTES).collect::<Vec<_>>();
         let network = Network::start()?;
         let docker = Docker::start(directory.path(), &network)?;
-        let image = docker.import_image(&tar)?;
+        docker.import_image(&tar)?;
         let servers = Servers::start(directory.path(), &tar, &network, &payload)?;
         let rsyslog = Rsyslog::start(&directory.path().join("rsyslog"), rsyslog::free_address()?)?;
         let mount = share(directory.path(), &servers, &payload)?;
         // Names of containers stand in the data of the daemon that made them.
-        let configuration = directory.path().join("tidewaiter.yaml");
+        let configuration = directory.path().join(CONFIGURATION);
         fs::write(&configuration, format!("containers:\n  docker: [{}]\n", docker.data_root().display()))?;
         let receiver = format!("tcp://{}", rsyslog.address);
-        let arguments = ["--config", &configuration.display().to_string(), "--syslog", &receiver];
-        let mut agent = spawn(&own_binary, directory.path(), "shared", &arguments)?;
+        let mut agent = spawn(&own_binary, directory.path(), "shared", &["--syslog", &receiver])?;
         agent.await_ready()?;
         let agent = RefCell::new(agent);
         Ok(Self {
@@ -91,8 +94,7 @@ impl World {
             rsyslog,
             docker,
             servers,
-            _network: network,
-            image,
+            network,
             payload,
             binary: own_binary,
             mount,
@@ -119,9 +121,32 @@ impl World {
     /// # Errors
     /// What `docker create` says.
     pub fn container(&self, name: &str, command: &[&str]) -> Result<Container<'_>> {
+        self.container_with(name, &[], command)
+    }
+
+    /// The same with further options of `docker create`.
+    ///
+    /// # Errors
+    /// What `docker create` says.
+    pub fn container_with(&self, name: &str, options: &[&str], command: &[&str]) -> Result<Container<'_>> {
         let number = self.count.get() + 1;
         self.count.set(number);
-        self.docker.create(&format!("{name}-{number}"), &["--volume", &self.mount], &self.image, command)
+        let options = [&["--volume", &self.mount], options].concat();
+        self.docker.create(&format!("{name}-{number}"), &options, command)
+    }
+
+    /// Runs `program` on the host, outside of any container but in the tests' network, to its end; returns
+    /// the process id it had.
+    ///
+    /// # Errors
+    /// It cannot be started, or fails.
+    pub fn run_on_host(&self, program: &str, arguments: &[&str]) -> Result<u32> {
+        // `inside` executes its way from program to program: the id stays.
+        let mut child = self.network.inside(program).args(arguments).stdin(Stdio::null()).spawn()?;
+        let id = child.id();
+        let status = child.wait()?;
+        ensure!(status.success(), "{program} on the host ended with {status}");
+        Ok(id)
     }
 
     /// The agent's binary, where everybody may run it.
@@ -139,7 +164,7 @@ impl World {
 
 fn spawn(binary: &Path, directory: &Path, name: &str, arguments: &[&str]) -> Result<Agent> {
     let mut command = bound(binary);
-    command.args(["run", "--format", "json"]).args(arguments);
+    command.args(["run", "--format", "json", "--config"]).arg(directory.join(CONFIGURATION)).args(arguments);
     Agent::start(command, directory.join(format!("agent-{name}.log")))
 }
 
