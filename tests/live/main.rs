@@ -6,6 +6,7 @@
 
 mod refusal;
 mod transfer;
+mod story;
 mod silence;
 mod identity;
 mod output;
@@ -37,6 +38,7 @@ fn cases() -> Vec<Case> {
     let groups = [
         refusal::cases(),
         transfer::cases(),
+        story::cases(),
         silence::cases(),
         identity::cases(),
         output::cases(),

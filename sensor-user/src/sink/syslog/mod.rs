@@ -34,7 +34,7 @@ use super::{Inbox, LossReason, Origin, QUEUE_MAX};
 const BACKOFF_MIN: Duration = Duration::from_millis(250);
 
 /// Longest pause: what an operator who has just repaired a receiver is willing to wait.
-const BACKOFF_MAX: Duration = Duration::from_secs(30);
+const BACKOFF_MAX: Duration = Duration::from_secs(5);
 
 /// A link that stood this long was a good one: the next failure starts with the first pause again.
 const STABLE: Duration = Duration::from_secs(5);
