@@ -36,6 +36,10 @@ pub(crate) const DOCKER: HostTool = HostTool {
 pub(crate) const IP: HostTool =
     HostTool { name: "ip", package: "iproute2", purpose: "live tests lay their own networks", file: "ip" };
 
+/// The tool of the cases that happen on the host itself, outside of containers.
+pub(crate) const CURL: HostTool =
+    HostTool { name: "curl", package: "curl", purpose: "live tests download on the host too", file: "curl" };
+
 /// Makes the roots of the lab.
 pub(crate) const DEBOOTSTRAP: HostTool =
     HostTool { name: "debootstrap", package: "debootstrap", purpose: "makes the lab", file: "debootstrap" };

@@ -34,6 +34,7 @@ pub(crate) const BUILD: &[Part] = &[Part::Core, Part::Linker];
 pub(crate) const LIVE: &[Part] = &[
     Part::Host(&package::DOCKER),
     Part::Host(&package::IP),
+    Part::Host(&package::CURL),
     Part::Host(&package::DEBOOTSTRAP),
     Part::Host(&package::KEYRING),
     Part::Lab(LabPart::Image),
