@@ -9,7 +9,7 @@
 use std::fs::{DirBuilder, File, FileTimes};
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
@@ -35,6 +35,11 @@ const CHILD_MAX: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
 /// A name for a file, twice: what is renamed moves between them.
 const NAMES: [&str; 2] = ["written", "renamed"];
 
+/// Inode number of the initial pid namespace (`PROC_PID_INIT_INO`, include/linux/proc_ns.h).
+const HOST_PIDS: u64 = 0xEFFF_FFFC;
+/// Why the kernel half cannot tell the agent from others: it goes by the pid the kernel itself uses.
+const ELSEWHERE: &str = "the agent is not in the host's pid namespace (in a pod: hostPID: true)";
+
 /// What became of an attached hook's trial.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Proof {
@@ -54,6 +59,7 @@ pub struct Prover<'a> {
     directories: Vec<Private>,
     /// Why there is no directory.
     no_directory: String,
+    in_host_pids: bool,
 }
 
 impl<'a> Prover<'a> {
@@ -68,13 +74,18 @@ impl<'a> Prover<'a> {
                 Err(error) => no_directory = format!("no directory can be made in {place}: {error}"),
             }
         }
-        Self { ledger, trials, cgroups: cgroups.to_owned(), directories, no_directory }
+        let in_host_pids =
+            std::fs::metadata("/proc/self/ns/pid").is_ok_and(|namespace| namespace.ino() == HOST_PIDS);
+        Self { ledger, trials, cgroups: cgroups.to_owned(), directories, no_directory, in_host_pids }
     }
 
     /// Does what a hook watches for, and says whether it fired.
     pub fn prove(&mut self, trial: Trial) -> Proof {
         const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
         const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
+        if !self.in_host_pids {
+            return Proof::Unprovable(ELSEWHERE.to_owned());
+        }
         let connect = |address| move || connection(address).map(drop);
         match trial {
             Trial::Exec => self.child(Kind::ProcessExec),
