@@ -41,6 +41,13 @@ pub fn filtered(kind: Kind) {
     count(kind, Column::Filtered);
 }
 
+/// Counts a doing of the agent's own: left out, and the proof that the hook fires.
+#[inline(always)]
+pub fn own(kind: Kind) {
+    filtered(kind);
+    count(kind, Column::Own);
+}
+
 #[inline(always)]
 fn lost(kind: Kind) {
     count(kind, Column::Generated);
@@ -75,6 +82,7 @@ enum Column {
     Delivered,
     Filtered,
     Lost,
+    Own,
 }
 
 /// Adds one to a column of this CPU's row. Atomic, because a program may be preempted here by
@@ -87,7 +95,10 @@ fn count(kind: Kind, column: Column) {
         Column::Delivered => core::mem::offset_of!(Counter, delivered),
         Column::Filtered => core::mem::offset_of!(Counter, filtered),
         Column::Lost => core::mem::offset_of!(Counter, lost),
+        Column::Own => core::mem::offset_of!(Counter, own),
     };
-    // SAFETY: the column lies within the row, which lives as long as the program and is aligned to 8.
-    unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::Relaxed }>(row.byte_add(cell).cast(), 1) };
+    // SAFETY: the column lies within the row.
+    let cell = unsafe { row.byte_add(cell) };
+    // SAFETY: the row lives as long as the program and is aligned to 8.
+    unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::Relaxed }>(cell.cast(), 1) };
 }

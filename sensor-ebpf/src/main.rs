@@ -4,14 +4,24 @@
 //! On the host this is an empty program, so that the workspace builds without the eBPF tool chain.
 #![cfg_attr(target_arch = "bpf", no_std, no_main)]
 // `AtomicU64::fetch_add` is missing on this target although BPF has the instruction.
-#![cfg_attr(target_arch = "bpf", feature(core_intrinsics), expect(internal_features))]
+#![cfg_attr(
+    target_arch = "bpf",
+    feature(core_intrinsics),
+    expect(internal_features, reason = "the only way to the atomic add")
+)]
 #![cfg_attr(
     target_arch = "bpf",
     expect(unsafe_code, reason = "kernel memory and BPF helpers have no safe form"),
     expect(
         unreachable_pub,
         reason = "in a binary nothing is reachable from outside; pub means: from other modules"
-    )
+    ),
+    expect(
+        clippy::cast_possible_truncation,
+        reason = "sizes are constants or masked below 64 KiB, other numbers have the kernel's own width; a checked \
+                  conversion is a branch that the verifier walks twice"
+    ),
+    expect(clippy::needless_pass_by_value, reason = "the program macros hand the context over by value")
 )]
 
 #[cfg(target_arch = "bpf")]

@@ -2,9 +2,9 @@
 
 use aya_ebpf::Global;
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{LruHashMap, PerCpuArray, RingBuf};
+use aya_ebpf::maps::{Array, LruHashMap, PerCpuArray, RingBuf};
 use sensor_ebpf::wire::counter::Counter;
-use sensor_ebpf::wire::setting::{Facts, Offsets, RING_SIZE};
+use sensor_ebpf::wire::setting::{Facts, Offsets, RING_SIZE, trial};
 use sensor_ebpf::wire::{FileId, Kind};
 
 /// Records on their way to the agent, in the order in which they were made.
@@ -14,6 +14,10 @@ pub static RECORDS: RingBuf = RingBuf::with_byte_size(RING_SIZE, 0);
 /// The loss ledger, one row per [`Kind::row`].
 #[map]
 pub static COUNTERS: PerCpuArray<Counter> = PerCpuArray::with_max_entries(Kind::ALL.len() as u32, 0);
+
+/// What the agent does to prove the hooks, see [`trial`].
+#[map]
+pub static TRIAL: Array<u64> = Array::with_max_entries(trial::CELLS, 0);
 
 /// Most recent (process, file) and (socket, destination) pairs that were told: enough for the files
 /// of several compilers at once; evicting one only makes a record appear twice.

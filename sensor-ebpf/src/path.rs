@@ -10,6 +10,20 @@ use sensor_ebpf::wire::text::{
 use crate::map::{Large, Scratch};
 use crate::read::{Address, offset};
 
+/// Puts a value into memory, past the compiler's registers: see [`Scratch::position`].
+#[inline(always)]
+fn keep<T: Copy>(place: &mut T, value: T) {
+    // SAFETY: a reference is valid and aligned.
+    unsafe { core::ptr::write_volatile(place, value) };
+}
+
+/// Takes a value out of memory, whatever the compiler knows of it.
+#[inline(always)]
+fn kept<T: Copy>(place: &T) -> T {
+    // SAFETY: a reference is valid and aligned.
+    unsafe { core::ptr::read_volatile(place) }
+}
+
 impl<const SIZE: usize> Scratch<SIZE> {
     /// Where the next text goes; `room` bytes are free behind it.
     #[inline(always)]
@@ -29,26 +43,19 @@ impl<const SIZE: usize> Scratch<SIZE> {
     /// Sets the flags of the text under construction.
     #[inline(always)]
     fn flag(&mut self, flags: u16) {
-        // SAFETY: a plain field; volatile so that the value passes through memory, see `Scratch`.
-        unsafe { core::ptr::write_volatile(&raw mut self.flags, flags as u32) };
+        keep(&mut self.flags, flags as u32);
     }
 
     /// The text from its beginning to the position.
     #[inline(always)]
     fn end(&self) -> Text {
-        // SAFETY: plain fields; volatile as in `flag`.
-        let (position, start, flags) = unsafe {
-            (
-                core::ptr::read_volatile(&raw const self.position),
-                core::ptr::read_volatile(&raw const self.start),
-                core::ptr::read_volatile(&raw const self.flags),
-            )
-        };
-        Text { size: (position - start) as u16, flags: flags as u16 }
+        let (position, start) = (kept(&self.position), kept(&self.start));
+        Text { size: (position - start) as u16, flags: kept(&self.flags) as u16 }
     }
 
     /// Appends a NUL-terminated string with its NUL, cut at `ROOM`.
     #[inline(always)]
+    #[expect(clippy::cast_sign_loss, reason = "the size is taken where it is known to be positive")]
     fn append<const ROOM: u32>(&mut self, mask: u32, string: Address) -> Option<u32> {
         let target = self.next(mask);
         // SAFETY: `ROOM` is at most the room that every area keeps behind its mask.
@@ -110,22 +117,13 @@ impl<const SIZE: usize> Scratch<SIZE> {
     /// Where a walk has come to: its mount and dentry. In memory, for the verifier's sake.
     #[inline(always)]
     fn stand(&mut self, mount: Address, dentry: Address) {
-        // SAFETY: plain fields; volatile as in `flag`.
-        unsafe {
-            core::ptr::write_volatile(&raw mut self.mount, mount.0);
-            core::ptr::write_volatile(&raw mut self.dentry, dentry.0);
-        }
+        keep(&mut self.mount, mount.0);
+        keep(&mut self.dentry, dentry.0);
     }
 
     #[inline(always)]
     fn standing(&self) -> (Address, Address) {
-        // SAFETY: plain fields; volatile as in `flag`.
-        unsafe {
-            (
-                Address(core::ptr::read_volatile(&raw const self.mount)),
-                Address(core::ptr::read_volatile(&raw const self.dentry)),
-            )
-        }
+        (Address(kept(&self.mount)), Address(kept(&self.dentry)))
     }
 
     /// Appends the names of a cgroup's directories, from `node` up to below the hierarchy's root.

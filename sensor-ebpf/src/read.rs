@@ -46,12 +46,13 @@ impl Address {
     #[inline(always)]
     pub fn read<T: FromZeros>(self) -> T {
         let mut value = MaybeUninit::<T>::uninit();
-        // SAFETY: the helper checks the source and fills all of the target, with zeroes if it must
-        // (bpf_probe_read_kernel_common, kernel/trace/bpf_trace.c).
+        // SAFETY: the helper checks the source and writes no more than the size it is told.
         unsafe {
-            bpf_probe_read_kernel(value.as_mut_ptr().cast(), size_of::<T>() as u32, self.0 as *const _);
-            value.assume_init()
-        }
+            bpf_probe_read_kernel(value.as_mut_ptr().cast(), size_of::<T>() as u32, self.0 as *const _)
+        };
+        // SAFETY: the helper has filled all of it, with zeroes where it must
+        // (bpf_probe_read_kernel_common, kernel/trace/bpf_trace.c), and `T` may be zero.
+        unsafe { value.assume_init() }
     }
 
     /// The value of the member at a biased offset; zero when there is none.

@@ -1,9 +1,10 @@
 //! Who: the identity of a task, from its own `task_struct`.
 
 use aya_ebpf::helpers::generated::{bpf_get_current_task, bpf_ktime_get_boot_ns};
+use sensor_ebpf::wire::setting::trial;
 use sensor_ebpf::wire::{Actor, COMM_SIZE, Header, Kind, VERSION};
 
-use crate::map::FACTS;
+use crate::map::{FACTS, TRIAL};
 use crate::read::{Address, offset};
 
 /// A kernel thread (`PF_KTHREAD`, include/linux/sched.h): it writes pages back for others.
@@ -40,6 +41,12 @@ impl Task {
     pub fn is_agent(self) -> bool {
         let agent = FACTS.load().agent_pid;
         agent != 0 && self.pid() == agent
+    }
+
+    /// A child that the agent started to prove its hooks.
+    #[inline(always)]
+    pub fn is_trial(self) -> bool {
+        under_trial(trial::CHILDREN) != 0 && self.parent().is_agent()
     }
 
     /// Start of the thread group leader, `CLOCK_BOOTTIME` nanoseconds.
@@ -113,6 +120,12 @@ impl Task {
     pub fn header(self, kind: Kind, size: usize) -> Header {
         Header { version: VERSION, kind: kind as u16, size: size as u32, time: now(), actor: self.actor() }
     }
+}
+
+/// A cell of the map `TRIAL`.
+#[inline(always)]
+pub fn under_trial(cell: u32) -> u64 {
+    TRIAL.get(cell).copied().unwrap_or(0)
 }
 
 /// `CLOCK_BOOTTIME`, nanoseconds: the clock of every time in every record.

@@ -122,7 +122,11 @@ fn is_regular(inode: Address) -> bool {
 #[inline(always)]
 fn change(kind: Kind, slot: Slot, inode: Address, mount: Address, dentry: Address, flags: u32) {
     let task = Task::current();
-    if task.is_kernel_thread() || task.is_agent() {
+    if task.is_kernel_thread() {
+        return;
+    }
+    if task.is_agent() {
+        emit::own(kind);
         return;
     }
     let file = file_id(inode);
@@ -154,7 +158,11 @@ pub fn file_rename(ctx: FEntryContext) -> i32 {
     let to = Address(ctx.arg(3));
     let inode = from.follow(offset!(dentry_inode));
     let task = Task::current();
-    if !is_regular(inode) || task.is_agent() {
+    if !is_regular(inode) {
+        return 0;
+    }
+    if task.is_agent() {
+        emit::own(Kind::FileRename);
         return 0;
     }
     let Some(scratch) = PATH_SCRATCH.get_ptr_mut(Slot::FileRename as u32) else { return 0 };

@@ -6,12 +6,13 @@ use aya_ebpf::helpers::generated::bpf_get_socket_cookie;
 use aya_ebpf::macros::{cgroup_sock_addr, raw_tracepoint};
 use aya_ebpf::programs::{RawTracePointContext, SockAddrContext};
 use sensor_ebpf::wire::network::{Close, Connect};
+use sensor_ebpf::wire::setting::trial;
 use sensor_ebpf::wire::{FileId, Kind};
 
 use crate::emit;
 use crate::map::{RECENT, Recent};
 use crate::read::{Address, offset};
-use crate::task::{Task, now};
+use crate::task::{Task, now, under_trial};
 
 /// The verdict of a cgroup program that lets the call through. This sensor never blocks.
 const ALLOW: i32 = 1;
@@ -61,26 +62,34 @@ fn ipv4(ctx: &SockAddrContext) -> [u32; 4] {
 
 #[inline(always)]
 fn ipv6(ctx: &SockAddrContext) -> [u32; 4] {
-    let words = ctx.sock_addr;
-    // SAFETY: as in `ipv4`; the verifier wants each word read by itself, at a constant offset.
-    unsafe {
-        [
-            core::ptr::read_volatile(&raw const (*words).user_ip6[0]),
-            core::ptr::read_volatile(&raw const (*words).user_ip6[1]),
-            core::ptr::read_volatile(&raw const (*words).user_ip6[2]),
-            core::ptr::read_volatile(&raw const (*words).user_ip6[3]),
-        ]
-    }
+    // SAFETY: as in `ipv4`.
+    let context = unsafe { &*ctx.sock_addr };
+    [
+        word(&context.user_ip6[0]),
+        word(&context.user_ip6[1]),
+        word(&context.user_ip6[2]),
+        word(&context.user_ip6[3]),
+    ]
+}
+
+/// The verifier wants each word of an address read by itself, at a constant offset.
+#[inline(always)]
+fn word(word: &u32) -> u32 {
+    // SAFETY: a reference is valid; volatile so that no two reads become one.
+    unsafe { core::ptr::read_volatile(word) }
 }
 
 #[inline(always)]
 fn connect(ctx: &SockAddrContext, address: [u32; 4], flags: u32) {
     let task = Task::current();
     if task.is_agent() {
+        emit::own(Kind::NetworkConnect);
         return;
     }
     // SAFETY: as in `ipv4`.
-    let (port, protocol) = unsafe { ((*ctx.sock_addr).user_port, (*ctx.sock_addr).protocol) };
+    let port = unsafe { (*ctx.sock_addr).user_port };
+    // SAFETY: as in `ipv4`.
+    let protocol = unsafe { (*ctx.sock_addr).protocol };
     let port = u16::from_be(port as u16);
     // SAFETY: the helper takes the context of this program type.
     let cookie = unsafe { bpf_get_socket_cookie(ctx.as_ptr()) };
@@ -152,6 +161,11 @@ pub fn tcp_close(ctx: RawTracePointContext) -> i32 {
     // Only connections seen at connect have a cookie that the agent knows.
     let cookie: u64 = sock.get(offset!(sock_cookie));
     if cookie == 0 {
+        return 0;
+    }
+    // Not by the current task, as elsewhere: whoever is interrupted by the last packet is that.
+    if cookie == under_trial(trial::SOCKET) {
+        emit::own(Kind::NetworkClose);
         return 0;
     }
     let sent: u64 = sock.get(offset!(tcp_bytes_sent));

@@ -23,10 +23,14 @@ pub const TMPFS_MAGIC: u64 = 0x0102_1994;
 /// <https://github.com/torvalds/linux/blob/v6.12/include/trace/events/sched.h#L419>
 #[raw_tracepoint(tracepoint = "sched_process_exec")]
 pub fn process_exec(ctx: RawTracePointContext) -> i32 {
+    let task = Task(Address(ctx.arg(0)));
+    if task.is_trial() {
+        emit::own(Kind::ProcessExec);
+        return 0;
+    }
     let Some(scratch) = EXEC_SCRATCH.get_ptr_mut(0) else { return 0 };
     // SAFETY: the slot belongs to this program alone, which the kernel does not enter twice on a CPU.
     let scratch = unsafe { &mut *scratch };
-    let task = Task(Address(ctx.arg(0)));
     let old_tid: u32 = ctx.arg(1);
     let bprm = Address(ctx.arg(2));
     exec(task, old_tid, bprm, scratch);
@@ -143,6 +147,10 @@ pub fn process_fork(ctx: RawTracePointContext) -> i32 {
     if child.pid() != child.tid() {
         return 0;
     }
+    if child.is_trial() {
+        emit::own(Kind::ProcessFork);
+        return 0;
+    }
     let record = Fork {
         header: parent.header(Kind::ProcessFork, size_of::<Fork>()),
         child_start_time: child.start_time(),
@@ -162,6 +170,10 @@ pub fn process_exit(ctx: RawTracePointContext) -> i32 {
     // `do_exit` has already taken this thread off the count of live ones (kernel/exit.c).
     let live: u32 = task.0.follow(offset!(task_signal)).get(offset!(signal_live));
     if live != 0 {
+        return 0;
+    }
+    if task.is_trial() {
+        emit::own(Kind::ProcessExit);
         return 0;
     }
     let record = Exit {

@@ -29,6 +29,11 @@ pub fn cgroup_remove(ctx: RawTracePointContext) -> i32 {
 
 #[inline(always)]
 fn cgroup(ctx: &RawTracePointContext, kind: Kind, slot: Slot) {
+    let task = Task::current();
+    if task.is_agent() {
+        emit::own(kind);
+        return;
+    }
     let group = Address(ctx.arg(0));
     let path = Address(ctx.arg(1));
     let Some(scratch) = PATH_SCRATCH.get_ptr_mut(slot as u32) else { return };
@@ -38,7 +43,7 @@ fn cgroup(ctx: &RawTracePointContext, kind: Kind, slot: Slot) {
     let path = scratch.string::<{ PATH_MAX as u32 }>(Small::mask(), path);
     // SAFETY: the area is larger than a Cgroup and aligned to 8.
     let record = unsafe { &mut *scratch.bytes.as_mut_ptr().cast::<Cgroup>() };
-    record.header = Task::current().header(kind, 0);
+    record.header = task.header(kind, 0);
     record.cgroup_id = group.follow(offset!(cgroup_kn)).get(offset!(kernfs_node_id));
     record.hierarchy = group.follow(offset!(cgroup_root)).get(offset!(cgroup_root_hierarchy_id));
     record.path = path;

@@ -12,8 +12,10 @@ pub struct Counter {
     pub generated: u64,
     /// Put into the ring.
     pub delivered: u64,
-    /// Left out by design: a repetition within the window of its kind.
+    /// Left out by design: a repetition within the window of its kind, or the agent's own doing.
     pub filtered: u64,
     /// The ring had no room.
     pub lost: u64,
+    /// Of the filtered ones: the agent's own doings. By them it proves that a hook fires.
+    pub own: u64,
 }

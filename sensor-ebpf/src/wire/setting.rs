@@ -110,6 +110,18 @@ offsets! {
     tcp_bytes_received = "tcp_sock.bytes_received";
 }
 
+/// Cells of the map `TRIAL`, through which the agent says what of its own to count while it proves its
+/// hooks at start. All are zero afterwards.
+pub mod trial {
+    /// Not zero: children of the agent are its own doing. Only then: for good it would be a place to
+    /// hide, for whoever gets the agent to start a program or is handed over to it as an orphan.
+    pub const CHILDREN: u32 = 0;
+    /// Cookie of the agent's socket whose end is its own doing: another task may run at that end.
+    pub const SOCKET: u32 = 1;
+    /// How many cells there are.
+    pub const CELLS: u32 = 2;
+}
+
 /// Facts that are not offsets of members. Zero means unknown.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]

@@ -5,7 +5,7 @@ use sensor_ebpf::wire::Kind;
 use sensor_ebpf::wire::counter::Counter;
 
 /// A row of the map as aya reads it: the columns of [`Counter`] in their order.
-pub type Row = [u64; 4];
+pub type Row = [u64; 5];
 
 /// Reads the ledger.
 pub struct Ledger {
@@ -25,11 +25,12 @@ impl Ledger {
     pub fn read(&self, kind: Kind) -> Result<Counter, MapError> {
         let row = u32::try_from(kind.row()).unwrap_or(u32::MAX);
         let mut sum = Counter::default();
-        for [generated, delivered, filtered, lost] in self.rows.get(&row, 0)?.iter().copied() {
+        for [generated, delivered, filtered, lost, own] in self.rows.get(&row, 0)?.iter().copied() {
             sum.generated += generated;
             sum.delivered += delivered;
             sum.filtered += filtered;
             sum.lost += lost;
+            sum.own += own;
         }
         Ok(sum)
     }

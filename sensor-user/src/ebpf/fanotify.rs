@@ -83,6 +83,8 @@ pub struct Drained {
     /// Times the kernel's queue (`fs.fanotify.max_queued_events`) was full. Each stands for one
     /// event or more that is lost; the kernel does not say how many.
     pub overflowed: u64,
+    /// Renames of the agent itself: not handed on.
+    pub own: u64,
     /// Renames handed on with a bare name on one side or both.
     pub unresolved: u64,
     /// Events that could not be read.
@@ -101,6 +103,9 @@ pub struct RenameWatch {
     buffer: Box<[u8]>,
     /// The agent's own renames (its outbox) are no news.
     own_pid: u32,
+    /// What [`RenameWatch::has_own`] read besides: handed on by the next drain.
+    held: Vec<RenameSeen>,
+    held_counts: Drained,
 }
 
 impl RenameWatch {
@@ -127,6 +132,8 @@ impl RenameWatch {
             refused: Vec::new(),
             buffer: vec![0; BUFFER_BYTES].into_boxed_slice(),
             own_pid: std::process::id(),
+            held: Vec::new(),
+            held_counts: Drained::default(),
         };
         let mut marked = false;
         for root in roots {
@@ -178,7 +185,34 @@ impl RenameWatch {
     /// # Errors
     /// [`FanotifyError::Read`]: the group is of no use any more.
     pub fn drain(&mut self, each: &mut dyn FnMut(RenameSeen)) -> Result<Drained, FanotifyError> {
-        let mut drained = Drained { more: true, ..Drained::default() };
+        std::mem::take(&mut self.held).into_iter().for_each(&mut *each);
+        let held = std::mem::take(&mut self.held_counts);
+        self.read(held, each)
+    }
+
+    /// Is this directory on a file system that is watched?
+    #[must_use]
+    pub fn watches(&self, path: &Path) -> bool {
+        rustix::fs::stat(path).is_ok_and(|stat| self.directories.knows_device(stat.st_dev))
+    }
+
+    /// Does what is queued now hold a rename of the agent's own? Others wait for the next drain.
+    /// Reads as much as one drain.
+    ///
+    /// # Errors
+    /// As [`RenameWatch::drain`].
+    pub fn has_own(&mut self) -> Result<bool, FanotifyError> {
+        let (mut held, counts) = (std::mem::take(&mut self.held), std::mem::take(&mut self.held_counts));
+        let before = counts.own;
+        let counts = self.read(counts, &mut |seen| held.push(seen));
+        self.held = held;
+        self.held_counts = counts?;
+        Ok(self.held_counts.own > before)
+    }
+
+    /// Reads into the counts of a drain.
+    fn read(&mut self, counts: Drained, each: &mut dyn FnMut(RenameSeen)) -> Result<Drained, FanotifyError> {
+        let mut drained = Drained { more: true, ..counts };
         for _ in 0..READS_PER_DRAIN_MAX {
             let length = match rustix::io::read(&self.group, &mut self.buffer[..]) {
                 Ok(length) if length > 0 => length,
@@ -231,6 +265,7 @@ fn take(
             return None;
         }
     };
+    drained.own += u64::from(pid == own_pid);
     let seen = (pid != own_pid).then(|| {
         let (old, new) = (directories.path(&from), directories.path(&to));
         drained.events += 1;

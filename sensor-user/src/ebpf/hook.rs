@@ -1,12 +1,14 @@
 //! The table of hooks: what is observed, where, and what is taken when the better place is refused.
 //!
-//! A row's attach points stand best first. What is chosen is decided by really loading and
-//! attaching, never by a kernel version.
+//! A row's attach points stand best first. What is chosen is decided by really loading, attaching
+//! and firing it, never by a kernel version.
 
 /// One thing that is observed.
 pub struct Hook {
     /// In a person's words.
     pub purpose: &'static str,
+    /// By what the agent proves that it fires.
+    pub trial: Trial,
     /// Without it the sensor is blind: then it does not start.
     pub is_required: bool,
     /// Best first.
@@ -15,6 +17,24 @@ pub struct Hook {
     pub unseen: &'static str,
     /// What is not seen when only a lower tier could be had; empty when nothing.
     pub weakened: &'static str,
+}
+
+/// What makes a hook fire; `proof` does it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trial {
+    Exec,
+    Fork,
+    Exit,
+    Connect4,
+    Connect6,
+    Datagram4,
+    Datagram6,
+    Close,
+    Open,
+    Write,
+    Rename,
+    CgroupCreate,
+    CgroupRemove,
 }
 
 /// A place to attach, with the program that goes there (the name of its function).
@@ -61,6 +81,7 @@ const fn fentry(program: &'static str, function: &'static str) -> Attach {
 pub const HOOKS: &[Hook] = &[
     Hook {
         purpose: "program started",
+        trial: Trial::Exec,
         is_required: true,
         tiers: &[tracepoint("process_exec", "sched_process_exec")],
         unseen: "every detection",
@@ -68,6 +89,7 @@ pub const HOOKS: &[Hook] = &[
     },
     Hook {
         purpose: "process forked",
+        trial: Trial::Fork,
         is_required: true,
         tiers: &[tracepoint("process_fork", "sched_process_fork")],
         unseen: "lineage",
@@ -75,6 +97,7 @@ pub const HOOKS: &[Hook] = &[
     },
     Hook {
         purpose: "process ended",
+        trial: Trial::Exit,
         is_required: true,
         tiers: &[tracepoint("process_exit", "sched_process_exit")],
         unseen: "the end of processes",
@@ -82,6 +105,7 @@ pub const HOOKS: &[Hook] = &[
     },
     Hook {
         purpose: "IPv4 connect",
+        trial: Trial::Connect4,
         is_required: true,
         tiers: &[Attach::Cgroup { program: "connect4" }],
         unseen: "destinations",
@@ -89,6 +113,7 @@ pub const HOOKS: &[Hook] = &[
     },
     Hook {
         purpose: "IPv6 connect",
+        trial: Trial::Connect6,
         is_required: false,
         tiers: &[Attach::Cgroup { program: "connect6" }],
         unseen: "IPv6 destinations",
@@ -96,6 +121,7 @@ pub const HOOKS: &[Hook] = &[
     },
     Hook {
         purpose: "IPv4 datagram",
+        trial: Trial::Datagram4,
         is_required: false,
         tiers: &[Attach::Cgroup { program: "sendmsg4" }],
         unseen: "destinations of unconnected UDP sockets",
@@ -103,6 +129,7 @@ pub const HOOKS: &[Hook] = &[
     },
     Hook {
         purpose: "IPv6 datagram",
+        trial: Trial::Datagram6,
         is_required: false,
         tiers: &[Attach::Cgroup { program: "sendmsg6" }],
         unseen: "destinations of unconnected UDP sockets over IPv6",
@@ -110,6 +137,7 @@ pub const HOOKS: &[Hook] = &[
     },
     Hook {
         purpose: "connection ended",
+        trial: Trial::Close,
         is_required: false,
         tiers: &[tracepoint("tcp_close", "inet_sock_set_state")],
         unseen: "bytes sent and received",
@@ -117,6 +145,7 @@ pub const HOOKS: &[Hook] = &[
     },
     Hook {
         purpose: "file opened to write",
+        trial: Trial::Open,
         is_required: false,
         tiers: &[fentry("file_open", "security_file_open")],
         unseen: "opens that write nothing",
@@ -124,6 +153,7 @@ pub const HOOKS: &[Hook] = &[
     },
     Hook {
         purpose: "file written",
+        trial: Trial::Write,
         is_required: false,
         tiers: &[
             fentry("file_write", "rw_verify_area"),
@@ -134,6 +164,7 @@ pub const HOOKS: &[Hook] = &[
     },
     Hook {
         purpose: "file renamed",
+        trial: Trial::Rename,
         is_required: false,
         tiers: &[fentry("file_rename", "security_inode_rename"), Attach::Fanotify],
         unseen: "final names of files that are written under a temporary one",
@@ -141,6 +172,7 @@ pub const HOOKS: &[Hook] = &[
     },
     Hook {
         purpose: "cgroup created",
+        trial: Trial::CgroupCreate,
         is_required: false,
         tiers: &[tracepoint("cgroup_create", "cgroup_mkdir")],
         unseen: "containers before their first program",
@@ -148,6 +180,7 @@ pub const HOOKS: &[Hook] = &[
     },
     Hook {
         purpose: "cgroup removed",
+        trial: Trial::CgroupRemove,
         is_required: false,
         tiers: &[tracepoint("cgroup_remove", "cgroup_rmdir")],
         unseen: "the end of containers",

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use aya::maps::{PerCpuArray, RingBuf};
+use aya::maps::{Array, Map, MapError, PerCpuArray, RingBuf};
 use aya::programs::{CgroupAttachMode, CgroupSockAddr, FEntry, Program, RawTracePoint};
 use aya::{Btf, Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
@@ -16,8 +16,9 @@ use zerocopy::IntoBytes as _;
 
 use super::counter::Ledger;
 use super::fanotify::{RenameWatch, default_roots};
-use super::hook::{Attach, HOOKS, Hook};
+use super::hook::{Attach, HOOKS, Hook, Trial};
 use super::offset::Layout;
+use super::proof::{Proof, Prover};
 use super::ring::Ring;
 use crate::alert::HookCoverage;
 
@@ -75,9 +76,11 @@ pub struct Loaded {
     pub renames: Option<RenameWatch>,
     /// What came of each row of [`HOOKS`].
     pub hooks: Vec<HookCoverage>,
+    /// For each of these whether it is known to fire; none where nothing is attached.
+    pub proofs: Vec<Option<Proof>>,
 }
 
-/// Loads the programs for a kernel of this layout and attaches what can be attached.
+/// Loads the programs for a kernel of this layout, attaches what can be attached, and lets each fire.
 /// Must be called within a tokio runtime.
 ///
 /// # Errors
@@ -89,22 +92,29 @@ pub fn load(layout: &Layout) -> Result<Loaded, LoadError> {
         .map_err(|source| LoadError::Cgroup2 { path: cgroup_path.clone(), source })?;
     // Only fentry needs it, and it is large: dropped before the agent settles.
     let btf = Btf::from_sys_fs().ok();
-    let mut place = Place { programs: &mut programs, btf: btf.as_ref(), cgroup: &cgroup, renames: None };
-    let hooks = HOOKS.iter().map(|hook| place.take(hook)).collect::<Result<Vec<_>, _>>()?;
+    let ring: RingBuf<_> = map(&mut programs, "RECORDS")?;
+    let ledger = Ledger::new(map::<PerCpuArray<_, _>>(&mut programs, "COUNTERS")?);
+    let trials: Array<_, _> = map(&mut programs, "TRIAL")?;
+    let mut place = Place {
+        programs: &mut programs,
+        btf: btf.as_ref(),
+        cgroup: &cgroup,
+        prover: Prover::new(&ledger, trials, &cgroup_path),
+        renames: None,
+    };
+    let taken = HOOKS.iter().map(|hook| place.take(hook)).collect::<Result<Vec<_>, _>>()?;
+    let (hooks, proofs) = taken.into_iter().unzip();
     let renames = place.renames;
-    let ring = map(&mut programs, "RECORDS")?;
-    let ring = RingBuf::try_from(ring).map_err(|error| LoadError::Object(error.to_string()))?;
-    let rows = map(&mut programs, "COUNTERS")?;
-    let rows = PerCpuArray::try_from(rows).map_err(|error| LoadError::Object(error.to_string()))?;
     let log =
         tracing::enabled!(tracing::Level::DEBUG).then(|| EbpfLogger::init(&mut programs).ok()).flatten();
     Ok(Loaded {
         programs,
         log,
         ring: Ring::new(ring).map_err(LoadError::Ring)?,
-        ledger: Ledger::new(rows),
+        ledger,
         renames,
         hooks,
+        proofs,
     })
 }
 
@@ -128,8 +138,12 @@ fn open(layout: &Layout) -> Result<Ebpf, LoadError> {
         .map_err(|error| LoadError::Object(reason(&error)))
 }
 
-fn map(programs: &mut Ebpf, name: &'static str) -> Result<aya::maps::Map, LoadError> {
-    programs.take_map(name).ok_or(LoadError::NoMap(name))
+fn map<M>(programs: &mut Ebpf, name: &'static str) -> Result<M, LoadError>
+where
+    M: TryFrom<Map, Error = MapError>,
+{
+    let map = programs.take_map(name).ok_or(LoadError::NoMap(name))?;
+    map.try_into().map_err(|error: MapError| LoadError::Object(error.to_string()))
 }
 
 /// What attaching needs.
@@ -137,22 +151,30 @@ struct Place<'a> {
     programs: &'a mut Ebpf,
     btf: Option<&'a Btf>,
     cgroup: &'a File,
+    prover: Prover<'a>,
     renames: Option<RenameWatch>,
 }
 
+/// Said of a hook that the kernel attaches and does not run.
+const SILENT: &str = "attached but did not fire";
+
 impl Place<'_> {
     /// Tries a hook's tiers in order.
-    fn take(&mut self, hook: &'static Hook) -> Result<HookCoverage, LoadError> {
+    fn take(&mut self, hook: &'static Hook) -> Result<(HookCoverage, Option<Proof>), LoadError> {
         let mut refused = Vec::new();
         for (tier, attach) in (1_u8..).zip(hook.tiers) {
             let begun = Instant::now();
             let outcome = self.attach(*attach);
-            debug!(hook = hook.purpose, place = attach.name(), took = ?begun.elapsed(), ?outcome);
+            let attaching = begun.elapsed();
+            let outcome = outcome.and_then(|()| self.prove(hook.trial, *attach));
+            let proving = begun.elapsed().saturating_sub(attaching);
+            debug!(hook = hook.purpose, place = attach.name(), ?attaching, ?proving, ?outcome);
             match outcome {
-                Ok(()) => {
+                Ok(proof) => {
                     let weakens = (tier > 1 && !hook.weakened.is_empty()).then_some(hook.weakened);
                     let attached = Some(attach.name());
-                    return Ok(HookCoverage { purpose: hook.purpose, attached, tier, refused, weakens });
+                    let hook = HookCoverage { purpose: hook.purpose, attached, tier, refused, weakens };
+                    return Ok((hook, Some(proof)));
                 }
                 Err(reason) => refused.push((attach.name(), reason)),
             }
@@ -165,13 +187,36 @@ impl Place<'_> {
                 .join("; ");
             return Err(LoadError::Required { purpose: hook.purpose, reason });
         }
-        Ok(HookCoverage {
-            purpose: hook.purpose,
-            attached: None,
-            tier: 0,
-            refused,
-            weakens: Some(hook.unseen),
-        })
+        let weakens = Some(hook.unseen);
+        Ok((HookCoverage { purpose: hook.purpose, attached: None, tier: 0, refused, weakens }, None))
+    }
+
+    /// Lets an attached hook fire. One that does not is detached and counts as refused.
+    fn prove(&mut self, trial: Trial, attach: Attach) -> Result<Proof, String> {
+        let proof = match &mut self.renames {
+            Some(watch) if attach == Attach::Fanotify => self.prover.prove_renames(watch),
+            _ => self.prover.prove(trial),
+        };
+        if proof != Proof::Silent {
+            return Ok(proof);
+        }
+        match self.detach(attach) {
+            Ok(()) => Err(SILENT.to_owned()),
+            Err(reason) => Err(format!("{SILENT}, and cannot be detached: {reason}")),
+        }
+    }
+
+    fn detach(&mut self, attach: Attach) -> Result<(), String> {
+        let outcome = match attach {
+            Attach::RawTracepoint { program, .. } => self.program::<RawTracePoint>(program)?.unload(),
+            Attach::Fentry { program, .. } => self.program::<FEntry>(program)?.unload(),
+            Attach::Cgroup { program } => self.program::<CgroupSockAddr>(program)?.unload(),
+            Attach::Fanotify => {
+                self.renames = None;
+                Ok(())
+            }
+        };
+        outcome.map_err(|error| reason(&error))
     }
 
     fn attach(&mut self, attach: Attach) -> Result<(), String> {

@@ -1,10 +1,12 @@
 //! The border to the kernel: loads the programs, attaches them by tier, reads the ring.
 //!
-//! `hook` is the table of what is observed and where; `load` walks it; `offset` answers where the
+//! `hook` is the table of what is observed and where; `load` walks it; `proof` makes each
+//! attached hook fire; `offset` answers where the
 //! running kernel keeps its fields. Nothing here knows what a record means.
 
 pub mod load;
 pub mod hook;
+pub mod proof;
 pub mod offset;
 pub mod btf;
 pub mod ring;
