@@ -77,12 +77,12 @@ enum Task {
     },
     /// Measure what the sensor costs, with and without it in turn (root)
     ///
-    /// Each workload runs in pairs, and the ratio of each pair counts. About two minutes for all of them;
+    /// Each run with it is compared with the runs before and after it. All of them take about three minutes;
     /// docs/cost.md says what the figures mean.
     Bench {
         /// Only these workloads
         workloads: Vec<Workload>,
-        /// Pairs of each workload
+        /// How often each runs with the sensor
         #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=100))]
         rounds: u32,
         /// One JSON document instead of the table

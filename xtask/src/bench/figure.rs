@@ -6,18 +6,26 @@ use std::time::Duration;
 use crate::bench::program::ProgramCost;
 use crate::bench::workload::Workload;
 
-/// One run without the sensor and the next with it.
+/// A run with the sensor, between two without it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Pair {
-    pub(super) without: Duration,
+pub(super) struct Round {
+    pub(super) before: Duration,
     pub(super) with: Duration,
+    /// The next round's `before` too.
+    pub(super) after: Duration,
     /// What the agent itself used meanwhile, on any processor.
     pub(super) cpu: Duration,
 }
 
-impl Pair {
+impl Round {
+    /// Against the middle of its neighbours, so that a machine that slows down steadily weighs nothing.
     fn ratio(self) -> f64 {
-        self.with.as_secs_f64() / self.without.as_secs_f64()
+        2.0 * self.with.as_secs_f64() / (self.before + self.after).as_secs_f64()
+    }
+
+    /// What the same measurement says where there is nothing to measure.
+    fn noise(self) -> f64 {
+        self.after.as_secs_f64() / self.before.as_secs_f64()
     }
 }
 
@@ -25,7 +33,7 @@ impl Pair {
 #[derive(Debug)]
 pub(super) struct Measurement {
     pub(super) workload: Workload,
-    pub(super) pairs: Vec<Pair>,
+    pub(super) rounds: Vec<Round>,
     /// The most memory the agent ever held.
     pub(super) rss_kib: u64,
     /// What the agent says it took in; proof that it watched.
@@ -50,7 +58,7 @@ pub(super) struct Spread {
 pub(super) enum Verdict {
     Met,
     Missed,
-    /// The goal lies between the quartiles of the pairs: the next run may say otherwise.
+    /// The goal lies between the quartiles of the rounds: the next run may say otherwise.
     MetNoisy,
     MissedNoisy,
 }
@@ -68,32 +76,37 @@ impl fmt::Display for Verdict {
 
 impl Measurement {
     pub(super) fn new(workload: Workload) -> Self {
-        Self { workload, pairs: Vec::new(), rss_kib: 0, events: 0, lost: 0, programs: Vec::new() }
+        Self { workload, rounds: Vec::new(), rss_kib: 0, events: 0, lost: 0, programs: Vec::new() }
     }
 
-    /// Ratio with to without, pair by pair.
+    /// Ratio of two runs without the sensor: 1 on a quiet machine.
+    pub(super) fn noise(&self) -> Spread {
+        Spread::of(self.rounds.iter().map(|round| round.noise()))
+    }
+
+    /// Ratio with to without, round by round.
     pub(super) fn ratio(&self) -> Spread {
-        Spread::of(self.pairs.iter().map(|pair| pair.ratio()))
+        Spread::of(self.rounds.iter().map(|round| round.ratio()))
     }
 
     /// Nanoseconds an operation took without the sensor.
     pub(super) fn without(&self) -> Spread {
-        Spread::of(self.pairs.iter().map(|pair| self.each(pair.without)))
+        Spread::of(self.rounds.iter().map(|round| self.each(round.before)))
     }
 
     /// Nanoseconds an operation took with it.
     pub(super) fn with(&self) -> Spread {
-        Spread::of(self.pairs.iter().map(|pair| self.each(pair.with)))
+        Spread::of(self.rounds.iter().map(|round| self.each(round.with)))
     }
 
-    /// Processor time of the agent, all pairs.
+    /// Processor time of the agent, all rounds.
     pub(super) fn cpu(&self) -> Duration {
-        self.pairs.iter().map(|pair| pair.cpu).sum()
+        self.rounds.iter().map(|round| round.cpu).sum()
     }
 
     /// Share of one processor that the agent used while the workload ran.
     pub(super) fn cpu_share(&self) -> f64 {
-        self.cpu().as_secs_f64() / self.pairs.iter().map(|pair| pair.with.as_secs_f64()).sum::<f64>()
+        self.cpu().as_secs_f64() / self.rounds.iter().map(|round| round.with.as_secs_f64()).sum::<f64>()
     }
 
     /// Nanoseconds that the sensor's programs take in an operation, by the kernel's own count.
@@ -137,9 +150,9 @@ impl Spread {
 mod tests {
     use super::*;
 
-    fn pair(without: u64, with: u64) -> Pair {
+    fn round(before: u64, with: u64, after: u64) -> Round {
         let time = Duration::from_millis;
-        Pair { without: time(without), with: time(with), cpu: time(with / 10) }
+        Round { before: time(before), with: time(with), after: time(after), cpu: time(with / 10) }
     }
 
     #[test]
@@ -151,13 +164,13 @@ mod tests {
     }
 
     #[test]
-    fn ratios_are_of_pairs_and_not_of_medians() {
-        // The machine became twice as slow between the pairs; within each the sensor cost a tenth.
+    fn a_machine_that_slows_down_weighs_nothing() {
         let mut measured = Measurement::new(Workload::Getppid);
-        measured.pairs = vec![pair(100, 110), pair(200, 220), pair(100, 110)];
-        let ratio = measured.ratio();
+        measured.rounds = vec![round(100, 165, 200), round(200, 275, 300), round(300, 385, 400)];
+        let (ratio, noise) = (measured.ratio(), measured.noise());
         assert!((ratio.min - 1.1).abs() < 1e-9 && (ratio.max - 1.1).abs() < 1e-9, "{ratio:?}");
-        assert!((measured.cpu_share() - 0.1).abs() < 1e-9);
+        assert!((noise.max - 2.0).abs() < 1e-9 && (noise.median - 1.5).abs() < 1e-9, "{noise:?}");
+        assert!((measured.cpu_share() - 0.1).abs() < 0.01);
     }
 
     #[test]

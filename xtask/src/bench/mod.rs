@@ -1,8 +1,9 @@
 //! `cargo xtask bench`: what the sensor costs those who do not ask for it, on this machine.
 //!
-//! Each workload runs in pairs, without the sensor and with it, close together in time: what else goes on here
-//! then weighs on both. Only the ratio of a pair is looked at. A last run, not timed, asks the kernel how
-//! long each of the sensor's programs took, since that count has a cost of its own. `docs/cost.md` tells more.
+//! Each workload runs without the sensor and with it in turn (A B A B A): what else goes on here then weighs on
+//! both. Each B is compared with the two A beside it, and these with each other, which tells the noise. A last
+//! run, not timed, asks the kernel how long each of the sensor's programs took, since that count has a cost of
+//! its own. `docs/cost.md` tells more.
 
 pub(crate) mod workload;
 mod figure;
@@ -19,7 +20,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 
-use crate::bench::figure::{Measurement, Pair};
+use crate::bench::figure::{Measurement, Round};
 use crate::bench::sensor::Sensor;
 use crate::bench::workload::{Scratch, Workload};
 use crate::build;
@@ -27,9 +28,9 @@ use crate::command::{read, require_root};
 use crate::place::Place;
 use crate::progress;
 
-/// What pairs of one workload may take on average. On a machine that is slower than that, fewer are run: with
-/// seven workloads and seven pairs all ends within six minutes.
-const PAIR_MAX: Duration = Duration::from_millis(6500);
+/// What a round of one workload may take on average. On a machine that is slower than that, fewer are run:
+/// eight workloads of seven rounds, with their preparation, end within six minutes.
+const ROUND_MAX: Duration = Duration::from_millis(5500);
 
 /// Where files lie in memory on every Linux.
 const MEMORY: &str = "/dev/shm";
@@ -44,7 +45,7 @@ pub(crate) fn bench(place: &Place, chosen: &[Workload], rounds: u32, json: bool)
     for workload in chosen {
         progress::step(&workload.to_string(), workload.describe(), || {
             let measured = measure(place, *workload, rounds)?;
-            let detail = format!("{} pairs", measured.pairs.len());
+            let detail = format!("{} rounds", measured.rounds.len());
             measurements.push(measured);
             Ok(detail)
         })?;
@@ -87,24 +88,27 @@ fn load() -> Result<String> {
 
 fn measure(place: &Place, workload: Workload, rounds: u32) -> Result<Measurement> {
     let scratch = scratch(place, workload)?;
+    workload.prepare(&scratch)?;
     let log = place.log("bench-sensor");
-    // Unmeasured: afterwards caches, rustc and the file system are as warm for the first run as for the last.
+    // Not counted: afterwards caches, rustc and the file system are as warm for the first run as for the last.
     timed::run(workload, &scratch)?;
     let mut measured = Measurement::new(workload);
     let start = Instant::now();
+    let mut before = timed::run(workload, &scratch)?;
     for _ in 0..rounds {
-        let without = timed::run(workload, &scratch)?;
         let mut sensor = Sensor::start(&place.agent(true), &log)?;
-        let before = sensor.cpu_time()?;
+        let used = sensor.cpu_time()?;
         let with = timed::run(workload, &scratch)?;
         // The rest of the records may still wait in the ring: it is read within one tick, at the sensor's end.
-        let cpu = sensor.cpu_time()?.saturating_sub(before);
+        let cpu = sensor.cpu_time()?.saturating_sub(used);
         measured.rss_kib = measured.rss_kib.max(sensor.rss_max_kib()?);
         let end = sensor.stop()?;
         measured.events += end.events;
         measured.lost += end.lost;
-        measured.pairs.push(Pair { without, with, cpu });
-        if start.elapsed() > PAIR_MAX * rounds {
+        let after = timed::run(workload, &scratch)?;
+        measured.rounds.push(Round { before, with, after, cpu });
+        before = after;
+        if start.elapsed() > ROUND_MAX * rounds {
             break;
         }
     }

@@ -14,6 +14,16 @@ use crate::bench::workload::Workload;
 /// Programs shown for each workload; what comes after these weighs nothing.
 const PROGRAMS_SHOWN: usize = 4;
 
+/// What the columns mean.
+const LEGEND: &str = "\
+ratio    with / without, against the runs before and after
+noise    the same of two runs without the sensor: what the ratio cannot tell from nothing
+noisy    the goal lies between the quartiles of the rounds; repeat it on a quieter machine
+agent    share of one processor that the agent used meanwhile; events, lost: its own count, all rounds
+
+Its programs in the kernel (one more run, counted by the kernel, with about 50 ns a run for counting):
+";
+
 /// For people.
 pub(super) fn text(
     circumstances: &Circumstances,
@@ -25,18 +35,24 @@ pub(super) fn text(
         circumstances.kernel, circumstances.processors, circumstances.disk, circumstances.load_before,
     );
     text += &format!(
-        "{:<27}{:>10}{:>10}  {:<20}{:>6}  {:<14}{:>6}{:>9}{:>9}{:>6}\n",
-        "each", "without", "with", "ratio (min-max)", "goal", "verdict", "agent", "max RSS", "events", "lost"
+        "{:<27}{:>10}{:>10}  {:<20}{:>6}  {:<14}{:<11}{:>6}{:>9}{:>9}{:>6}\n",
+        "each",
+        "without",
+        "with",
+        "ratio (min-max)",
+        "goal",
+        "verdict",
+        "noise",
+        "agent",
+        "max RSS",
+        "events",
+        "lost"
     );
     for measured in measurements {
         text += &row(measured);
     }
-    let pairs = measurements.iter().map(|measured| measured.pairs.len()).min().unwrap_or_default();
-    text += &format!(
-        "\nMedians of {pairs} pairs or more. agent: share of one processor it used meanwhile. events, lost: in \
-         all runs\nwith it, as it says. noisy: the goal lies between the quartiles of the pairs.\n\n\
-         Programs in the kernel (a run of its own, counted by the kernel at about 50 ns a run, inside):\n"
-    );
+    let rounds = measurements.iter().map(|measured| measured.rounds.len()).min().unwrap_or_default();
+    text += &format!("\nMedians of at least {rounds} rounds.\n{LEGEND}");
     for measured in measurements {
         text += &programs(measured);
     }
@@ -44,15 +60,16 @@ pub(super) fn text(
 }
 
 fn row(measured: &Measurement) -> String {
-    let ratio = measured.ratio();
+    let (ratio, noise) = (measured.ratio(), measured.noise());
     format!(
-        "{:<27}{:>10}{:>10}  {:<20}{:>6.2}  {:<14}{:>4.1} %{:>5.1} MiB{:>9}{:>6}\n",
+        "{:<27}{:>10}{:>10}  {:<20}{:>6.2}  {:<14}{:<11}{:>4.1} %{:>5.1} MiB{:>9}{:>6}\n",
         measured.workload.describe(),
         nanoseconds(measured.without().median),
         nanoseconds(measured.with().median),
         format!("{:.3} ({:.2}-{:.2})", ratio.median, ratio.min, ratio.max),
         measured.workload.goal(),
         measured.verdict(),
+        format!("{:.2}-{:.2}", noise.min, noise.max),
         measured.cpu_share() * 100.0,
         f64::from(u32::try_from(measured.rss_kib).unwrap_or(u32::MAX)) / 1024.0,
         measured.events,
@@ -62,8 +79,12 @@ fn row(measured: &Measurement) -> String {
 
 fn programs(measured: &Measurement) -> String {
     let count = measured.workload.count();
-    let mut text =
-        format!("  {:<27}{:>10} in all\n", measured.workload.describe(), nanoseconds(measured.in_kernel()));
+    let share = measured.in_kernel() / measured.without().median * 100.0;
+    let mut text = format!(
+        "  {:<27}{:>10}  in all, {share:.2} %\n",
+        measured.workload.describe(),
+        nanoseconds(measured.in_kernel())
+    );
     for program in measured.programs.iter().take(PROGRAMS_SHOWN) {
         let sum = program.time.as_secs_f64() * 1e9 / f64::from(count);
         text += &format!(
@@ -109,12 +130,14 @@ fn measurement(measured: &Measurement) -> Value {
         "without_ns": spread(measured.without()),
         "with_ns": spread(measured.with()),
         "ratio": spread(measured.ratio()),
+        "noise": spread(measured.noise()),
         "goal": workload.goal(),
         "verdict": measured.verdict().to_string(),
-        "pairs": measured.pairs.iter().map(|pair| json!({
-            "without_ns": whole(pair.without),
-            "with_ns": whole(pair.with),
-            "agent_cpu_ns": whole(pair.cpu),
+        "rounds": measured.rounds.iter().map(|round| json!({
+            "before_ns": whole(round.before),
+            "with_ns": whole(round.with),
+            "after_ns": whole(round.after),
+            "agent_cpu_ns": whole(round.cpu),
         })).collect::<Vec<_>>(),
         "agent_cpu_seconds": measured.cpu().as_secs_f64(),
         "agent_cpu_share": measured.cpu_share(),
