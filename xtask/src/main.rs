@@ -7,6 +7,7 @@ mod run;
 mod build;
 mod test;
 mod vm;
+mod bench;
 mod tidy;
 mod setup;
 mod toolchain;
@@ -23,6 +24,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+use crate::bench::workload::{CHILD, Workload};
 use crate::place::Place;
 
 /// Builds, runs and checks Tidewaiter.
@@ -73,6 +75,23 @@ enum Task {
         #[arg(last = true)]
         command: Vec<String>,
     },
+    /// Measure what the sensor costs, with and without it in turn (root)
+    ///
+    /// Each run with it is compared with the runs before and after it. All of them take about three minutes;
+    /// docs/cost.md says what the figures mean.
+    Bench {
+        /// Only these workloads
+        workloads: Vec<Workload>,
+        /// How often each runs with the sensor
+        #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=100))]
+        rounds: u32,
+        /// One JSON document instead of the table
+        #[arg(long)]
+        json: bool,
+    },
+    /// Be one workload of `bench` and print the nanoseconds it took
+    #[command(name = CHILD, hide = true)]
+    BenchWorkload { workload: Workload },
     /// Check the rules of the house that no compiler checks
     Tidy,
     /// Install what building and testing need, and make the lab (root)
@@ -104,6 +123,8 @@ fn perform(task: Task) -> Result<()> {
         Task::Build { release } => build::build(&place, release),
         Task::Test { parts, words } => test::test(&place, &parts, &words),
         Task::Vm { kernel, command } => vm::run(&place, &kernel, &command),
+        Task::Bench { workloads, rounds, json } => bench::bench(&place, &workloads, rounds, json),
+        Task::BenchWorkload { workload } => workload.perform(),
         Task::Tidy => tidy::tidy(&place),
         Task::Setup { kernel } => setup::everything(&place, &lab::kernels(&kernel)?),
     }
