@@ -14,14 +14,17 @@ pub struct Metrics {
     pub refused_records: u64,
     /// Overflows of fanotify's queue: an unknown number of renames each.
     pub lost_renames: u64,
+    /// Events of fanotify that made no sense.
+    pub refused_renames: u64,
     /// Renames whose directory was gone before it could be named: told with the bare name.
     pub unresolved_renames: u64,
     told: FxHashMap<&'static str, u64>,
 }
 
 impl Metrics {
-    /// Losses since the last call, by kind of record and place.
-    pub fn take_losses(&mut self, ledger: &Ledger) -> Vec<Loss> {
+    /// Losses since the last call, by kind of record and place. `dropped` is what full tables dropped
+    /// since the start.
+    pub fn take_losses(&mut self, ledger: &Ledger, dropped: &[(&'static str, u64)]) -> Vec<Loss> {
         let mut losses = Vec::new();
         for kind in Kind::ALL {
             match ledger.read(kind) {
@@ -31,6 +34,10 @@ impl Metrics {
         }
         losses.extend(self.news("record", self.refused_records, "not decodable"));
         losses.extend(self.news("file_rename (queue overflows)", self.lost_renames, "fanotify queue full"));
+        losses.extend(self.news("fanotify event", self.refused_renames, "not decodable"));
+        for (what, total) in dropped {
+            losses.extend(self.news(what, *total, "table full"));
+        }
         losses
     }
 

@@ -8,6 +8,7 @@ use sensor_ebpf::wire::process::Exec as ExecFlags;
 
 use crate::decode::{Body as RecordBody, Cgroup, Connect, Exec, FileChange as ChangeRecord, Fork, Record};
 use crate::detection::Detections;
+use crate::event::field::Category;
 use crate::event::{Body, Connection, Event, FileAction, FileChange, LINEAGE_MAX, Protocol};
 use crate::sigma::{Engine, Matches};
 use crate::state::cgroup_path;
@@ -108,6 +109,9 @@ impl Pipeline {
             RecordBody::FileOpen(change) => self.change(time, &actor, change, FileAction::Open, host),
             RecordBody::FileWrite(change) => self.change(time, &actor, change, FileAction::Write, host),
             RecordBody::FileRename { file, from, to } => {
+                if !self.wants(Category::FileEvent, key(&actor)) {
+                    return;
+                }
                 let mut seen = |path: String| {
                     host.path(file.device, &path, actor.mnt_ns, actor.pid, time).unwrap_or(path)
                 };
@@ -128,10 +132,14 @@ impl Pipeline {
     /// Handles a rename that fanotify saw.
     pub fn renamed(&mut self, rename: HostRename, host: &mut impl Host) {
         let HostRename { time, pid, from, to } = rename;
+        // By number alone: fanotify does not tell the start, and whoever has the pid now did it.
         let Some(process) = self.processes.get_by_pid(pid, 0) else {
             self.passed.unknown_process += 1;
             return;
         };
+        if !self.wants(Category::FileEvent, process.key) {
+            return;
+        }
         let mut seen = |path: &str| {
             host.path_of_host(path, process.mnt_ns, pid, time).unwrap_or_else(|| path.to_owned())
         };
@@ -144,9 +152,9 @@ impl Pipeline {
         self.event(time, process.key, Body::FileEvent(change), host);
     }
 
-    /// Containers whose runtime should be asked now.
-    pub fn unnamed(&mut self, now: u64) -> Vec<CgroupIdentity> {
-        self.containers.due(now)
+    /// Containers whose runtime should be asked now, at most `max`.
+    pub fn unnamed(&mut self, now: u64, max: usize) -> Vec<CgroupIdentity> {
+        self.containers.due(now, max)
     }
 
     /// Stories that are to be told now.
@@ -178,6 +186,17 @@ impl Pipeline {
     #[must_use]
     pub fn repeats(&self) -> u64 {
         self.stories.repeats()
+    }
+
+    /// What full tables dropped since the start: what it is, how many.
+    #[must_use]
+    pub fn dropped(&self) -> [(&'static str, u64); 3] {
+        let (processes, containers) = (self.processes.stats(), self.containers.stats());
+        [
+            ("process", processes.evicted_live + processes.evicted_exited),
+            ("container", containers.evicted + containers.evicted_cgroups),
+            ("connection's byte counts", self.stories.unfollowed()),
+        ]
     }
 
     #[must_use]
@@ -219,6 +238,7 @@ impl Pipeline {
             host.entered(process.mnt_ns, process.key.pid, time);
         }
         let process = self.processes.insert_exec(process);
+        self.passed.events += 1;
         self.event_of(time, process, Body::ProcessCreation, host);
     }
 
@@ -240,6 +260,9 @@ impl Pipeline {
     }
 
     fn connect(&mut self, time: u64, actor: &Actor, connect: Connect, host: &mut impl Host) {
+        if !self.wants(Category::NetworkConnection, key(actor)) {
+            return;
+        }
         let protocol = match connect.protocol {
             6 => Protocol::Tcp,
             17 => Protocol::Udp,
@@ -263,6 +286,9 @@ impl Pipeline {
         action: FileAction,
         host: &mut impl Host,
     ) {
+        if !self.wants(Category::FileEvent, key(actor)) {
+            return;
+        }
         let ChangeRecord { file, path, is_from_mount } = change;
         let seen =
             if is_from_mount { None } else { host.path(file.device, &path, actor.mnt_ns, actor.pid, time) };
@@ -281,16 +307,24 @@ impl Pipeline {
         }
     }
 
-    fn event(&mut self, time: u64, key: ProcessKey, body: Body, host: &mut impl Host) {
-        let Some(process) = self.processes.get(key) else {
+    /// Asked before an event is made of a record, since most are of processes nobody follows: is
+    /// there a rule that looks at such events, or a story that its process belongs to?
+    fn wants(&mut self, category: Category, key: ProcessKey) -> bool {
+        if !self.processes.knows(key) {
             self.passed.unknown_process += 1;
-            return;
-        };
-        self.event_of(time, process, body, host);
+            return false;
+        }
+        self.passed.events += 1;
+        self.engine.watches(category.id()) || self.stories.follows(&key)
+    }
+
+    fn event(&mut self, time: u64, key: ProcessKey, body: Body, host: &mut impl Host) {
+        if let Some(process) = self.processes.get(key) {
+            self.event_of(time, process, body, host);
+        }
     }
 
     fn event_of(&mut self, time: u64, process: Arc<Process>, body: Body, host: &mut impl Host) {
-        self.passed.events += 1;
         let container = process.container.as_deref().and_then(|id| self.containers.get(id));
         let event = Event {
             time,

@@ -12,6 +12,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustc_hash::FxHashMap;
 use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tracing::{info, trace, warn};
@@ -174,12 +175,12 @@ impl Agent {
     fn renames(&mut self, exits: &[Record]) {
         let Self { kernel, pipeline, facts, metrics, .. } = self;
         let Some(watch) = &mut kernel.renames else { return };
+        let ends: FxHashMap<u32, u64> = exits.iter().map(|exit| (exit.actor.pid, exit.time)).collect();
         let drained = watch.drain(&mut |seen| {
             if seen.is_directory {
                 return;
             }
-            let end = exits.iter().find(|exit| exit.actor.pid == seen.pid).map_or(u64::MAX, |exit| exit.time);
-            let time = seen.time.min(end);
+            let time = ends.get(&seen.pid).map_or(seen.time, |end| seen.time.min(*end));
             let rename = HostRename { time, pid: seen.pid, from: seen.from, to: seen.to };
             pipeline.renamed(rename, facts);
         });
@@ -187,6 +188,7 @@ impl Agent {
             Ok(drained) => {
                 metrics.lost_renames += drained.overflowed;
                 metrics.unresolved_renames += drained.unresolved;
+                metrics.refused_renames += drained.malformed;
             }
             Err(error) => {
                 warn!(%error, "renames are no longer seen");
@@ -197,10 +199,7 @@ impl Agent {
 
     /// Asks the runtimes' files for names, beside the loop.
     fn ask(&mut self, now: u64) {
-        if self.lookups >= LOOKUPS_MAX {
-            return;
-        }
-        for identity in self.pipeline.unnamed(now) {
+        for identity in self.pipeline.unnamed(now, LOOKUPS_MAX.saturating_sub(self.lookups)) {
             self.lookups += 1;
             let (runtimes, answers) = (Arc::clone(&self.runtimes), self.asked.clone());
             tokio::task::spawn_blocking(move || look_up(&runtimes, &identity, &answers));
@@ -220,7 +219,7 @@ impl Agent {
         }
         self.pipeline.sweep(facts::now());
         let mut losses = self.reporter.sink_losses();
-        losses.extend(self.metrics.take_losses(&self.kernel.ledger));
+        losses.extend(self.metrics.take_losses(&self.kernel.ledger, &self.pipeline.dropped()));
         if !losses.is_empty() {
             self.reporter.notice(Subject::Loss(losses));
         }

@@ -16,8 +16,11 @@ const ID: &str = "8f3a2c91d0b4aa0b1c2d3e4f5061728394a5b6c7d8e9f00112233445566778
 const MILLISECOND: u64 = 1_000_000;
 const SERVER: [u8; 4] = [10, 0, 0, 2];
 
-/// A host that knows one overlay layer and one user.
-struct Paper;
+/// A host that knows one overlay layer and one user, and counts what it is asked of paths.
+#[derive(Default)]
+struct Paper {
+    paths_asked: u32,
+}
 
 impl Host for Paper {
     fn entered(&mut self, _mnt_ns: u32, _pid: u32, _now: u64) {}
@@ -27,6 +30,7 @@ impl Host for Paper {
     }
 
     fn path(&mut self, _device: u32, path: &str, _mnt_ns: u32, _pid: u32, _now: u64) -> Option<String> {
+        self.paths_asked += 1;
         path.strip_prefix("/layer").map(str::to_owned)
     }
 
@@ -104,7 +108,7 @@ fn exit(time: u64, pid: u32) -> Record {
 
 fn feed(pipeline: &mut Pipeline, records: impl IntoIterator<Item = Record>) {
     for record in records {
-        pipeline.record(record, &mut Paper);
+        pipeline.record(record, &mut Paper::default());
     }
 }
 
@@ -195,8 +199,8 @@ fn a_temporary_file_is_told_by_its_final_name() {
         from: from.to_owned(),
         to: to.to_owned(),
     };
-    pipeline.renamed(rename("/layer/tmp/.x.tmp", "/layer/tmp/x"), &mut Paper);
-    pipeline.renamed(rename("/work/#35", "/layer/tmp/gone"), &mut Paper);
+    pipeline.renamed(rename("/layer/tmp/.x.tmp", "/layer/tmp/x"), &mut Paper::default());
+    pipeline.renamed(rename("/work/#35", "/layer/tmp/gone"), &mut Paper::default());
     let accounts = pipeline.drain();
     let [account] = accounts.as_slice() else { panic!("one account, got {}", accounts.len()) };
     let renames: Vec<&Action> = account
@@ -213,7 +217,7 @@ fn the_container_is_named_when_its_runtime_has_spoken() {
     let mut pipeline = pipeline();
     let start = 40_000 * MILLISECOND;
     feed(&mut pipeline, [exec(start, 40, 1, "/usr/bin/curl", CURL)]);
-    let asked = pipeline.unnamed(start);
+    let asked = pipeline.unnamed(start, usize::MAX);
     assert_eq!(asked.iter().map(|identity| identity.id.as_str()).collect::<Vec<_>>(), [ID]);
     let [identity] = asked.as_slice() else { panic!("one question") };
     assert_eq!(identity.runtime, Runtime::Docker);
@@ -231,6 +235,39 @@ fn records_of_an_unknown_process_are_counted() {
     feed(&mut pipeline, [connect(MILLISECOND, 99, 1, 80, 6), write(MILLISECOND, 99, "/x")]);
     assert_eq!(pipeline.passed().unknown_process, 2);
     assert_eq!(pipeline.passed().events, 0);
+}
+
+#[test]
+fn nothing_is_asked_for_what_no_rule_and_no_story_wants() {
+    let mut pipeline = pipeline();
+    let mut host = Paper::default();
+    let start = 60_000 * MILLISECOND;
+    for record in [exec(start, 60, 1, "/usr/bin/cp", &["cp", "/a", "/b"]), write(start, 60, "/layer/b")] {
+        pipeline.record(record, &mut host);
+    }
+    assert_eq!(host.paths_asked, 0, "no built-in rule looks at files, and cp is in no story");
+    for record in [exec(start, 61, 1, "/usr/bin/curl", CURL), write(start, 61, "/layer/tmp/x")] {
+        pipeline.record(record, &mut host);
+    }
+    assert_eq!(host.paths_asked, 1, "curl is");
+    assert_eq!(pipeline.passed().events, 4, "each counts as seen");
+}
+
+#[test]
+fn a_rule_on_files_sees_processes_of_no_story() {
+    const RULE: &str = "title: t\nid: 3d1f1a52-8c0e-4f2b-9d57-0f6d5d9b7c11\nstatus: test\nlevel: low\n\
+        logsource:\n  product: linux\n  category: file_event\n\
+        detection:\n  a:\n    TargetFilename: /b\n  condition: a\n";
+    let set = RuleSet::load([crate::sigma::Source::new("file", RULE)], &Fields).expect("the rule loads");
+    let engine = Engine::new(set);
+    let detections = Catalogue::default().bind(engine.rules()).expect("and binds");
+    let mut pipeline = Pipeline::new(engine, detections, Stories::default());
+    let start = 70_000 * MILLISECOND;
+    feed(
+        &mut pipeline,
+        [exec(start, 70, 1, "/usr/bin/cp", &["cp", "/a", "/b"]), write(start, 70, "/layer/b")],
+    );
+    assert_eq!(pipeline.drain().len(), 1);
 }
 
 #[test]

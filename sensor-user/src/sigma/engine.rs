@@ -3,7 +3,7 @@
 use super::matcher::ScanScratch;
 use super::plan::{Numbered, Plan};
 use super::predicate::TextScratch;
-use super::record::{Presence, Record, Truth};
+use super::record::{LogSourceId, Presence, Record, Truth};
 use super::rule::{Rule, RuleIndex};
 use super::rule_set::RuleSet;
 
@@ -53,6 +53,12 @@ impl Engine {
     #[must_use]
     pub fn rule(&self, index: RuleIndex) -> Option<&Rule> {
         self.set.rule(index)
+    }
+
+    /// Does any rule look at records of this log source?
+    #[must_use]
+    pub fn watches(&self, source: LogSourceId) -> bool {
+        self.set.plan(source).is_some_and(|plan| !plan.rules.is_empty())
     }
 
     /// Replaces the content of `found` with what `record` matches.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::program;
 use crate::alert::{Action, Detection, Step};
-use crate::event::Event;
+use crate::event::{Connection, Event};
 use crate::state::container::Container;
 use crate::state::process::Process;
 
@@ -96,11 +96,14 @@ impl Account {
         self.push(Step { offset, pid: process.key.pid, program: program(process), action })
     }
 
-    /// Remembers a connection, so that its end finds its destination.
-    pub fn connect(&mut self, cookie: u64, address: std::net::IpAddr, port: u16) {
-        if self.open.len() < STEPS_MAX {
-            self.open.push((cookie, address, port));
+    /// Remembers a connection, so that its end finds its destination. False: as many are open as
+    /// there can be steps.
+    pub fn connect(&mut self, connection: &Connection) -> bool {
+        let has_room = self.open.len() < STEPS_MAX;
+        if has_room {
+            self.open.push((connection.cookie, connection.address, connection.port));
         }
+        has_room
     }
 
     /// Cookies of connections that have not ended.

@@ -43,6 +43,7 @@ pub struct Stories {
     /// Accounts begun so far.
     accounts: u64,
     repeats: u64,
+    unfollowed: u64,
 }
 
 struct Story {
@@ -101,11 +102,12 @@ impl Stories {
     pub fn observe(&mut self, event: &Event) {
         let Some(id) = self.story_of(&event.process.key) else { return };
         let Some(story) = self.open.get_mut(&id) else { return };
-        if let Body::NetworkConnection(connection) = &event.body
-            && self.connections.len() < CONNECTIONS_MAX
-        {
-            self.connections.insert(connection.cookie, id);
-            story.account.connect(connection.cookie, connection.address, connection.port);
+        if let Body::NetworkConnection(connection) = &event.body {
+            if self.connections.len() < CONNECTIONS_MAX && story.account.connect(connection) {
+                self.connections.insert(connection.cookie, id);
+            } else {
+                self.unfollowed += 1;
+            }
         }
         if let Some(action) = action(event)
             && story.account.add_step(event.time, &event.process, action)
@@ -183,6 +185,18 @@ impl Stories {
             self.members.retain(|_, story| *story != oldest);
         }
         accounts
+    }
+
+    /// Is this process in a story? What others do, no story needs.
+    #[must_use]
+    pub fn follows(&self, key: &ProcessKey) -> bool {
+        self.members.contains_key(key)
+    }
+
+    /// Connections beyond the bounds, whose byte counts no story will have.
+    #[must_use]
+    pub fn unfollowed(&self) -> u64 {
+        self.unfollowed
     }
 
     /// Matches that were counted instead of told.

@@ -207,3 +207,15 @@ fn beyond_the_bound_the_oldest_is_told_early() {
     assert_eq!(stories.open.len(), STORIES_MAX);
     assert_eq!(stories.members.len(), STORIES_MAX);
 }
+
+#[test]
+fn connections_beyond_the_bound_are_counted() {
+    let mut stories = Stories::default();
+    stories.matched(&event(1, START, Body::ProcessCreation), detection("scan", Level::Low));
+    let bound = u16::try_from(STEPS_MAX).expect("fits");
+    for port in 1..=bound + 5 {
+        stories.observe(&event(1, START, connection(port)));
+    }
+    assert_eq!(stories.unfollowed(), 5);
+    assert_eq!(stories.connections.len(), STEPS_MAX);
+}

@@ -101,15 +101,19 @@ impl ContainerTable {
         true
     }
 
-    /// Whose runtime should be asked at `now`. Each is told once per step of a short schedule, until
-    /// it is verified or given up; an id given here counts as asked.
-    pub fn due(&mut self, now: u64) -> Vec<CgroupIdentity> {
+    /// Whose runtime should be asked at `now`, at most `max`. Each is told once per step of a short
+    /// schedule, until it is verified or given up; an id given here counts as asked, one that did not
+    /// fit is given next time.
+    pub fn due(&mut self, now: u64, max: usize) -> Vec<CgroupIdentity> {
         let mut due = Vec::new();
         let Self { containers, pending, stats, .. } = self;
         pending.retain(|id| {
             let Some(entry) = containers.get_mut(id) else { return false };
             if entry.container.verified {
                 return false;
+            }
+            if due.len() >= max {
+                return true;
             }
             let Some(after) = ASK_AFTER.get(entry.asked) else {
                 stats.unconfirmed += 1;
@@ -250,13 +254,14 @@ mod tests {
     fn runtimes_are_asked_on_a_schedule_until_they_answer() {
         let mut table = ContainerTable::default();
         table.see(42, &identity("a"), SECOND);
-        assert_eq!(table.due(SECOND), [identity("a")]);
-        assert_eq!(table.due(SECOND), []);
-        assert_eq!(table.due(SECOND + 50_000_000), [identity("a")]);
+        assert_eq!(table.due(SECOND, 0), [], "no room: it is not asked, and not counted as asked");
+        assert_eq!(table.due(SECOND, usize::MAX), [identity("a")]);
+        assert_eq!(table.due(SECOND, usize::MAX), []);
+        assert_eq!(table.due(SECOND + 50_000_000, usize::MAX), [identity("a")]);
         table.complete("a", named("a"));
-        assert_eq!(table.due(3_600 * SECOND), []);
+        assert_eq!(table.due(3_600 * SECOND, usize::MAX), []);
         table.see(43, &identity("b"), SECOND);
-        let asked = (0..10).map(|_| table.due(3_600 * SECOND).len()).sum::<usize>();
+        let asked = (0..10).map(|_| table.due(3_600 * SECOND, usize::MAX).len()).sum::<usize>();
         assert_eq!((asked, table.stats().unconfirmed), (ASK_AFTER.len(), 1));
     }
 

@@ -183,6 +183,12 @@ impl ProcessTable {
         Some(exact)
     }
 
+    /// Whether the process is known, without making a fork whole for the answer.
+    #[must_use]
+    pub fn knows(&self, key: ProcessKey) -> bool {
+        self.find(key).is_some()
+    }
+
     /// As [`ProcessTable::get`], for records by number; start 0 (a kernel without the field) means
     /// whoever has the pid now.
     pub fn get_by_pid(&mut self, pid: u32, start_time: u64) -> Option<Arc<Process>> {
