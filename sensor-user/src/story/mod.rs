@@ -16,7 +16,7 @@ use rustc_hash::FxHashMap;
 pub use account::{Account, STEPS_MAX};
 
 use crate::alert::{Action, Detection};
-use crate::event::{Body, Event, FileAction};
+use crate::event::{Body, Event, FileAction, Protocol};
 use crate::state::process::{Process, ProcessKey};
 
 /// Longest wait from the first match to the alert: with the ring's 10 ms and a sink's delivery the
@@ -102,7 +102,10 @@ impl Stories {
     pub fn observe(&mut self, event: &Event) {
         let Some(id) = self.story_of(&event.process.key) else { return };
         let Some(story) = self.open.get_mut(&id) else { return };
-        if let Body::NetworkConnection(connection) = &event.body {
+        // Only TCP tells its end, so only that is waited for.
+        if let Body::NetworkConnection(connection) = &event.body
+            && connection.protocol == Protocol::Tcp
+        {
             if self.connections.len() < CONNECTIONS_MAX && story.account.connect(connection) {
                 self.connections.insert(connection.cookie, id);
             } else {

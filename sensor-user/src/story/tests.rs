@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use super::*;
-use crate::event::{Connection, FileChange, Protocol};
+use crate::event::{Connection, FileChange};
 use crate::sigma::Level;
 use crate::state::process::Executable;
 
@@ -218,4 +218,8 @@ fn connections_beyond_the_bound_are_counted() {
     }
     assert_eq!(stories.unfollowed(), 5);
     assert_eq!(stories.connections.len(), STEPS_MAX);
+    let Body::NetworkConnection(connection) = connection(bound + 9) else { panic!("a connection") };
+    let datagram = Connection { protocol: Protocol::Udp, ..connection };
+    stories.observe(&event(1, START, Body::NetworkConnection(datagram)));
+    assert_eq!(stories.unfollowed(), 5, "datagrams have no end to wait for");
 }
