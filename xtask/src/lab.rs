@@ -8,18 +8,18 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use crate::command;
 use crate::command::require_root;
+use crate::kernel::{self, Kernel};
 use crate::place::Place;
 
 /// The Debian of the lab. Its tools are old enough to be everywhere and it is supported until 2028.
-const SUITE: &str = "bookworm";
+pub(crate) const SUITE: &str = "bookworm";
 
 /// What the tests move files with, and the servers they move them to. nginx has Debian's WebDAV module: it
 /// accepts `curl -T`. busybox is the dynamic one that a Debian container has.
@@ -46,27 +46,6 @@ const MACHINE: &[&str] =
 
 /// apt inside the machine finds and fetches kernels, so that the host's own sources do not matter.
 const MACHINE_FINISH: &str = "apt-get update";
-
-/// A kernel the sensor is tried on.
-#[derive(Debug)]
-pub(crate) struct Kernel {
-    /// As people say it, and as `--kernel` takes it.
-    pub(crate) version: &'static str,
-    /// The Debian suite that has it.
-    suite: &'static str,
-    /// Its packages begin with this and end with [`FLAVOUR`]; the highest number between is taken.
-    package: &'static str,
-}
-
-/// The kernels with drivers for virtual machines only: a tenth of the size.
-const FLAVOUR: &str = "-cloud-amd64";
-
-/// Every kernel known to the lab; the first is the one `vm` boots when none is named.
-pub(crate) const KERNELS: &[Kernel] = &[
-    Kernel { version: "6.1", suite: "bookworm", package: "linux-image-6.1.0-" },
-    Kernel { version: "5.10", suite: "bullseye", package: "linux-image-5.10.0-" },
-    Kernel { version: "6.12", suite: "trixie", package: "linux-image-6.12." },
-];
 
 /// A part of the lab.
 #[derive(Debug, Clone, Copy)]
@@ -117,7 +96,7 @@ impl LabPart {
         match self {
             Self::Image => format!("{SUITE} {}\n{IMAGE_FINISH}\n", IMAGE.join(" ")),
             Self::Machine => format!("{SUITE} {}\n{MACHINE_FINISH}\n", MACHINE.join(" ")),
-            Self::Kernel(kernel) => format!("{} {}*{FLAVOUR}\n", kernel.suite, kernel.package),
+            Self::Kernel(kernel) => kernel.recipe(),
         }
     }
 
@@ -149,36 +128,13 @@ impl LabPart {
         let detail = match self {
             Self::Image => make_image(place, &draft),
             Self::Machine => make_machine(place, &draft),
-            Self::Kernel(kernel) => fetch_kernel(kernel, place, &draft),
+            Self::Kernel(kernel) => kernel::fetch(kernel, place, &draft),
         }?;
         remove(&path)?;
         fs::rename(&draft, &path).with_context(|| format!("cannot move {} to its place", draft.display()))?;
         fs::write(self.stamp(place), self.recipe()).context("cannot write the stamp")?;
         Ok(detail)
     }
-}
-
-/// The kernel a person names.
-pub(crate) fn kernel(version: &str) -> Result<&'static Kernel> {
-    KERNELS.iter().find(|kernel| kernel.version == version).with_context(|| {
-        let known: Vec<_> = KERNELS.iter().map(|kernel| kernel.version).collect();
-        format!("the lab knows no kernel {version}; it knows {}", known.join(", "))
-    })
-}
-
-/// The kernels a person names, the default one always among them.
-pub(crate) fn kernels(versions: &[String]) -> Result<Vec<&'static Kernel>> {
-    if versions.iter().any(|version| version == "all") {
-        return Ok(KERNELS.iter().collect());
-    }
-    let mut kernels: Vec<_> = KERNELS.iter().take(1).collect();
-    for version in versions {
-        let named = kernel(version)?;
-        if !kernels.iter().any(|known| known.version == named.version) {
-            kernels.push(named);
-        }
-    }
-    Ok(kernels)
 }
 
 /// What `docker import` takes.
@@ -206,63 +162,6 @@ fn make_machine(place: &Place, draft: &Path) -> Result<String> {
     debootstrap(place, draft, MACHINE, "lab-machine")?;
     inside(draft, MACHINE_FINISH, place, "lab-machine-finish")?;
     Ok(format!("Debian {SUITE}"))
-}
-
-/// Fetches and unpacks the newest kernel of its line; nothing is installed anywhere.
-fn fetch_kernel(kernel: &Kernel, place: &Place, draft: &Path) -> Result<String> {
-    let machine = LabPart::Machine.path(place);
-    if kernel.suite != SUITE {
-        add_suite(&machine, kernel.suite)?;
-        inside(&machine, "apt-get update", place, "lab-kernel-lists")?;
-    }
-    let names = command::read(
-        Command::new("chroot")
-            .arg(&machine)
-            .args(["apt-cache", "pkgnames", kernel.package])
-            .env("LC_ALL", "C"),
-    )?;
-    let package = newest(&names, kernel.package).with_context(|| {
-        format!("Debian {} lists no package {}*{FLAVOUR} at present", kernel.suite, kernel.package)
-    })?;
-    let fetch = format!("cd /tmp && rm -f {package}_*.deb && apt-get download {package}");
-    inside(&machine, &fetch, place, "lab-kernel-fetch")?;
-    let unpack =
-        format!("cd /tmp && mkdir {package} && dpkg-deb -x {package}_*.deb {package} && rm {package}_*.deb");
-    remove(&machine.join("tmp").join(package))?;
-    inside(&machine, &unpack, place, "lab-kernel-unpack")?;
-    let unpacked = machine.join("tmp").join(package);
-    let release = package.strip_prefix("linux-image-").unwrap_or(package);
-    remove(draft)?;
-    fs::rename(&unpacked, draft).with_context(|| format!("cannot move {}", unpacked.display()))?;
-    symlink(format!("boot/vmlinuz-{release}"), draft.join("vmlinuz")).context("cannot link vmlinuz")?;
-    if !draft.join("vmlinuz").is_file() {
-        bail!("{package} holds no boot/vmlinuz-{release}; Debian packs it in another way now");
-    }
-    fs::write(draft.join("release"), format!("{release}\n")).context("cannot note the kernel's release")?;
-    Ok(release.to_owned())
-}
-
-/// The package with the highest numbers; Debian keeps some older ones beside it, and debug and unsigned ones.
-fn newest<'a>(names: &'a str, prefix: &str) -> Option<&'a str> {
-    let numbers = |name: &str| -> Option<Vec<u64>> {
-        let middle = name.strip_prefix(prefix)?.strip_suffix(FLAVOUR)?;
-        let part = |text: &str| text.parse().ok();
-        middle.split(['.', '-', '+']).map(|text| part(text.trim_start_matches("deb"))).collect()
-    };
-    names.lines().map(str::trim).filter(|name| numbers(name).is_some()).max_by_key(|name| numbers(name))
-}
-
-/// Another Debian beside the machine's own, from the same mirror, for its kernels alone.
-fn add_suite(machine: &Path, suite: &str) -> Result<()> {
-    let sources = machine.join("etc/apt/sources.list");
-    let text = fs::read_to_string(&sources).with_context(|| format!("cannot read {}", sources.display()))?;
-    let line = text
-        .lines()
-        .find(|line| line.starts_with("deb ") && line.contains(SUITE))
-        .with_context(|| format!("{} names no {SUITE}", sources.display()))?;
-    let file = machine.join("etc/apt/sources.list.d").join(format!("{suite}.list"));
-    fs::write(&file, line.replace(SUITE, suite) + "\n")
-        .with_context(|| format!("cannot write {}", file.display()))
 }
 
 /// A Debian root with `packages`.
@@ -300,7 +199,7 @@ fn mirror() -> Option<String> {
 }
 
 /// Runs a shell line in a root of the lab.
-fn inside(root: &Path, line: &str, place: &Place, log: &str) -> Result<()> {
+pub(crate) fn inside(root: &Path, line: &str, place: &Place, log: &str) -> Result<()> {
     let mut command = Command::new("chroot");
     command.arg(root).args(["sh", "-ec", line]).env("DEBIAN_FRONTEND", "noninteractive").env("LC_ALL", "C");
     // The host's PATH may lack where Debian keeps its tools.
@@ -309,7 +208,7 @@ fn inside(root: &Path, line: &str, place: &Place, log: &str) -> Result<()> {
 }
 
 /// Removes a file or a tree, if there is one; only ever called below `target/lab`.
-fn remove(path: &Path) -> Result<()> {
+pub(crate) fn remove(path: &Path) -> Result<()> {
     let outcome = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
     match outcome {
         Err(error) if error.kind() != ErrorKind::NotFound => {
@@ -321,23 +220,4 @@ fn remove(path: &Path) -> Result<()> {
 
 fn size(file: &Path) -> String {
     fs::metadata(file).map_or_else(|_| "?".to_owned(), |meta| format!("{} MB", meta.len() / 1_000_000))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_newest_kernel_counts_as_numbers_do() {
-        let names = "linux-image-6.1.0-9-cloud-amd64\nlinux-image-6.1.0-50-cloud-amd64-dbg\n\
-                     linux-image-6.1.0-47-cloud-amd64\nlinux-image-6.1.0-50-amd64\n";
-        assert_eq!(newest(names, "linux-image-6.1.0-"), Some("linux-image-6.1.0-47-cloud-amd64"));
-    }
-
-    #[test]
-    fn trixie_counts_in_its_own_way() {
-        let names = "linux-image-6.12.9+deb13-cloud-amd64\nlinux-image-6.12.107+deb13-cloud-amd64\n\
-                     linux-image-6.12.107+deb13-cloud-amd64-unsigned\n";
-        assert_eq!(newest(names, "linux-image-6.12."), Some("linux-image-6.12.107+deb13-cloud-amd64"));
-    }
 }

@@ -13,6 +13,7 @@ mod setup;
 mod toolchain;
 mod package;
 mod lab;
+mod kernel;
 mod guest;
 mod verdict;
 mod command;
@@ -68,7 +69,7 @@ enum Task {
     /// With a command after `--` it runs that in the guest instead and shows its output:
     /// `cargo xtask vm --kernel 5.10 -- ls /sys/kernel/btf`
     Vm {
-        /// A kernel the lab knows: 6.1, 5.10, 6.12
+        /// A kernel the lab knows: 6.1, 5.10, 6.12, newest (of Debian unstable)
         #[arg(long, default_value = "6.1")]
         kernel: String,
         /// A shell command for the guest, after `--`
@@ -126,6 +127,6 @@ fn perform(task: Task) -> Result<()> {
         Task::Bench { workloads, rounds, json } => bench::bench(&place, &workloads, rounds, json),
         Task::BenchWorkload { workload } => workload.perform(),
         Task::Tidy => tidy::tidy(&place),
-        Task::Setup { kernel } => setup::everything(&place, &lab::kernels(&kernel)?),
+        Task::Setup { kernel } => setup::everything(&place, &kernel::with_default(&kernel)?),
     }
 }

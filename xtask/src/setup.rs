@@ -8,7 +8,8 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use crate::lab::{Kernel, LabPart};
+use crate::kernel::Kernel;
+use crate::lab::LabPart;
 use crate::package;
 use crate::place::Place;
 use crate::progress;

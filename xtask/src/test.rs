@@ -13,7 +13,7 @@ use clap::ValueEnum;
 use crate::build;
 use crate::command;
 use crate::command::require_root;
-use crate::lab::KERNELS;
+use crate::kernel::KERNELS;
 use crate::place::Place;
 use crate::progress;
 use crate::setup;

@@ -16,7 +16,8 @@ use crate::build;
 use crate::command;
 use crate::command::require_root;
 use crate::guest::Guest;
-use crate::lab::{self, Kernel, LabPart};
+use crate::kernel::{self, Kernel};
+use crate::lab::LabPart;
 use crate::place::Place;
 use crate::progress;
 use crate::setup;
@@ -107,7 +108,7 @@ fn command_in_guest(place: &Place, version: &str, words: &[String]) -> Result<()
 }
 
 fn prepare(place: &Place, version: &str) -> Result<&'static Kernel> {
-    let kernel = lab::kernel(version)?;
+    let kernel = kernel::named(version)?;
     require_root("the lab's machine is entered by chroot, which", "vm")?;
     setup::ensure(&setup::vm(kernel), place)?;
     Ok(kernel)
