@@ -45,6 +45,7 @@ agent=$!
 await 120 ready_or_gone
 ready || fail "the agent gets ready" /run/agent.json /run/agent.log
 echo "@tidewaiter pass the agent gets ready"
+echo "@tidewaiter coverage $(grep -m 1 '"kind":"coverage"' /run/agent.json)"
 
 # shellcheck disable=SC2086 # the words of the command
 sh /guest/container.sh "$container" $command || fail "curl fetches the file inside the container" /run/agent.log

@@ -1,7 +1,8 @@
 //! A guest's root: what is packed into the initramfs that a kernel boots with in QEMU.
 //!
-//! Two roots in one, so that two C libraries never meet: the guest's own has busybox and the agent with the
-//! libraries of this host; `/container` has curl with those of the lab's image.
+//! Two roots in one, so that two C libraries never meet: the guest's own has busybox, and the agent and other programs
+//! with the libraries of this host; `/container` has curl with those of the lab's image. Beside them lie the kernel's
+//! modules and an empty disk.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -10,9 +11,12 @@ use std::process::{self, Command};
 
 use anyhow::{Context, Result};
 
+use crate::artifact::Artifact;
 use crate::command;
 use crate::lab::LabPart;
+use crate::module;
 use crate::place::Place;
+use crate::progress;
 
 const INIT: &str = include_str!("../guest/init.sh");
 const CONTAINER: &str = include_str!("../guest/container.sh");
@@ -20,7 +24,7 @@ const CONTAINER: &str = include_str!("../guest/container.sh");
 /// Directories a Linux expects; the scripts mount on them.
 const DIRECTORIES: [&str; 8] = [
     "bin",
-    "guest",
+    "guest/module",
     "usr/bin",
     "container/bin",
     "container/dev",
@@ -28,6 +32,9 @@ const DIRECTORIES: [&str; 8] = [
     "container/tmp",
     "container/usr/bin",
 ];
+
+/// Enough for tests that write a few files; sparse, so that it costs the host what is written.
+const DISK_MB: u32 = 256;
 
 /// A guest's files, below the lab's machine so that QEMU finds them after chroot. Gone when dropped.
 #[derive(Debug)]
@@ -37,18 +44,22 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
-    /// Packs a root that runs `script` with this agent, and lays the kernel beside it.
-    pub(crate) fn pack(place: &Place, kernel: LabPart, script: &str, agent: Option<&Path>) -> Result<Self> {
+    /// Packs a root that runs `script` with these programs in `/usr/bin`, and lays the kernel and a disk beside it.
+    pub(crate) fn pack(place: &Place, kernel: LabPart, script: &str, programs: &[Artifact]) -> Result<Self> {
         let machine = LabPart::Machine.path(place);
         sweep(&machine.join("srv"));
         let directory = machine.join("srv").join(format!("guest-{}", process::id()));
         let guest = Self { machine, directory };
-        guest.fill(place, script, agent).context("cannot make the guest's root")?;
-        fs::copy(kernel.path(place).join("vmlinuz"), guest.directory.join("vmlinuz"))
+        guest.fill(place, script, programs).context("cannot make the guest's root")?;
+        let kernel = kernel.path(place);
+        guest.add_modules(&kernel).context("cannot give the guest its modules")?;
+        fs::copy(kernel.join("vmlinuz"), guest.directory.join("vmlinuz"))
             .context("cannot copy the kernel")?;
         // Not compressed: an emulated processor would spend longer unpacking than QEMU does reading.
-        let pack = "cd root && find . | cpio --quiet -o -H newc > ../initrd";
-        let line = format!("cd {} && {pack}", guest.inside("").display());
+        let pack = "(cd root && find . | cpio --quiet -o -H newc > ../initrd)";
+        // mke2fs is in every Debian.
+        let disk = format!("truncate -s {DISK_MB}M disk && /sbin/mke2fs -q -F -t ext4 disk");
+        let line = format!("cd {} && {pack} && {disk}", guest.inside("").display());
         command::log(
             Command::new("chroot").arg(&guest.machine).args(["sh", "-ec", &line]),
             &place.log("guest-pack"),
@@ -66,7 +77,18 @@ impl Guest {
         Path::new("/").join(self.directory.strip_prefix(&self.machine).unwrap_or(&self.directory)).join(name)
     }
 
-    fn fill(&self, place: &Place, script: &str, agent: Option<&Path>) -> Result<()> {
+    /// The modules as files, and their names in the order in which they load.
+    fn add_modules(&self, kernel: &Path) -> Result<()> {
+        let guest = self.directory.join("root/guest");
+        let modules = module::lay(kernel, &self.machine, &guest.join("module"))?;
+        if !modules.absent.is_empty() {
+            progress::say(&format!("  … this kernel has no {}", modules.absent.join(", ")));
+        }
+        fs::write(guest.join("modules"), modules.loaded.join("\n") + "\n")?;
+        Ok(())
+    }
+
+    fn fill(&self, place: &Place, script: &str, programs: &[Artifact]) -> Result<()> {
         let root = self.directory.join("root");
         for directory in DIRECTORIES {
             fs::create_dir_all(root.join(directory))?;
@@ -81,10 +103,10 @@ impl Guest {
             fs::copy(&busybox, root.join(bin).join("busybox")).context("the lab's machine has no busybox")?;
             symlink("busybox", root.join(bin).join("sh"))?;
         }
-        if let Some(agent) = agent {
-            fs::copy(agent, root.join("usr/bin/tidewaiter"))
-                .with_context(|| format!("no agent at {}", agent.display()))?;
-            copy_all(&libraries(Command::new("ldd").arg(agent))?, Path::new("/"), &root)?;
+        for Artifact { name, path } in programs {
+            fs::copy(path, root.join("usr/bin").join(name))
+                .with_context(|| format!("no {name} at {}", path.display()))?;
+            copy_all(&libraries(Command::new("ldd").arg(path))?, Path::new("/"), &root)?;
         }
         let image = LabPart::Image.path(place);
         let curl = libraries(Command::new("chroot").arg(&image).args(["ldd", "/usr/bin/curl"]))?;

@@ -52,19 +52,19 @@ impl Kernel {
 }
 
 /// The kernel a person names.
-pub(crate) fn named(version: &str) -> Result<&'static Kernel> {
+fn named(version: &str) -> Result<&'static Kernel> {
     KERNELS.iter().find(|kernel| kernel.version == version).with_context(|| {
         let known: Vec<_> = KERNELS.iter().map(|kernel| kernel.version).collect();
         format!("the lab knows no kernel {version}; it knows {}", known.join(", "))
     })
 }
 
-/// The kernels a person names, the default one always among them.
-pub(crate) fn with_default(versions: &[String]) -> Result<Vec<&'static Kernel>> {
+/// The kernels a person names, each once; `all` is every one.
+pub(crate) fn chosen(versions: &[String]) -> Result<Vec<&'static Kernel>> {
     if versions.iter().any(|version| version == "all") {
         return Ok(KERNELS.iter().collect());
     }
-    let mut kernels: Vec<_> = KERNELS.iter().take(1).collect();
+    let mut kernels = Vec::new();
     for version in versions {
         let kernel = named(version)?;
         if !kernels.contains(&kernel) {

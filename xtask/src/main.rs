@@ -15,12 +15,16 @@ mod package;
 mod lab;
 mod kernel;
 mod guest;
+mod module;
+mod artifact;
+mod qemu;
 mod verdict;
 mod command;
 mod progress;
 mod place;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -64,14 +68,18 @@ enum Task {
         #[arg(last = true)]
         words: Vec<String>,
     },
-    /// Boot another kernel in QEMU and see that a transfer in a container is alerted there (root)
+    /// Boot other kernels in QEMU and see that a transfer in a container is alerted there (root)
     ///
     /// With a command after `--` it runs that in the guest instead and shows its output:
-    /// `cargo xtask vm --kernel 5.10 -- ls /sys/kernel/btf`
+    /// `cargo xtask vm --kernel 5.10 -- ls /sys/kernel/btf`. In PATH are busybox and, as built last,
+    /// `tidewaiter`, `deed` and `matrix`; `/disk` is an ext4 disk.
     Vm {
-        /// A kernel the lab knows: 6.1, 5.10, 6.12, newest (of Debian unstable)
-        #[arg(long, default_value = "6.1")]
-        kernel: String,
+        /// A kernel the lab knows: 6.1, 5.10, 6.12, newest (of Debian unstable); `all` for every one
+        #[arg(long, default_value = "6.1", value_name = "VERSION")]
+        kernel: Vec<String>,
+        /// How many seconds a guest may run once it is up
+        #[arg(long, default_value_t = qemu::RUN_MAX.as_secs(), value_name = "SECONDS")]
+        timeout: u64,
         /// A shell command for the guest, after `--`
         #[arg(last = true)]
         command: Vec<String>,
@@ -100,11 +108,7 @@ enum Task {
     /// The other tasks call this for what they lack. What is there is left alone. The host gets the eBPF tool
     /// chain and, where missing, docker, debootstrap and ip; QEMU, rsyslog, servers and kernels lie in
     /// target/lab.
-    Setup {
-        /// Also fetch this kernel for `vm`; `all` for every one the lab knows
-        #[arg(long, value_name = "VERSION")]
-        kernel: Vec<String>,
-    },
+    Setup,
 }
 
 fn main() -> ExitCode {
@@ -123,10 +127,12 @@ fn perform(task: Task) -> Result<()> {
         Task::Run { words } => run::run(&place, &words),
         Task::Build { release } => build::build(&place, release),
         Task::Test { parts, words } => test::test(&place, &parts, &words),
-        Task::Vm { kernel, command } => vm::run(&place, &kernel, &command),
+        Task::Vm { kernel, timeout, command } => {
+            vm::run(&place, &kernel::chosen(&kernel)?, &command, Duration::from_secs(timeout))
+        }
         Task::Bench { workloads, rounds, json } => bench::bench(&place, &workloads, rounds, json),
         Task::BenchWorkload { workload } => workload.perform(),
         Task::Tidy => tidy::tidy(&place),
-        Task::Setup { kernel } => setup::everything(&place, &kernel::with_default(&kernel)?),
+        Task::Setup => setup::everything(&place),
     }
 }

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use crate::kernel::Kernel;
+use crate::kernel::{KERNELS, Kernel};
 use crate::lab::LabPart;
 use crate::package;
 use crate::place::Place;
@@ -94,11 +94,11 @@ impl Part {
 }
 
 /// Everything, with a line for each part: what a person asks for by `cargo xtask setup`.
-pub(crate) fn everything(place: &Place, kernels: &[&'static Kernel]) -> Result<()> {
+pub(crate) fn everything(place: &Place) -> Result<()> {
     let start = Instant::now();
     progress::title("Tidewaiter: setup");
     let mut parts: Vec<Part> = BUILD.iter().chain(LIVE).copied().collect();
-    parts.extend(kernels.iter().map(|kernel| Part::Lab(LabPart::Kernel(kernel))));
+    parts.extend(KERNELS.iter().map(|kernel| Part::Lab(LabPart::Kernel(kernel))));
     let mut missing = 0;
     for part in &parts {
         if let Some(detail) = part.found(place) {

@@ -16,6 +16,7 @@ use crate::command::require_root;
 use crate::kernel::KERNELS;
 use crate::place::Place;
 use crate::progress;
+use crate::qemu;
 use crate::setup;
 use crate::tidy;
 use crate::verdict::Tally;
@@ -30,7 +31,7 @@ pub(crate) enum Choice {
     Unit,
     /// Real tools in real containers on this kernel (root)
     Live,
-    /// A transfer on another kernel in QEMU (root)
+    /// A transfer on each of the lab's kernels in QEMU (root)
     Vm,
 }
 
@@ -137,7 +138,8 @@ impl Part {
                 count(live.env("TIDEWAITER_BIN", place.agent(true)).env("TIDEWAITER_LAB", place.lab()))
             }
             Self::Vm => {
-                KERNELS.first().map_or(Ok(Tally::default()), |kernel| vm::transfer(place, kernel.version))
+                let kernels: Vec<_> = KERNELS.iter().collect();
+                vm::transfer(place, &kernels, qemu::RUN_MAX)
             }
         }
     }

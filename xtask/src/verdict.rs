@@ -1,13 +1,34 @@
 //! What a guest tells over its console, and what follows from it. Pure: lines in, checks out.
 //!
 //! A line for us begins with `@tidewaiter` and one of: `start RELEASE`, `pass NAME`, `fail NAME`,
-//! `expect FIELD VALUE` (of the alert), `alert JSON`, `end STATUS`. All other lines are the console's.
+//! `expect FIELD VALUE` (of the alert), `alert JSON`, `coverage JSON`, `kernel LINE` (of its log), `end STATUS`. All
+//! other lines are the console's.
 
 use std::fmt;
 
 use serde_json::Value;
 
 const PREFIX: &str = "@tidewaiter ";
+
+/// What a kernel says when something in it has gone wrong, after the time stamp; the newest of lines like these are
+/// in lib/bug.c, kernel/panic.c, arch/x86/mm/fault.c, arch/x86/kernel/traps.c, kernel/rcu/tree_stall.h.
+const FAULTS: [&str; 9] = [
+    "Kernel panic",
+    "BUG: ",
+    "Oops",
+    "WARNING: ",
+    "kernel BUG at",
+    "general protection fault",
+    "stack segment",
+    "invalid opcode",
+    "rcu: INFO: ",
+];
+
+/// Enough of a console for an oops with its registers and its stack, or for the end of a verifier's log.
+const EXCERPT_LINES: usize = 60;
+
+/// What stands before the fault often says what led to it.
+const LINES_BEFORE_FAULT: usize = 5;
 
 /// What a guest said so far.
 #[derive(Debug, Default)]
@@ -17,11 +38,23 @@ pub(crate) struct Verdict {
     /// The script's exit status; meaningful once it has ended.
     pub(crate) status: i32,
     /// All other lines.
-    pub(crate) console: String,
+    console: Vec<String>,
     ended: bool,
     checks: Vec<Check>,
     expected: Vec<(String, String)>,
     alert: Option<String>,
+    coverage: Option<String>,
+    /// Number of the first console line that tells a fault of the kernel.
+    fault: Option<usize>,
+}
+
+/// Where the agent's hooks found their places.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Hooks {
+    first: usize,
+    second: usize,
+    /// Purposes of those that attached nowhere.
+    missing: Vec<String>,
 }
 
 /// One thing that was to hold.
@@ -46,8 +79,7 @@ impl Verdict {
         let Some((verb, rest)) =
             line.strip_prefix(PREFIX).map(|rest| rest.split_once(' ').unwrap_or((rest, "")))
         else {
-            self.console.push_str(line);
-            self.console.push('\n');
+            self.note(line);
             return false;
         };
         match verb {
@@ -62,6 +94,8 @@ impl Verdict {
                 self.expected.push((field.to_owned(), value.to_owned()));
             }
             "alert" => self.alert = Some(rest.to_owned()),
+            "coverage" => self.coverage = Some(rest.to_owned()),
+            "kernel" => self.note(rest),
             "end" => {
                 self.status = rest.parse().unwrap_or(-1);
                 self.ended = true;
@@ -72,6 +106,41 @@ impl Verdict {
             }),
         }
         true
+    }
+
+    fn note(&mut self, line: &str) {
+        if self.fault.is_none() && is_fault(line) {
+            self.fault = Some(self.console.len());
+        }
+        self.console.push(line.to_owned());
+    }
+
+    /// The first thing the kernel had to complain of.
+    pub(crate) fn fault(&self) -> Option<&str> {
+        self.console.get(self.fault?).map(|line| line.trim())
+    }
+
+    /// The console around the kernel's first complaint, or its end, indented.
+    pub(crate) fn excerpt(&self) -> String {
+        let lines: Vec<_> = self.console.iter().filter(|line| !line.trim().is_empty()).collect();
+        let fault = lines.iter().position(|line| is_fault(line));
+        let start = fault.unwrap_or(lines.len().saturating_sub(EXCERPT_LINES));
+        let lines = lines.iter().skip(start.saturating_sub(fault.map_or(0, |_| LINES_BEFORE_FAULT)));
+        lines.take(EXCERPT_LINES).map(|line| format!("    | {line}")).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Where the agent's hooks are, if it told.
+    pub(crate) fn hooks(&self) -> Option<Hooks> {
+        let coverage: Value = serde_json::from_str(self.coverage.as_deref()?).ok()?;
+        let mut hooks = Hooks::default();
+        for hook in coverage.pointer("/tidewaiter/coverage/hooks")?.as_array()? {
+            match hook.get("tier").and_then(Value::as_u64) {
+                Some(1) => hooks.first += 1,
+                Some(_) => hooks.second += 1,
+                None => hooks.missing.extend(hook.get("purpose").map(text)),
+            }
+        }
+        Some(hooks)
     }
 
     pub(crate) fn has_started(&self) -> bool {
@@ -99,12 +168,48 @@ impl Verdict {
             };
             checks.push(Check { name: format!("the alert's {field} is {value}"), failure });
         }
+        if let Some(hooks) = self.hooks() {
+            let failure = (!hooks.are_first()).then(|| hooks.to_string());
+            checks.push(Check { name: "every hook attaches, on its first tier".to_owned(), failure });
+        }
+        if let Some(fault) = self.fault() {
+            let failure = Some(fault.to_owned());
+            checks.push(Check { name: "the kernel has nothing to complain of".to_owned(), failure });
+        }
         let failed = checks.iter().any(|check| check.failure.is_some());
         if !failed && (self.status != 0 || checks.is_empty()) {
             let failure = Some(format!("it ended with status {} after {} checks", self.status, checks.len()));
             checks.push(Check { name: "the guest's script runs to its end".to_owned(), failure });
         }
         checks
+    }
+}
+
+/// Whether this is the kernel's and tells a fault: `[   12.345678] BUG: ...`, perhaps in the middle of our own line.
+/// A script may print such words too, but no time stamp before them.
+fn is_fault(line: &str) -> bool {
+    line.match_indices("] ").any(|(end, _)| {
+        let stamp = line[..end].rsplit('[').next().unwrap_or_default();
+        let said = &line[end + 2..];
+        stamp.trim_start().parse::<f64>().is_ok() && FAULTS.iter().any(|fault| said.contains(fault))
+    })
+}
+
+impl Hooks {
+    /// Nothing but local policy keeps a hook from its first tier, and a guest has none.
+    fn are_first(&self) -> bool {
+        self.first > 0 && self.second == 0 && self.missing.is_empty()
+    }
+}
+
+impl fmt::Display for Hooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { first, second, missing } = self;
+        write!(f, "hooks: {first} on tier 1, {second} on tier 2")?;
+        if !missing.is_empty() {
+            write!(f, ", none for {}", missing.join(", "))?;
+        }
+        Ok(())
     }
 }
 
@@ -172,7 +277,8 @@ mod tests {
             "@tidewaiter end 0",
         ]);
         assert!(verdict.has_started() && verdict.has_ended());
-        assert_eq!(verdict.console, "noise\n");
+        assert_eq!(verdict.excerpt(), "    | noise");
+        assert_eq!(verdict.fault(), None);
         let checks = verdict.checks();
         assert_eq!(Tally::of(&checks), Tally { passed: 3, failed: 1, skipped: 0 });
         assert_eq!(checks[3].failure.as_deref(), Some("the alert has no such field"));
@@ -189,6 +295,43 @@ mod tests {
         assert_eq!(Tally::of(&verdict(&["@tidewaiter end 0"]).checks()).failed, 1);
         assert_eq!(Tally::of(&verdict(&["@tidewaiter pass a", "@tidewaiter end 1"]).checks()).failed, 1);
         assert_eq!(Tally::of(&verdict(&["@tidewaiter pass a", "@tidewaiter end 0"]).checks()).failed, 0);
+    }
+
+    #[test]
+    fn a_fault_of_the_kernel_is_found_and_shown_with_what_follows() {
+        let noise: Vec<_> = (0..100).map(|n| format!("[   {n}.5] eth0: link {n}")).collect();
+        let mut lines: Vec<&str> = noise.iter().map(String::as_str).collect();
+        lines.push("@tidewaiter start 6.1.0");
+        lines.push("a script says BUG: and WARNING: as it likes, [here] BUG: too");
+        let quiet = verdict(&lines);
+        assert_eq!(quiet.fault(), None);
+        assert!(quiet.excerpt().lines().count() == EXCERPT_LINES);
+
+        lines.push("half a line[  101.000000] BUG: unable to handle page fault for address: ffff");
+        lines.push("[  101.000001] Kernel panic - not syncing: Fatal exception");
+        let crashed = verdict(&lines);
+        assert_eq!(crashed.fault(), Some(lines[lines.len() - 2]));
+        let excerpt = crashed.excerpt();
+        assert_eq!(excerpt.lines().count(), LINES_BEFORE_FAULT + 2);
+        assert!(excerpt.ends_with("not syncing: Fatal exception"));
+    }
+
+    #[test]
+    fn what_the_kernel_logged_fails_a_test_that_passed() {
+        let lines = ["@tidewaiter pass a", "@tidewaiter kernel [    9.1] WARNING: CPU: 0 at x.c:1"];
+        let checks = verdict(&[lines[0], lines[1], "@tidewaiter end 0"]).checks();
+        assert_eq!(Tally::of(&checks), Tally { passed: 1, failed: 1, skipped: 0 });
+    }
+
+    #[test]
+    fn hooks_are_counted_by_tier() {
+        let coverage = r#"@tidewaiter coverage {"tidewaiter":{"coverage":{"hooks":[{"purpose":"a","tier":1},
+            {"purpose":"b","tier":2},{"purpose":"c","refused":[]}]}}}"#;
+        let verdict = verdict(&[coverage, "@tidewaiter end 0"]);
+        assert_eq!(Tally::of(&verdict.checks()), Tally { passed: 0, failed: 1, skipped: 0 });
+        let hooks = verdict.hooks().unwrap();
+        assert_eq!(hooks, Hooks { first: 1, second: 1, missing: vec!["c".to_owned()] });
+        assert_eq!(hooks.to_string(), "hooks: 1 on tier 1, 1 on tier 2, none for c");
     }
 
     #[test]
