@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use crate::kernel::{KERNELS, Kernel};
+use crate::kernel::KERNELS;
 use crate::lab::LabPart;
 use crate::package;
 use crate::place::Place;
@@ -42,16 +42,13 @@ pub(crate) const LIVE: &[Part] = &[
     Part::Lab(LabPart::Machine),
 ];
 
-/// What a guest with kernel `kernel` needs.
-pub(crate) const fn vm(kernel: &'static Kernel) -> [Part; 5] {
-    [
-        Part::Host(&package::DEBOOTSTRAP),
-        Part::Host(&package::KEYRING),
-        Part::Lab(LabPart::Image),
-        Part::Lab(LabPart::Machine),
-        Part::Lab(LabPart::Kernel(kernel)),
-    ]
-}
+/// What every guest needs beside its kernel.
+pub(crate) const VM: &[Part] = &[
+    Part::Host(&package::DEBOOTSTRAP),
+    Part::Host(&package::KEYRING),
+    Part::Lab(LabPart::Image),
+    Part::Lab(LabPart::Machine),
+];
 
 impl Part {
     fn name(self) -> &'static str {

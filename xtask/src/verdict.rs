@@ -129,6 +129,11 @@ impl Verdict {
         lines.take(EXCERPT_LINES).map(|line| format!("    | {line}")).collect::<Vec<_>>().join("\n")
     }
 
+    /// The sum of what cargo's and our own test programs said in closing; `None` when none ran.
+    pub(crate) fn counted(&self) -> Option<Tally> {
+        self.console.iter().filter_map(|line| Tally::read(line)).reduce(Tally::with)
+    }
+
     /// Where the agent's hooks are, if it told.
     pub(crate) fn hooks(&self) -> Option<Hooks> {
         let coverage: Value = serde_json::from_str(self.coverage.as_deref()?).ok()?;
@@ -340,5 +345,8 @@ mod tests {
             "test result: \u{1b}[32mok\u{1b}[m. 12 passed; 0 failed; 3 ignored; 0 measured; 0 filtered out";
         assert_eq!(Tally::read(line), Some(Tally { passed: 12, failed: 0, skipped: 3 }));
         assert_eq!(Tally::read("test a::b ... ok"), None);
+        let twice = Tally { passed: 24, failed: 0, skipped: 6 };
+        assert_eq!(verdict(&[line, "between", line]).counted(), Some(twice));
+        assert_eq!(verdict(&["between"]).counted(), None);
     }
 }

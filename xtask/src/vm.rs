@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Error, Result, bail};
 
 use crate::artifact::{self, Artifact};
 use crate::build;
@@ -15,7 +15,7 @@ use crate::place::Place;
 use crate::progress;
 use crate::qemu::{self, Run};
 use crate::setup;
-use crate::verdict::{Check, Tally};
+use crate::verdict::Tally;
 
 /// The test that runs when no command is given.
 const TRANSFER: &str = include_str!("../guest/transfer.sh");
@@ -23,9 +23,18 @@ const TRANSFER: &str = include_str!("../guest/transfer.sh");
 /// How one kernel did.
 struct Row {
     kernel: &'static Kernel,
-    /// The guest's run and what was checked in it, or why there is none.
-    outcome: Result<(Run, Vec<Check>)>,
+    outcome: Outcome,
     took: Duration,
+}
+
+/// How a guest ended.
+enum Outcome {
+    /// Its script ran to its end, and so many tests in it went which way.
+    Ran(Run, Tally),
+    /// It did not, for this reason.
+    Lost(String),
+    /// There is no such guest: the mirror did not give its kernel.
+    Unfetched(String),
 }
 
 /// Runs a command in guests and shows its output, or, without a command, the transfer test.
@@ -37,7 +46,7 @@ pub(crate) fn run(place: &Place, kernels: &[&'static Kernel], words: &[String], 
         for Artifact { name, path } in &programs {
             progress::good(name, &format!("{}, as it was built last", path.display()));
         }
-        every(kernels, |kernel| command(place, kernel, &words.join(" "), &programs, max))
+        every(place, kernels, |kernel| command(place, kernel, &words.join(" "), &programs, max))?
     };
     progress::say(&tally.to_string());
     if tally.failed > 0 {
@@ -50,8 +59,8 @@ pub(crate) fn run(place: &Place, kernels: &[&'static Kernel], words: &[String], 
 pub(crate) fn transfer(place: &Place, kernels: &[&'static Kernel], max: Duration) -> Result<Tally> {
     build::build(place, true)?;
     let agent = [Artifact { name: "tidewaiter", path: place.agent(true) }];
-    Ok(every(kernels, |kernel| {
-        let guest = prepare(place, kernel, TRANSFER, &agent)?;
+    every(place, kernels, |kernel| {
+        let guest = Guest::pack(place, LabPart::Kernel(kernel), TRANSFER, &agent)?;
         let run = qemu::run(place, kernel, &guest, false, max)?;
         progress::title(&format!("Linux {} in QEMU", run.verdict.release));
         let checks = run.verdict.checks();
@@ -61,94 +70,109 @@ pub(crate) fn transfer(place: &Place, kernels: &[&'static Kernel], max: Duration
                 Some(reason) => progress::bad("", &format!("{}: {reason}", check.name)),
             }
         }
-        if checks.iter().any(|check| check.failure.is_some()) {
+        let tally = Tally::of(&checks);
+        if tally.failed > 0 {
             progress::say(&run.verdict.excerpt());
         }
-        Ok((run, checks))
-    }))
+        Ok((run, tally))
+    })
 }
 
-/// A command that ends with 0 on a kernel without a fault is a check that passed.
+/// A command that ends with 0 on a kernel without a fault is one test that passed, unless it counts tests itself.
 fn command(
     place: &Place,
     kernel: &'static Kernel,
     line: &str,
     programs: &[Artifact],
     max: Duration,
-) -> Result<(Run, Vec<Check>)> {
-    let guest = prepare(place, kernel, line, programs)?;
+) -> Result<(Run, Tally)> {
+    let guest = Guest::pack(place, LabPart::Kernel(kernel), line, programs)?;
     let run = qemu::run(place, kernel, &guest, true, max)?;
     let failure = match (run.verdict.fault(), run.verdict.status) {
         (Some(fault), _) => Some(format!("the kernel complained: {fault}\n{}", run.verdict.excerpt())),
         (None, 0) => None,
         (None, status) => Some(format!("the command ended with {status}")),
     };
-    if let Some(reason) = &failure {
-        progress::bad(&run.verdict.release, reason);
-    }
-    Ok((run, vec![Check { name: line.to_owned(), failure }]))
+    let counted = run.verdict.counted();
+    let tally = match &failure {
+        None => counted.unwrap_or(Tally { passed: 1, ..Tally::default() }),
+        Some(reason) => {
+            progress::bad(&run.verdict.release, reason);
+            let tally = counted.unwrap_or_default();
+            Tally { failed: tally.failed.max(1), ..tally }
+        }
+    };
+    Ok((run, tally))
 }
 
-fn prepare(place: &Place, kernel: &'static Kernel, script: &str, programs: &[Artifact]) -> Result<Guest> {
-    require_root("the lab's machine is entered by chroot, which", "vm")?;
-    setup::ensure(&setup::vm(kernel), place)?;
-    Guest::pack(place, LabPart::Kernel(kernel), script, programs)
-}
-
-/// One kernel after the other: one that fails does not keep the others from being tried.
+/// One kernel after the other: one that fails does not keep the others from being tried. A kernel that cannot be
+/// fetched is skipped and told, as long as another one ran: unstable's mirrors are not always whole.
 fn every(
+    place: &Place,
     kernels: &[&'static Kernel],
-    mut task: impl FnMut(&'static Kernel) -> Result<(Run, Vec<Check>)>,
-) -> Tally {
+    mut task: impl FnMut(&'static Kernel) -> Result<(Run, Tally)>,
+) -> Result<Tally> {
+    require_root("the lab's machine is entered by chroot, which", "vm")?;
+    setup::ensure(setup::VM, place)?;
     let mut rows = Vec::new();
     for kernel in kernels {
         let start = Instant::now();
-        let outcome = task(kernel);
-        if let Err(error) = &outcome {
-            progress::failure(error);
-        }
+        let outcome = match setup::ensure(&[setup::Part::Lab(LabPart::Kernel(kernel))], place) {
+            Err(error) => {
+                progress::failure(&error);
+                Outcome::Unfetched(format!("Debian {} does not give it now; why is told above", kernel.suite))
+            }
+            Ok(()) => match task(kernel) {
+                Err(error) => {
+                    progress::failure(&error);
+                    Outcome::Lost(first_line(&error))
+                }
+                Ok((run, tally)) => Outcome::Ran(run, tally),
+            },
+        };
         rows.push(Row { kernel, outcome, took: start.elapsed() });
     }
     if rows.len() > 1 {
         progress::title("\nTidewaiter: kernels");
         rows.iter().for_each(Row::tell);
     }
-    rows.iter().map(Row::tally).fold(Tally::default(), Tally::with)
+    if rows.iter().all(|row| matches!(row.outcome, Outcome::Unfetched(_))) {
+        bail!("no kernel could be fetched");
+    }
+    Ok(rows.iter().map(Row::tally).fold(Tally::default(), Tally::with))
+}
+
+/// The outermost reason, without the output that follows it.
+fn first_line(error: &Error) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
 impl Row {
     /// A guest that did not run to its end is a failed test.
     fn tally(&self) -> Tally {
-        match &self.outcome {
-            Ok((_, checks)) => Tally::of(checks),
-            Err(_) => Tally { failed: 1, ..Tally::default() },
+        match self.outcome {
+            Outcome::Ran(_, tally) => tally,
+            Outcome::Lost(_) => Tally { failed: 1, ..Tally::default() },
+            Outcome::Unfetched(_) => Tally { skipped: 1, ..Tally::default() },
         }
     }
 
     /// The kernel's line of the table.
     fn tell(&self) {
         let took = progress::seconds(self.took);
+        let version = self.kernel.version;
         match &self.outcome {
-            Ok((run, _)) => {
-                let tally = self.tally();
+            Outcome::Ran(run, tally) => {
                 let hooks = run.verdict.hooks().map(|hooks| format!("{hooks}; ")).unwrap_or_default();
                 let boots = if run.boots > 1 { format!(" at boot {}", run.boots) } else { String::new() };
-                let detail = format!(
-                    "{:<28}{took:>10}, up after {}{boots}; {hooks}{tally}",
-                    run.verdict.release,
-                    progress::seconds(run.boot),
-                );
-                if tally.failed == 0 {
-                    progress::good(self.kernel.version, &detail);
-                } else {
-                    progress::bad(self.kernel.version, &detail);
-                }
+                let up = progress::seconds(run.boot);
+                let release = &run.verdict.release;
+                let detail = format!("{release:<28}{took:>10}, up after {up}{boots}; {hooks}{tally}");
+                let tell = if tally.failed == 0 { progress::good } else { progress::bad };
+                tell(version, &detail);
             }
-            Err(error) => {
-                let reason = error.to_string();
-                let reason = reason.lines().next().unwrap_or_default();
-                progress::bad(self.kernel.version, &format!("{:<28}{took:>10}, {reason}", ""));
-            }
+            Outcome::Lost(reason) => progress::bad(version, &format!("{:<28}{took:>10}, {reason}", "")),
+            Outcome::Unfetched(reason) => progress::skipped(version, reason),
         }
     }
 }
