@@ -2,10 +2,14 @@
 
 use aya_ebpf::Global;
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{Array, LruHashMap, PerCpuArray, RingBuf};
-use sensor_ebpf::wire::counter::Counter;
+use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf};
+use sensor_ebpf::wire::counter::{Account, AccountKey, AggregateKey, Counter};
+use sensor_ebpf::wire::flow::{Flow, FlowKey};
 use sensor_ebpf::wire::setting::{Facts, Offsets, RING_SIZE, trial};
-use sensor_ebpf::wire::{FileId, Kind};
+use sensor_ebpf::wire::text::DNS_MAX;
+use sensor_ebpf::wire::{Actor, FileId, Kind};
+
+use crate::task::now;
 
 /// Records on their way to the agent, in the order in which they were made.
 #[map]
@@ -14,6 +18,80 @@ pub static RECORDS: RingBuf = RingBuf::with_byte_size(RING_SIZE, 0);
 /// The loss ledger, one row per [`Kind::row`].
 #[map]
 pub static COUNTERS: PerCpuArray<Counter> = PerCpuArray::with_max_entries(Kind::ALL.len() as u32, 0);
+
+/// The same by cgroup, with each one's token bucket. The agent removes the rows of cgroups that are gone.
+#[map]
+pub static ACCOUNTS: HashMap<AccountKey, Account> = HashMap::with_max_entries(ACCOUNTS_MAX, 0);
+
+/// Twenty kinds for eight hundred cgroups: a large node has 250 pods of a few containers, of which most
+/// do a few things.
+const ACCOUNTS_MAX: u32 = 16_384;
+
+/// How many records beyond the limit had the same destination or process. The agent takes them out.
+#[map]
+pub static AGGREGATES: HashMap<AggregateKey, u64> = HashMap::with_max_entries(AGGREGATES_MAX, 0);
+
+/// What one cgroup reaches in an epoch by going through ports at random; beyond it the count of the
+/// cgroup's account remains.
+const AGGREGATES_MAX: u32 = 16_384;
+
+/// Bytes of connections that are open.
+#[map]
+pub static FLOWS: HashMap<FlowKey, Flow> = HashMap::with_max_entries(FLOWS_MAX, 0);
+
+/// Open sockets that have moved data or were connected; more are rare on one host. Those beyond have
+/// their bytes counted at the end of a TCP connection only, and are counted as lost.
+const FLOWS_MAX: u32 = 32_768;
+
+/// Sockets of connections that came from outside: the value is one once the acceptor was told.
+#[map]
+pub static ACCEPTED: LruHashMap<u64, u32> = LruHashMap::with_max_entries(FLOWS_MAX, 0);
+
+/// Files that are being written, by `struct file *`.
+#[map]
+pub static WRITES: HashMap<u64, Writes> = HashMap::with_max_entries(WRITES_MAX, 0);
+
+/// Files open for writing and written at once, on one host.
+const WRITES_MAX: u32 = 16_384;
+
+/// What was written through one open file.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Writes {
+    pub bytes: u64,
+    /// Calls in progress that count for themselves.
+    pub inside: u64,
+    /// Who wrote first.
+    pub actor: Actor,
+}
+
+/// Where a task sends its datagram now, by thread: written by `sendmsg4/6`, read when the same call ends.
+#[map]
+pub static DATAGRAMS: LruHashMap<u64, Datagram> = LruHashMap::with_max_entries(DATAGRAMS_MAX, 0);
+
+/// Threads that are inside one call at once.
+const DATAGRAMS_MAX: u32 = 4096;
+
+/// A destination that is not in the socket.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Datagram {
+    pub socket: u64,
+    pub address: [u32; 4],
+    pub port: u16,
+    pub reserved: [u16; 3],
+}
+
+/// First eight bytes of the names of environment variables that are kept; filled by the agent.
+#[map]
+pub static ENVIRONMENT_KEYS: HashMap<u64, u32> = HashMap::with_max_entries(KEYS_MAX, 0);
+
+/// Last components of the paths of files whose opening is told, cut at 16 bytes; filled by the agent.
+#[map]
+pub static SECRET_NAMES: HashMap<[u8; 16], u32> = HashMap::with_max_entries(KEYS_MAX, 0);
+
+/// As many as a person would list.
+const KEYS_MAX: u32 = 256;
 
 /// What the agent does to prove the hooks, see [`trial`].
 #[map]
@@ -39,6 +117,23 @@ pub struct Recent {
     pub number: u32,
     /// A [`Kind`].
     pub kind: u32,
+}
+
+impl Recent {
+    /// Was this told within the window, nanoseconds? If not, it is now.
+    #[inline(always)]
+    pub fn is_repeat(&self, window: u64) -> bool {
+        let time = now();
+        // SAFETY: an entry that is evicted meanwhile yields an old or a foreign time: told once more.
+        if let Some(last) = unsafe { RECENT.get(self) }
+            && time.wrapping_sub(*last) < window
+        {
+            return true;
+        }
+        // A full LRU map evicts; failing to remember only repeats a record.
+        let _ = RECENT.insert(self, time, 0);
+        false
+    }
 }
 
 /// Struct offsets of the running kernel, set by the agent before the programs are loaded.
@@ -83,6 +178,8 @@ const SMALL_TEXTS: usize = 8 * 1024;
 
 /// Room for an exec record: its texts, then an argument vector at its bound.
 pub type Large = Scratch<{ LARGE_TEXTS + sensor_ebpf::wire::text::ARGUMENTS_MAX }>;
+/// Room for a DNS message behind its record.
+pub type Message = Scratch<{ DNS_MAX + 256 }>;
 /// Room for two paths.
 pub type Small = Scratch<{ SMALL_TEXTS + sensor_ebpf::wire::text::PATH_MAX }>;
 
@@ -101,6 +198,10 @@ impl Small {
 #[map]
 pub static EXEC_SCRATCH: PerCpuArray<Large> = PerCpuArray::with_max_entries(1, 0);
 
+/// One slot for queries, one for answers.
+#[map]
+pub static DNS_SCRATCH: PerCpuArray<Message> = PerCpuArray::with_max_entries(2, 0);
+
 /// One slot per program that carries paths.
 #[map]
 pub static PATH_SCRATCH: PerCpuArray<Small> = PerCpuArray::with_max_entries(Slot::COUNT, 0);
@@ -112,11 +213,24 @@ pub enum Slot {
     FileOpen,
     FileWrite,
     FileDirty,
+    FileRead,
     FileRename,
+    FileMap,
+    FileProtect,
+    FileTruncate,
+    FileAllocate,
+    FileLink,
+    FileDelete,
+    FileMode,
+    FileClose,
+    UnixConnect,
     CgroupCreate,
     CgroupRemove,
+    CgroupAttach,
+    Mount,
+    ModuleLoad,
 }
 
 impl Slot {
-    const COUNT: u32 = 6;
+    const COUNT: u32 = Self::ModuleLoad as u32 + 1;
 }

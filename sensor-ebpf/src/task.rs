@@ -1,6 +1,8 @@
 //! Who: the identity of a task, from its own `task_struct`.
 
-use aya_ebpf::helpers::generated::{bpf_get_current_task, bpf_ktime_get_boot_ns};
+use aya_ebpf::helpers::generated::{
+    bpf_get_current_cgroup_id, bpf_get_current_pid_tgid, bpf_get_current_task, bpf_ktime_get_boot_ns,
+};
 use sensor_ebpf::wire::setting::trial;
 use sensor_ebpf::wire::{Actor, COMM_SIZE, Header, Kind, VERSION};
 
@@ -56,6 +58,16 @@ impl Task {
     }
 
     #[inline(always)]
+    pub fn net_ns(self) -> u32 {
+        self.0.follow(offset!(task_nsproxy)).follow(offset!(nsproxy_net_ns)).get(offset!(net_inum))
+    }
+
+    #[inline(always)]
+    pub fn user_ns(self) -> u32 {
+        self.cred().follow(offset!(cred_user_ns)).get(offset!(user_namespace_inum))
+    }
+
+    #[inline(always)]
     pub fn parent(self) -> Self {
         Self(self.0.follow(offset!(task_real_parent)))
     }
@@ -63,6 +75,13 @@ impl Task {
     #[inline(always)]
     pub fn cred(self) -> Address {
         self.0.follow(offset!(task_cred))
+    }
+
+    /// It acts with the rights of somebody else for now, as an overlay does below itself
+    /// (`override_creds`, kernel/cred.c).
+    #[inline(always)]
+    pub fn acts_for_another(self) -> bool {
+        self.cred() != self.0.follow(offset!(task_real_cred))
     }
 
     #[inline(always)]
@@ -119,6 +138,38 @@ impl Task {
     #[inline(always)]
     pub fn header(self, kind: Kind, size: usize) -> Header {
         Header { version: VERSION, kind: kind as u16, size: size as u32, time: now(), actor: self.actor() }
+    }
+}
+
+/// The current task, by the helpers that cost next to nothing: for what is asked before it is known
+/// whether there is anything to tell.
+#[derive(Clone, Copy)]
+pub struct Current {
+    pub pid: u32,
+    /// Thread group and thread in one number.
+    pub thread: u64,
+}
+
+impl Current {
+    #[inline(always)]
+    pub fn get() -> Self {
+        // SAFETY: takes no argument and only returns a number.
+        let thread = unsafe { bpf_get_current_pid_tgid() };
+        Self { pid: (thread >> 32) as u32, thread }
+    }
+
+    /// The agent's own doings are not reported: they would make it watch itself.
+    #[inline(always)]
+    pub fn is_agent(self) -> bool {
+        let agent = FACTS.load().agent_pid;
+        agent != 0 && self.pid == agent
+    }
+
+    /// Id of its cgroup in the v2 hierarchy.
+    #[inline(always)]
+    pub fn cgroup_id(self) -> u64 {
+        // SAFETY: takes no argument and only returns a number.
+        unsafe { bpf_get_current_cgroup_id() }
     }
 }
 

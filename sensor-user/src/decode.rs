@@ -8,6 +8,8 @@ use sensor_ebpf::wire::{Actor, FileId, Header, Kind, VERSION, file, network, pro
 use thiserror::Error;
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
+use crate::event::FileAction;
+
 /// Why bytes are no record.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum DecodeError {
@@ -37,14 +39,37 @@ pub struct Record {
 pub enum Body {
     Exec(Box<Exec>),
     Fork(Fork),
-    Exit { code: u32 },
+    Exit {
+        code: u32,
+    },
+    Access(Access),
+    Signal(Access),
     Connect(Connect),
-    Close { cookie: u64, bytes_sent: u64, bytes_received: u64 },
-    FileOpen(FileChange),
-    FileWrite(FileChange),
-    FileRename { file: FileId, from: String, to: String },
+    Accept(Connect),
+    /// Traffic over a socket that nobody was seen to connect or accept.
+    Traffic(Connect),
+    Close(Close),
+    Socket(Socket),
+    UnixConnect {
+        file: FileId,
+        path: String,
+    },
+    Dns(Dns),
+    File(FileAction, FileChange),
+    /// A file got another name, or one more.
+    Name(FileAction, FileNames),
     CgroupCreate(Cgroup),
     CgroupRemove(Cgroup),
+    CgroupAttach(Cgroup),
+    Namespace(Namespace),
+    BpfLoad {
+        program_type: u32,
+        name: String,
+    },
+    ModuleLoad {
+        name: String,
+    },
+    Mount(Mount),
 }
 
 /// [`process::Exec`] with its texts.
@@ -56,6 +81,12 @@ pub struct Exec {
     pub file: FileId,
     pub flags: u32,
     pub effective_uid: u32,
+    /// None: nobody logged in for it.
+    pub login_uid: Option<u32>,
+    /// Controlling terminal: major, minor.
+    pub terminal: Option<(u32, u32)>,
+    pub net_ns: u32,
+    pub user_ns: u32,
     pub path: String,
     pub filename: String,
     pub interpreter: Option<String>,
@@ -63,7 +94,13 @@ pub struct Exec {
     pub cgroup: String,
     pub arguments: Vec<String>,
     pub argument_count: u32,
+    /// Bytes of the whole vector, also of what was cut.
+    pub arguments_size: u32,
     pub arguments_truncated: bool,
+    /// The last arguments of a vector that was cut; the first of them may lack its beginning.
+    pub last_arguments: Vec<String>,
+    /// Variables whose names the agent asked for, `NAME=value`; long values are cut.
+    pub environment: Vec<String>,
 }
 
 /// [`process::Fork`].
@@ -75,15 +112,62 @@ pub struct Fork {
     pub child_pid_ns: u32,
 }
 
+/// [`process::Access`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Access {
+    pub target_pid: u32,
+    pub target_start_time: u64,
+    /// `PTRACE_MODE_*`, or the signal's number.
+    pub mode: u32,
+}
+
 /// [`network::Connect`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Connect {
-    pub cookie: u64,
-    /// IPv4-mapped addresses are given as IPv4.
+    /// As in [`sensor_ebpf::wire::flow::FlowKey`].
+    pub socket: u64,
+    /// The other end. IPv4-mapped addresses are given as IPv4.
     pub address: IpAddr,
     pub port: u16,
     pub protocol: u16,
     pub is_datagram: bool,
+    /// The record's actor is who it is about; else only its cgroup means something.
+    pub has_actor: bool,
+    /// Part of a Multipath TCP connection.
+    pub is_subflow: bool,
+}
+
+/// [`network::Close`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Close {
+    pub socket: u64,
+    pub bytes_sent: u64,
+    pub bytes_received: u64,
+    /// Never established: the errno, zero when unknown.
+    pub failure: Option<u32>,
+    /// What the actor moved over a socket that it lets go of, not the connection's whole.
+    pub is_share: bool,
+}
+
+/// [`network::Socket`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Socket {
+    pub family: u16,
+    pub kind: u16,
+    pub protocol: u16,
+    /// Seen in use, not when it was made.
+    pub is_used: bool,
+}
+
+/// [`network::Dns`] with its message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dns {
+    pub socket: u64,
+    pub server: IpAddr,
+    pub is_answer: bool,
+    pub is_tcp: bool,
+    pub message: Vec<u8>,
+    pub is_truncated: bool,
 }
 
 /// [`file::Change`] with its path.
@@ -93,6 +177,38 @@ pub struct FileChange {
     pub path: String,
     /// The path starts at the root of the actor's mount namespace; else of the file system.
     pub is_from_mount: bool,
+    /// Bytes written through the file that was closed.
+    pub bytes: u64,
+    /// Size of the file now.
+    pub size: u64,
+    pub mode: u32,
+    /// As in [`file::Change::flags`].
+    pub flags: u32,
+}
+
+/// [`file::Rename`] with its paths.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileNames {
+    pub file: FileId,
+    pub from: String,
+    pub to: String,
+}
+
+/// [`system::Namespace`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Namespace {
+    pub mnt_ns: u32,
+    pub pid_ns: u32,
+    pub net_ns: u32,
+}
+
+/// [`system::Mount`] with its texts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mount {
+    pub flags: u64,
+    pub source: String,
+    pub kind: String,
+    pub target: String,
 }
 
 /// [`system::Cgroup`] with its path.
@@ -101,6 +217,9 @@ pub struct Cgroup {
     pub id: u64,
     pub hierarchy: u32,
     pub path: String,
+    /// Who was moved there; zero for the other kinds.
+    pub target_pid: u32,
+    pub target_start_time: u64,
 }
 
 /// Decodes one record of the ring.
@@ -120,13 +239,30 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
         Kind::ProcessExec => Body::Exec(Box::new(exec(bytes)?)),
         Kind::ProcessFork => Body::Fork(fork(bytes)?),
         Kind::ProcessExit => Body::Exit { code: fixed::<process::Exit>(bytes, "an exit")?.0.code },
+        Kind::ProcessAccess => Body::Access(access(bytes)?),
+        Kind::ProcessSignal => Body::Signal(access(bytes)?),
         Kind::NetworkConnect => Body::Connect(connect(bytes)?),
-        Kind::NetworkClose => close(bytes)?,
-        Kind::FileOpen => Body::FileOpen(file_change(bytes)?),
-        Kind::FileWrite => Body::FileWrite(file_change(bytes)?),
-        Kind::FileRename => file_rename(bytes)?,
+        Kind::NetworkAccept => Body::Accept(connect(bytes)?),
+        Kind::NetworkFlow => Body::Traffic(connect(bytes)?),
+        Kind::NetworkClose => Body::Close(close(bytes)?),
+        Kind::NetworkSocket => Body::Socket(socket(bytes)?),
+        Kind::NetworkUnix => unix_connect(bytes)?,
+        Kind::NetworkDns => Body::Dns(dns(bytes)?),
+        Kind::FileOpen => Body::File(FileAction::Open, file_change(bytes)?),
+        Kind::FileWrite => Body::File(FileAction::Write, file_change(bytes)?),
+        Kind::FileClose => Body::File(FileAction::Close, file_change(bytes)?),
+        Kind::FileDelete => Body::File(FileAction::Delete, file_change(bytes)?),
+        Kind::FileMode => Body::File(FileAction::Mode, file_change(bytes)?),
+        Kind::FileRead => Body::File(FileAction::Read, file_change(bytes)?),
+        Kind::FileRename => Body::Name(FileAction::Rename, file_names(bytes)?),
+        Kind::FileLink => Body::Name(FileAction::Link, file_names(bytes)?),
         Kind::CgroupCreate => Body::CgroupCreate(cgroup(bytes)?),
         Kind::CgroupRemove => Body::CgroupRemove(cgroup(bytes)?),
+        Kind::CgroupAttach => Body::CgroupAttach(cgroup(bytes)?),
+        Kind::NamespaceEnter => Body::Namespace(namespace(bytes)?),
+        Kind::BpfLoad => bpf_load(bytes)?,
+        Kind::ModuleLoad => module_load(bytes)?,
+        Kind::Mount => Body::Mount(mount(bytes)?),
     };
     Ok(Record { time: header.time, actor: header.actor, body })
 }
@@ -140,6 +276,8 @@ fn exec(bytes: &[u8]) -> Result<Exec, DecodeError> {
     let interpreter = texts.string(record.interpreter)?;
     let directory = texts.path(record.directory)?;
     let cgroup = texts.path(record.cgroup)?;
+    let environment = texts.list(record.environment)?;
+    let last_arguments = texts.list(record.arguments_tail)?;
     let arguments = texts.list(record.arguments)?;
     texts.end()?;
     Ok(Exec {
@@ -149,6 +287,10 @@ fn exec(bytes: &[u8]) -> Result<Exec, DecodeError> {
         file: record.file,
         flags: record.flags,
         effective_uid: record.effective_uid,
+        login_uid: Some(record.login_uid).filter(|uid| *uid != process::Exec::NOBODY),
+        terminal: Some((record.terminal >> 20, record.terminal & 0xf_ffff)).filter(|_| record.terminal != 0),
+        net_ns: record.net_ns,
+        user_ns: record.user_ns,
         path,
         filename,
         interpreter: (record.flags & process::Exec::SCRIPT != 0).then_some(interpreter),
@@ -156,6 +298,9 @@ fn exec(bytes: &[u8]) -> Result<Exec, DecodeError> {
         cgroup,
         arguments,
         argument_count: record.argument_count,
+        arguments_size: record.arguments_size,
+        last_arguments,
+        environment,
         arguments_truncated: record.arguments.flags & (Text::TRUNCATED | Text::UNREADABLE) != 0,
     })
 }
@@ -170,21 +315,60 @@ fn fork(bytes: &[u8]) -> Result<Fork, DecodeError> {
     })
 }
 
+fn access(bytes: &[u8]) -> Result<Access, DecodeError> {
+    let (record, _) = fixed::<process::Access>(bytes, "an access")?;
+    let process::Access { header: _, target_start_time, target_pid, mode } = record;
+    Ok(Access { target_pid, target_start_time, mode })
+}
+
 fn connect(bytes: &[u8]) -> Result<Connect, DecodeError> {
     let (record, _) = fixed::<network::Connect>(bytes, "a connect")?;
+    let has = |flag| record.flags & flag != 0;
     Ok(Connect {
-        cookie: record.cookie,
+        socket: record.socket,
         address: Ipv6Addr::from(record.address).to_canonical(),
         port: record.port,
         protocol: record.protocol,
-        is_datagram: record.flags & network::Connect::DATAGRAM != 0,
+        is_datagram: has(network::Connect::DATAGRAM),
+        has_actor: !has(network::Connect::NO_ACTOR),
+        is_subflow: has(network::Connect::SUBFLOW),
     })
 }
 
-fn close(bytes: &[u8]) -> Result<Body, DecodeError> {
+fn close(bytes: &[u8]) -> Result<Close, DecodeError> {
     let (record, _) = fixed::<network::Close>(bytes, "a close")?;
-    let network::Close { header: _, cookie, bytes_sent, bytes_received } = record;
-    Ok(Body::Close { cookie, bytes_sent, bytes_received })
+    let network::Close { header: _, socket, bytes_sent, bytes_received, flags, error } = record;
+    let failure = (flags & network::Close::FAILED != 0).then_some(error);
+    Ok(Close { socket, bytes_sent, bytes_received, failure, is_share: flags & network::Close::SHARE != 0 })
+}
+
+fn socket(bytes: &[u8]) -> Result<Socket, DecodeError> {
+    let (record, _) = fixed::<network::Socket>(bytes, "a socket")?;
+    let network::Socket { header: _, family, kind, protocol, flags } = record;
+    Ok(Socket { family, kind, protocol, is_used: flags & network::Socket::USED != 0 })
+}
+
+fn unix_connect(bytes: &[u8]) -> Result<Body, DecodeError> {
+    let (record, tail) = fixed::<network::UnixConnect>(bytes, "a connect to a file")?;
+    let mut texts = Texts(tail);
+    let path = texts.path(record.path)?;
+    texts.end()?;
+    Ok(Body::UnixConnect { file: record.file, path })
+}
+
+fn dns(bytes: &[u8]) -> Result<Dns, DecodeError> {
+    let (record, tail) = fixed::<network::Dns>(bytes, "a DNS message")?;
+    let mut texts = Texts(tail);
+    let message = texts.take(record.message)?.to_vec();
+    texts.end()?;
+    Ok(Dns {
+        socket: record.socket,
+        server: Ipv6Addr::from(record.address).to_canonical(),
+        is_answer: record.flags & network::Dns::ANSWER != 0,
+        is_tcp: record.flags & network::Dns::TCP != 0,
+        message,
+        is_truncated: record.message.flags & (Text::TRUNCATED | Text::UNREADABLE) != 0,
+    })
 }
 
 fn file_change(bytes: &[u8]) -> Result<FileChange, DecodeError> {
@@ -193,16 +377,17 @@ fn file_change(bytes: &[u8]) -> Result<FileChange, DecodeError> {
     let path = texts.path(record.path)?;
     texts.end()?;
     let is_from_mount = record.flags & file::Change::FROM_MOUNT != 0;
-    Ok(FileChange { file: record.file, path, is_from_mount })
+    let file::Change { file, bytes, size, mode, flags, .. } = record;
+    Ok(FileChange { file, path, is_from_mount, bytes, size, mode, flags })
 }
 
-fn file_rename(bytes: &[u8]) -> Result<Body, DecodeError> {
-    let (record, tail) = fixed::<file::Rename>(bytes, "a rename")?;
+fn file_names(bytes: &[u8]) -> Result<FileNames, DecodeError> {
+    let (record, tail) = fixed::<file::Rename>(bytes, "a new name")?;
     let mut texts = Texts(tail);
     let from = texts.path(record.from)?;
     let to = texts.path(record.to)?;
     texts.end()?;
-    Ok(Body::FileRename { file: record.file, from, to })
+    Ok(FileNames { file: record.file, from, to })
 }
 
 fn cgroup(bytes: &[u8]) -> Result<Cgroup, DecodeError> {
@@ -210,7 +395,38 @@ fn cgroup(bytes: &[u8]) -> Result<Cgroup, DecodeError> {
     let mut texts = Texts(tail);
     let path = texts.string(record.path)?;
     texts.end()?;
-    Ok(Cgroup { id: record.cgroup_id, hierarchy: record.hierarchy, path })
+    let system::Cgroup { cgroup_id: id, hierarchy, target_pid, target_start_time, .. } = record;
+    Ok(Cgroup { id, hierarchy, path, target_pid, target_start_time })
+}
+
+fn namespace(bytes: &[u8]) -> Result<Namespace, DecodeError> {
+    let (record, _) = fixed::<system::Namespace>(bytes, "namespaces")?;
+    let system::Namespace { header: _, mnt_ns, pid_ns, net_ns, reserved: _ } = record;
+    Ok(Namespace { mnt_ns, pid_ns, net_ns })
+}
+
+fn bpf_load(bytes: &[u8]) -> Result<Body, DecodeError> {
+    let (record, _) = fixed::<system::Bpf>(bytes, "a BPF program")?;
+    let name = lossy(record.name.split(|byte| *byte == 0).next().unwrap_or_default());
+    Ok(Body::BpfLoad { program_type: record.program_type, name })
+}
+
+fn module_load(bytes: &[u8]) -> Result<Body, DecodeError> {
+    let (record, tail) = fixed::<system::Named>(bytes, "a module")?;
+    let mut texts = Texts(tail);
+    let name = texts.string(record.name)?;
+    texts.end()?;
+    Ok(Body::ModuleLoad { name })
+}
+
+fn mount(bytes: &[u8]) -> Result<Mount, DecodeError> {
+    let (record, tail) = fixed::<system::Mount>(bytes, "a mount")?;
+    let mut texts = Texts(tail);
+    let source = texts.string(record.source)?;
+    let kind = texts.string(record.kind)?;
+    let target = texts.path(record.target)?;
+    texts.end()?;
+    Ok(Mount { flags: record.flags, source, kind, target })
 }
 
 /// The fixed part and what follows it.
@@ -329,10 +545,14 @@ mod tests {
         let mut change = file::Change::new_zeroed();
         change.path = text(4, Text::COMPONENTS | Text::TRUNCATED);
         let decoded = decode(&record(Kind::FileWrite, change, b"x\0y\0")).expect("decodes");
-        assert!(matches!(decoded.body, Body::FileWrite(FileChange { path, .. }) if path == "…/y/x"));
+        assert!(
+            matches!(decoded.body, Body::File(FileAction::Write, FileChange { path, .. }) if path == "…/y/x")
+        );
         change.path = text(0, Text::COMPONENTS);
         let decoded = decode(&record(Kind::FileWrite, change, b"")).expect("decodes");
-        assert!(matches!(decoded.body, Body::FileWrite(FileChange { path, .. }) if path == "/"));
+        assert!(
+            matches!(decoded.body, Body::File(FileAction::Write, FileChange { path, .. }) if path == "/")
+        );
     }
 
     #[test]

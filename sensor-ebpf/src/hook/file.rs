@@ -1,29 +1,40 @@
-//! Files that change. First tier: fentry on the functions every way of writing passes. Second tier:
-//! the tracepoint of an inode that becomes dirty, in the writer's context, for kernels that refuse
-//! fentry; renames come from fanotify there, which is the agent's business.
+//! Files that change, and secrets that are opened. First tier: fentry on the functions that every way of
+//! doing it passes. Second tier: the tracepoint of an inode that becomes dirty, in the writer's context,
+//! for kernels that refuse fentry; the rest comes from fanotify there, which is the agent's business.
+
+mod name;
+mod close;
 
 use aya_ebpf::macros::{fentry, raw_tracepoint};
 use aya_ebpf::programs::{FEntryContext, RawTracePointContext};
 use sensor_ebpf::wire::Kind;
-use sensor_ebpf::wire::file::{Change, Rename};
+use sensor_ebpf::wire::file::Change;
 
-use super::network::recent;
+use super::by_process;
 use super::process::{TMPFS_MAGIC, file_id};
-use crate::emit;
-use crate::map::{PATH_SCRATCH, Recent, Slot, Small};
+use crate::emit::{self, Ticket};
+use crate::map::{PATH_SCRATCH, Recent, SECRET_NAMES, Slot, Small};
+use crate::path::name;
 use crate::read::{Address, offset};
-use crate::task::Task;
+use crate::task::{Current, Task};
 
 /// The same process changing the same file is told again after this long, nanoseconds.
 const CHANGE_WINDOW: u64 = 30_000_000_000;
 /// File type bits of a mode, and a regular file's (include/uapi/linux/stat.h).
 const TYPE: u16 = 0o170_000;
 const REGULAR: u16 = 0o100_000;
-/// `FMODE_WRITE` and `FMODE_CREATED` (include/linux/fs.h).
+/// `FMODE_READ`, `FMODE_WRITE` and `FMODE_CREATED` (include/linux/fs.h).
+const OPENED_FOR_READING: u32 = 0x1;
 const OPENED_FOR_WRITING: u32 = 0x2;
 const CREATED: u32 = 0x10_0000;
 /// `WRITE` as `rw_verify_area` is told (include/linux/kernel.h).
 const WRITE: u32 = 1;
+/// `PROT_WRITE` and `MAP_SHARED` (include/uapi/asm-generic/mman-common.h); the latter is also a bit of
+/// `MAP_SHARED_VALIDATE`.
+const WRITABLE: u64 = 2;
+const SHARED: u64 = 1;
+/// `VM_SHARED` (include/linux/mm.h).
+const SHARED_AREA: u64 = 8;
 /// `I_DIRTY_PAGES` (include/linux/fs.h): content, not just times. Bit 2 before 6.12, bit 6 since; the
 /// tracepoint carries dirty bits only, and none of the others is either of the two on any kernel.
 const DIRTY_PAGES: u32 = 1 << 2 | 1 << 6;
@@ -43,6 +54,21 @@ pub fn file_open(ctx: FEntryContext) -> i32 {
     0
 }
 
+/// As [`file_open`], for files that hold secrets.
+#[fentry(function = "security_file_open")]
+pub fn file_read(ctx: FEntryContext) -> i32 {
+    let file = Address(ctx.arg(0));
+    let mode: u32 = file.get(offset!(file_mode));
+    if mode & OPENED_FOR_READING == 0 {
+        return 0;
+    }
+    let dentry = file.member(offset!(file_path)).follow(offset!(path_dentry));
+    if SECRET_NAMES.get_ptr(&name(dentry)).is_some() {
+        file_change(Kind::FileRead, Slot::FileRead, file, 0);
+    }
+    0
+}
+
 /// `int rw_verify_area(int read_write, struct file *file, const loff_t *ppos, size_t count)`: every
 /// write passes here, whichever call made it, except through a mapping
 /// <https://github.com/torvalds/linux/blob/v6.12/fs/read_write.c#L452>
@@ -50,8 +76,76 @@ pub fn file_open(ctx: FEntryContext) -> i32 {
 pub fn file_write(ctx: FEntryContext) -> i32 {
     let direction: u32 = ctx.arg(0);
     if direction == WRITE {
-        file_change(Kind::FileWrite, Slot::FileWrite, Address(ctx.arg(1)), 0);
+        let file = Address(ctx.arg(1));
+        close::asked(file, ctx.arg(3));
+        file_change(Kind::FileWrite, Slot::FileWrite, file, 0);
     }
+    0
+}
+
+/// `int security_mmap_file(struct file *file, unsigned long prot, unsigned long flags)`: stores through a
+/// shared mapping pass no other place
+/// <https://github.com/torvalds/linux/blob/v6.12/security/security.c#L2849>
+#[fentry(function = "security_mmap_file")]
+pub fn file_map(ctx: FEntryContext) -> i32 {
+    let file = Address(ctx.arg(0));
+    let protection: u64 = ctx.arg(1);
+    let flags: u64 = ctx.arg(2);
+    if !file.is_null() && protection & WRITABLE != 0 && flags & SHARED != 0 {
+        file_change(Kind::FileWrite, Slot::FileMap, file, Change::MAPPED);
+    }
+    0
+}
+
+/// `int security_file_mprotect(struct vm_area_struct *vma, unsigned long reqprot, unsigned long prot)`: a
+/// mapping made to read becomes one to write
+/// <https://github.com/torvalds/linux/blob/v6.12/security/security.c#L2892>
+#[fentry(function = "security_file_mprotect")]
+pub fn file_protect(ctx: FEntryContext) -> i32 {
+    let area = Address(ctx.arg(0));
+    let protection: u64 = ctx.arg(2);
+    let file = area.follow(offset!(vma_file));
+    let flags: u64 = area.get(offset!(vma_flags));
+    if !file.is_null() && protection & WRITABLE != 0 && flags & SHARED_AREA != 0 {
+        file_change(Kind::FileWrite, Slot::FileProtect, file, Change::MAPPED);
+    }
+    0
+}
+
+/// `int do_truncate(struct mnt_idmap *idmap, struct dentry *dentry, loff_t length, unsigned int time_attrs,
+/// struct file *filp)`: ftruncate and an open that truncates, with a file; truncate without
+/// <https://github.com/torvalds/linux/blob/v6.12/fs/open.c#L40>
+#[fentry(function = "do_truncate")]
+pub fn file_truncate(ctx: FEntryContext) -> i32 {
+    truncate(Address(ctx.arg(1)), Address(ctx.arg(4)));
+    0
+}
+
+/// The same before 5.12: `(struct dentry *dentry, loff_t length, unsigned int time_attrs, struct file *filp)`
+/// <https://github.com/torvalds/linux/blob/v5.10/fs/open.c#L40>
+#[fentry(function = "do_truncate")]
+pub fn file_truncate_by_dentry(ctx: FEntryContext) -> i32 {
+    truncate(Address(ctx.arg(0)), Address(ctx.arg(3)));
+    0
+}
+
+#[inline(always)]
+fn truncate(dentry: Address, file: Address) {
+    if !file.is_null() {
+        file_change(Kind::FileWrite, Slot::FileTruncate, file, Change::LENGTH);
+        return;
+    }
+    let inode = dentry.follow(offset!(dentry_inode));
+    if is_regular(inode) && !Task::current().acts_for_another() {
+        change(Kind::FileWrite, Slot::FileTruncate, inode, Address::NULL, dentry, Change::LENGTH);
+    }
+}
+
+/// `int vfs_fallocate(struct file *file, int mode, loff_t offset, loff_t len)`: also punches holes
+/// <https://github.com/torvalds/linux/blob/v6.12/fs/open.c#L235>
+#[fentry(function = "vfs_fallocate")]
+pub fn file_allocate(ctx: FEntryContext) -> i32 {
+    file_change(Kind::FileWrite, Slot::FileAllocate, Address(ctx.arg(0)), Change::LENGTH);
     0
 }
 
@@ -71,8 +165,14 @@ fn file_change(kind: Kind, slot: Slot, file: Address, flags: u32) {
 /// (since 6.6) or with the inode of the layer under the overlay's path (before).
 #[inline(always)]
 fn is_below_overlay(mount: Address, dentry: Address, inode: Address) -> bool {
+    is_internal(mount) || dentry.follow(offset!(dentry_inode)) != inode
+}
+
+/// A mount that the kernel made for itself is in no namespace.
+#[inline(always)]
+fn is_internal(mount: Address) -> bool {
     let namespace = mount.container(offset!(mount_mnt)).follow(offset!(mount_namespace));
-    namespace.0.wrapping_neg() <= MAX_ERRNO || dentry.follow(offset!(dentry_inode)) != inode
+    namespace.0.wrapping_neg() <= MAX_ERRNO
 }
 
 /// `TP_PROTO(struct inode *inode, int flags)`, in `__mark_inode_dirty`
@@ -121,21 +221,30 @@ fn is_regular(inode: Address) -> bool {
 
 #[inline(always)]
 fn change(kind: Kind, slot: Slot, inode: Address, mount: Address, dentry: Address, flags: u32) {
+    let current = Current::get();
+    if current.is_agent() {
+        emit::own(kind);
+        return;
+    }
     let task = Task::current();
     if task.is_kernel_thread() {
         return;
     }
-    if task.is_agent() {
-        emit::own(kind);
-        return;
-    }
     let file = file_id(inode);
-    let key = Recent { object: file, owner: task.start_time(), number: task.pid(), kind: kind as u32 };
-    if recent(&key, CHANGE_WINDOW) {
-        emit::filtered(kind);
+    // What is told once is not told again for a while, a mapping or a new length besides a write is.
+    let number = current.pid;
+    let owner = task.start_time() ^ (flags & (Change::MAPPED | Change::LENGTH)) as u64;
+    let key = Recent { object: file, owner, number, kind: kind as u32 };
+    let ticket = Ticket::new(kind, current.cgroup_id());
+    if kind.is_told_once() && key.is_repeat(CHANGE_WINDOW) {
+        ticket.filter();
         return;
     }
-    let Some(scratch) = PATH_SCRATCH.get_ptr_mut(slot as u32) else { return };
+    if !ticket.is_within_limit() {
+        ticket.aggregate(by_process(current));
+        return;
+    }
+    let Some(scratch) = PATH_SCRATCH.get_ptr_mut(slot as u32) else { return ticket.lose() };
     // SAFETY: the slot belongs to one program, which the kernel does not enter twice on a CPU.
     let scratch = unsafe { &mut *scratch };
     scratch.position = size_of::<Change>() as u32;
@@ -144,39 +253,11 @@ fn change(kind: Kind, slot: Slot, inode: Address, mount: Address, dentry: Addres
     let record = unsafe { &mut *scratch.bytes.as_mut_ptr().cast::<Change>() };
     record.header = task.header(kind, 0);
     record.file = file;
+    record.bytes = 0;
+    record.size = inode.get(offset!(inode_size));
+    record.mode = inode.get::<u16>(offset!(inode_mode)) as u32;
     record.flags = flags;
     record.path = path;
-    emit::scratch(kind, scratch);
-}
-
-/// `int security_inode_rename(struct inode *old_dir, struct dentry *old_dentry, struct inode *new_dir,
-/// struct dentry *new_dentry, unsigned int flags)`, in `vfs_rename`
-/// <https://github.com/torvalds/linux/blob/v6.12/security/security.c#L2212>
-#[fentry(function = "security_inode_rename")]
-pub fn file_rename(ctx: FEntryContext) -> i32 {
-    let from = Address(ctx.arg(1));
-    let to = Address(ctx.arg(3));
-    let inode = from.follow(offset!(dentry_inode));
-    let task = Task::current();
-    if !is_regular(inode) {
-        return 0;
-    }
-    if task.is_agent() {
-        emit::own(Kind::FileRename);
-        return 0;
-    }
-    let Some(scratch) = PATH_SCRATCH.get_ptr_mut(Slot::FileRename as u32) else { return 0 };
-    // SAFETY: the slot belongs to this program alone, which the kernel does not enter twice on a CPU.
-    let scratch = unsafe { &mut *scratch };
-    scratch.position = size_of::<Rename>() as u32;
-    let from = scratch.path(Small::mask(), Address::NULL, from);
-    let to = scratch.path(Small::mask(), Address::NULL, to);
-    // SAFETY: the area is larger than a Rename and aligned to 8.
-    let record = unsafe { &mut *scratch.bytes.as_mut_ptr().cast::<Rename>() };
-    record.header = task.header(Kind::FileRename, 0);
-    record.file = file_id(inode);
-    record.from = from;
-    record.to = to;
-    emit::scratch(Kind::FileRename, scratch);
-    0
+    record.reserved = 0;
+    ticket.scratch(scratch);
 }

@@ -2,20 +2,21 @@
 //! Raw tracepoints, because their arguments are plain numbers to the verifier and everything is
 //! read at offsets from BTF.
 
-use aya_ebpf::macros::raw_tracepoint;
-use aya_ebpf::programs::RawTracePointContext;
+use aya_ebpf::macros::{fentry, raw_tracepoint};
+use aya_ebpf::programs::{FEntryContext, RawTracePointContext};
 use aya_log_ebpf::debug;
-use sensor_ebpf::wire::process::{Exec, Exit, Fork};
-use sensor_ebpf::wire::text::{NAME_MAX, PATH_MAX, Text};
+use sensor_ebpf::wire::process::{Access, Exec, Exit, Fork};
+use sensor_ebpf::wire::text::{DIRECTORY_MAX, NAME_MAX, PATH_MAX, Text};
 use sensor_ebpf::wire::{FileId, Kind};
 
-use crate::emit;
+use super::by_process;
+use crate::emit::{self, Ticket};
 use crate::map::{EXEC_SCRATCH, FACTS, Large};
 use crate::read::{Address, offset};
-use crate::task::Task;
+use crate::task::{Current, Task};
 
 /// Magic of overlayfs (`OVERLAYFS_SUPER_MAGIC`, include/uapi/linux/magic.h).
-const OVERLAY_MAGIC: u64 = 0x794c_7630;
+pub const OVERLAY_MAGIC: u64 = 0x794c_7630;
 /// Magic of tmpfs, on which memfds live (`TMPFS_MAGIC`, include/uapi/linux/magic.h).
 pub const TMPFS_MAGIC: u64 = 0x0102_1994;
 
@@ -69,7 +70,7 @@ fn exec(task: Task, old_tid: u32, bprm: Address, scratch: &mut Large) {
 
     let directory = task.0.follow(offset!(task_fs)).member(offset!(fs_pwd));
     let (mount, dentry) = (directory.follow(offset!(path_mnt)), directory.follow(offset!(path_dentry)));
-    record.directory = scratch.path(mask, mount, dentry);
+    record.directory = scratch.path_within::<{ DIRECTORY_MAX as u32 }>(mask, mount, dentry);
 
     let (node, is_v1) = cgroup(task);
     if is_v1 {
@@ -81,8 +82,14 @@ fn exec(task: Task, old_tid: u32, bprm: Address, scratch: &mut Large) {
     let start: u64 = mm.get(offset!(mm_arg_start));
     let end: u64 = mm.get(offset!(mm_arg_end));
     record.arguments_size = end.saturating_sub(start) as u32;
+    let environment: u64 = mm.get(offset!(mm_env_start));
+    let environment_end: u64 = mm.get(offset!(mm_env_end));
+    record.environment_size = environment_end.saturating_sub(environment) as u32;
+    record.environment = scratch.environment(environment, environment_end);
+    record.arguments_tail = scratch.arguments_tail(start, end);
+    // Last, since it may take more than every area keeps behind its mask.
     record.arguments = scratch.arguments(start, end);
-    emit::scratch(Kind::ProcessExec, scratch);
+    Ticket::new(Kind::ProcessExec, record.header.actor.cgroup_id).scratch(scratch);
 }
 
 /// Everything but the texts.
@@ -100,6 +107,29 @@ fn identify(record: &mut Exec, task: Task, old_tid: u32, bprm: Address, file: Ad
     record.flags = flags(inode, record.links);
     record.argument_count = bprm.get(offset!(bprm_argc));
     record.effective_uid = task.cred().get(offset!(cred_euid));
+    record.login_uid = task.0.get(offset!(task_loginuid));
+    record.terminal = terminal(task);
+    record.net_ns = task.net_ns();
+    record.user_ns = task.user_ns();
+    record.reserved = 0;
+    if old_tid != record.header.actor.pid {
+        record.flags |= Exec::BY_THREAD;
+    }
+}
+
+/// Device number of the controlling terminal: the driver's first one and the terminal's place behind it
+/// (`tty_devnum`, include/linux/tty.h).
+#[inline(always)]
+fn terminal(task: Task) -> u32 {
+    let tty = task.0.follow(offset!(task_signal)).follow(offset!(signal_tty));
+    let driver = tty.follow(offset!(tty_driver));
+    if driver.is_null() {
+        return 0;
+    }
+    let major: u32 = driver.get(offset!(tty_driver_major));
+    let first: u32 = driver.get(offset!(tty_driver_minor));
+    let index: u32 = tty.get(offset!(tty_index));
+    major << 20 | (first + index)
 }
 
 /// The cgroup that tells the container: v2's, or where that is the root the v1 `pids` one.
@@ -158,7 +188,7 @@ pub fn process_fork(ctx: RawTracePointContext) -> i32 {
         child_pid: child.pid(),
         child_pid_ns: child.pid_ns(),
     };
-    emit::fixed(Kind::ProcessFork, &record);
+    Ticket::new(Kind::ProcessFork, record.header.actor.cgroup_id).fixed(&record);
     0
 }
 
@@ -181,6 +211,61 @@ pub fn process_exit(ctx: RawTracePointContext) -> i32 {
         code: task.0.get(offset!(task_exit_code)),
         reserved: 0,
     };
-    emit::fixed(Kind::ProcessExit, &record);
+    Ticket::new(Kind::ProcessExit, record.header.actor.cgroup_id).fixed(&record);
     0
+}
+
+/// `int security_ptrace_access_check(struct task_struct *child, unsigned int mode)`: ptrace,
+/// `process_vm_writev`, `/proc/PID/mem` and all else that reaches into another process
+/// <https://github.com/torvalds/linux/blob/v6.12/security/security.c#L1012>
+#[fentry(function = "security_ptrace_access_check")]
+pub fn process_access(ctx: FEntryContext) -> i32 {
+    /// `PTRACE_MODE_ATTACH` (include/linux/ptrace.h): to change it, not only to look.
+    const ATTACH: u32 = 2;
+    let target = Task(Address(ctx.arg(0)));
+    let mode: u32 = ctx.arg(1);
+    let current = Current::get();
+    let pid = target.pid();
+    if mode & ATTACH == 0 || pid == current.pid {
+        return 0;
+    }
+    if current.is_agent() {
+        emit::own(Kind::ProcessAccess);
+        return 0;
+    }
+    access(Kind::ProcessAccess, current, target, mode);
+    0
+}
+
+/// `TP_PROTO(int sig, struct kernel_siginfo *info, struct task_struct *task, int group, int result)`: only
+/// what is sent to the agent
+/// <https://github.com/torvalds/linux/blob/v6.12/include/trace/events/signal.h#L50>
+#[raw_tracepoint(tracepoint = "signal_generate")]
+pub fn process_signal(ctx: RawTracePointContext) -> i32 {
+    let target = Task(Address(ctx.arg(2)));
+    if !target.is_agent() {
+        return 0;
+    }
+    let current = Current::get();
+    if current.is_agent() {
+        emit::own(Kind::ProcessSignal);
+        return 0;
+    }
+    access(Kind::ProcessSignal, current, target, ctx.arg(0));
+    0
+}
+
+#[inline(always)]
+fn access(kind: Kind, current: Current, target: Task, mode: u32) {
+    let ticket = Ticket::new(kind, current.cgroup_id());
+    if !ticket.is_within_limit() {
+        ticket.aggregate(by_process(current));
+        return;
+    }
+    ticket.fixed(&Access {
+        header: Task::current().header(kind, size_of::<Access>()),
+        target_start_time: target.start_time(),
+        target_pid: target.pid(),
+        mode,
+    });
 }

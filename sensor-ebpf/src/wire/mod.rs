@@ -6,6 +6,7 @@
 
 pub mod counter;
 pub mod file;
+pub mod flow;
 pub mod network;
 pub mod process;
 pub mod setting;
@@ -15,103 +16,123 @@ pub mod text;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Version of this layout. A record with another version is refused by the agent and counted.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 /// Largest record, bytes: fixed part, two paths, an argument vector and a cgroup path at their
 /// bounds (see [`text`]). Bounds the scratch area in the kernel and the decoder in the agent.
 pub const RECORD_MAX: usize = 24 * 1024;
 
-/// What a record tells. Hundreds are families: process, network, file, system.
-#[repr(u16)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
+/// Declares [`Kind`] and its tables from one list, so that they cannot differ.
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident = $number:literal, $name:literal, $rank:ident;)+) => {
+        /// What a record tells. Hundreds are families: process, network, file, system.
+        #[repr(u16)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Kind { $($(#[$doc])* $kind = $number,)+ }
+
+        impl Kind {
+            /// Every kind, in the order of its number.
+            pub const ALL: [Self; [$($number),+].len()] = [$(Self::$kind),+];
+
+            /// Position in [`Kind::ALL`]: the row of this kind in the counter map.
+            #[must_use]
+            pub const fn row(self) -> usize {
+                let mut row = 0;
+                while row < Self::ALL.len() && Self::ALL[row] as u16 != self as u16 {
+                    row += 1;
+                }
+                row
+            }
+
+            /// Name in metrics and reports.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$kind => $name,)+ }
+            }
+
+            /// What becomes of it when records come faster than they are read.
+            #[must_use]
+            pub const fn rank(self) -> Rank {
+                match self { $(Self::$kind => Rank::$rank,)+ }
+            }
+        }
+    };
+}
+
+/// Which records go first when there are too many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rank {
+    /// Identity breaks without it, or it is rare and grave: never limited, and it may use the part of
+    /// the ring that the others must leave free (see `RESERVED_FOR_CRITICAL` in [`setting`]).
+    Critical,
+    /// One cgroup can make any number of them: limited per cgroup (see `LIMIT_INTERVAL` there), what
+    /// is beyond is counted by destination or process, and what the ring has no room for is lost.
+    Ordinary,
+}
+
+kinds! {
     /// A task replaced its program ([`process::Exec`]).
-    ProcessExec = 100,
+    ProcessExec = 100, "process_exec", Critical;
     /// A thread group was created ([`process::Fork`]).
-    ProcessFork = 101,
+    ProcessFork = 101, "process_fork", Critical;
     /// The last thread of a thread group ended ([`process::Exit`]).
-    ProcessExit = 102,
+    ProcessExit = 102, "process_exit", Critical;
+    /// A process wants to look into or control another ([`process::Access`]).
+    ProcessAccess = 103, "process_access", Ordinary;
+    /// A signal was sent to the agent ([`process::Access`]).
+    ProcessSignal = 104, "process_signal", Ordinary;
     /// A socket was connected, or a datagram sent to a new destination ([`network::Connect`]).
-    NetworkConnect = 200,
-    /// A TCP connection ended; carries its byte counters ([`network::Close`]).
-    NetworkClose = 201,
+    NetworkConnect = 200, "network_connect", Ordinary;
+    /// A connection from outside was taken ([`network::Connect`]).
+    NetworkAccept = 201, "network_accept", Ordinary;
+    /// A process moves data over a socket that it neither connected nor accepted, as far as was seen:
+    /// it had the socket before the sensor started, or somebody gave it ([`network::Connect`]).
+    NetworkFlow = 202, "network_flow", Ordinary;
+    /// A connection ended, or a process let go of its socket; carries byte counters ([`network::Close`]).
+    NetworkClose = 203, "network_close", Ordinary;
+    /// A socket below the transport layer, or to the hypervisor, was made or used ([`network::Socket`]).
+    NetworkSocket = 204, "network_socket", Ordinary;
+    /// A socket with a name in the file system was connected ([`network::UnixConnect`]).
+    NetworkUnix = 205, "network_unix", Ordinary;
+    /// A DNS message passed ([`network::Dns`]).
+    NetworkDns = 206, "network_dns", Ordinary;
     /// A file was opened for writing ([`file::Change`]).
-    FileOpen = 300,
+    FileOpen = 300, "file_open", Ordinary;
     /// A file's content changed ([`file::Change`]).
-    FileWrite = 301,
+    FileWrite = 301, "file_write", Ordinary;
     /// A file got another name ([`file::Rename`]).
-    FileRename = 302,
+    FileRename = 302, "file_rename", Ordinary;
+    /// A file that was written was closed: how much was written ([`file::Change`]).
+    FileClose = 303, "file_close", Ordinary;
+    /// A file got one more name ([`file::Rename`]).
+    FileLink = 304, "file_link", Ordinary;
+    /// A name of a file was removed ([`file::Change`]).
+    FileDelete = 305, "file_delete", Ordinary;
+    /// A file was made executable ([`file::Change`]).
+    FileMode = 306, "file_mode", Ordinary;
+    /// A file that holds secrets was opened ([`file::Change`]).
+    FileRead = 307, "file_read", Ordinary;
     /// A cgroup was made ([`system::Cgroup`]).
-    CgroupCreate = 400,
+    CgroupCreate = 400, "cgroup_create", Critical;
     /// A cgroup was removed ([`system::Cgroup`]).
-    CgroupRemove = 401,
+    CgroupRemove = 401, "cgroup_remove", Critical;
+    /// A process was moved to another cgroup ([`system::Cgroup`]).
+    CgroupAttach = 402, "cgroup_attach", Critical;
+    /// A process entered or made namespaces ([`system::Namespace`]).
+    NamespaceEnter = 403, "namespace_enter", Ordinary;
+    /// A BPF program was loaded by somebody else ([`system::Bpf`]).
+    BpfLoad = 404, "bpf_load", Ordinary;
+    /// A kernel module was loaded ([`system::Named`]).
+    ModuleLoad = 405, "module_load", Critical;
+    /// A file system was mounted ([`system::Mount`]).
+    Mount = 406, "mount", Ordinary;
 }
 
 impl Kind {
-    /// Every kind, in the order of its number.
-    pub const ALL: [Self; 10] = [
-        Self::ProcessExec,
-        Self::ProcessFork,
-        Self::ProcessExit,
-        Self::NetworkConnect,
-        Self::NetworkClose,
-        Self::FileOpen,
-        Self::FileWrite,
-        Self::FileRename,
-        Self::CgroupCreate,
-        Self::CgroupRemove,
-    ];
-
-    /// Position in [`Kind::ALL`]: the row of this kind in the counter map.
+    /// Told once per process, file and window; the others each time.
     #[must_use]
-    pub const fn row(self) -> usize {
-        match self {
-            Self::ProcessExec => 0,
-            Self::ProcessFork => 1,
-            Self::ProcessExit => 2,
-            Self::NetworkConnect => 3,
-            Self::NetworkClose => 4,
-            Self::FileOpen => 5,
-            Self::FileWrite => 6,
-            Self::FileRename => 7,
-            Self::CgroupCreate => 8,
-            Self::CgroupRemove => 9,
-        }
-    }
-
-    /// Name in metrics and reports.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::ProcessExec => "process_exec",
-            Self::ProcessFork => "process_fork",
-            Self::ProcessExit => "process_exit",
-            Self::NetworkConnect => "network_connect",
-            Self::NetworkClose => "network_close",
-            Self::FileOpen => "file_open",
-            Self::FileWrite => "file_write",
-            Self::FileRename => "file_rename",
-            Self::CgroupCreate => "cgroup_create",
-            Self::CgroupRemove => "cgroup_remove",
-        }
-    }
-
-    /// A record without which identity breaks: it may use the part of the ring that the others must
-    /// leave free (see `RESERVED_FOR_CRITICAL` in [`setting`]).
-    #[must_use]
-    pub const fn is_critical(self) -> bool {
-        match self {
-            Self::ProcessExec
-            | Self::ProcessFork
-            | Self::ProcessExit
-            | Self::CgroupCreate
-            | Self::CgroupRemove => true,
-            Self::NetworkConnect
-            | Self::NetworkClose
-            | Self::FileOpen
-            | Self::FileWrite
-            | Self::FileRename => false,
-        }
+    pub const fn is_told_once(self) -> bool {
+        matches!(self, Self::FileOpen | Self::FileWrite | Self::FileRead)
     }
 }
 

@@ -31,14 +31,32 @@ pub struct Exec {
     pub arguments_size: u32,
     /// Effective user id in the initial user namespace.
     pub effective_uid: u32,
+    /// Login user id: who logged in, whatever became of it since (`task_struct.loginuid`).
+    /// [`Exec::NOBODY`] for who never did.
+    pub login_uid: u32,
+    /// Controlling terminal, device number in the kernel's form; zero for none.
+    pub terminal: u32,
+    /// Inode number of the network namespace; zero when unknown.
+    pub net_ns: u32,
+    /// Inode number of the user namespace; zero when unknown.
+    pub user_ns: u32,
+    /// Bytes of the whole environment, also of what was left out.
+    pub environment_size: u32,
     /// Path of the file that runs: resolved by the kernel, components.
     pub path: Text,
     /// Path as given to exec (for a script: the script). A claim.
     pub filename: Text,
     /// Path of the interpreter when [`Exec::SCRIPT`], else empty.
     pub interpreter: Text,
-    /// Arguments, each ended by NUL. A claim.
+    /// Arguments, each ended by NUL, from the first on. A claim.
     pub arguments: Text,
+    /// The last bytes of an argument vector of which `arguments` has only the first. A claim.
+    pub arguments_tail: Text,
+    /// Variables of the environment whose names begin as one of the map `ENVIRONMENT_KEYS`, each ended
+    /// by NUL and cut at [`super::text::VARIABLE_MAX`]. Truncated: not all of them were looked at. A
+    /// claim.
+    pub environment: Text,
+    pub reserved: u32,
     /// Working directory, components.
     pub directory: Text,
     /// Path of the cgroup, components. Of the v2 hierarchy; where the task sits in its root, of the
@@ -57,6 +75,10 @@ impl Exec {
     pub const SCRIPT: u32 = 8;
     /// The cgroup path comes from a v1 hierarchy.
     pub const CGROUP_V1: u32 = 16;
+    /// A thread other than the leader called exec.
+    pub const BY_THREAD: u32 = 32;
+    /// [`Exec::login_uid`] of a task that nobody logged in for (`INVALID_UID`, include/linux/uidgid.h).
+    pub const NOBODY: u32 = u32::MAX;
 }
 
 /// [`super::Kind::ProcessFork`]: the actor is the parent. Threads do not make one.
@@ -82,4 +104,17 @@ pub struct Exit {
     /// `task_struct.exit_code`: exit status in bits 8-15, signal in bits 0-6.
     pub code: u32,
     pub reserved: u32,
+}
+
+/// [`super::Kind::ProcessAccess`] and [`super::Kind::ProcessSignal`]: what the actor does to another.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct Access {
+    pub header: Header,
+    /// Start of the target, as [`super::Actor::start_time`].
+    pub target_start_time: u64,
+    /// Thread group id of the target.
+    pub target_pid: u32,
+    /// `PTRACE_MODE_*` (include/linux/ptrace.h), or the signal's number.
+    pub mode: u32,
 }

@@ -15,6 +15,15 @@ pub const RESERVED_FOR_CRITICAL: u32 = 1024 * 1024;
 /// The agent is woken early when this much waits, bytes: a tenth of a second of 20,000 records/s.
 pub const WAKE_LEVEL: u32 = 512 * 1024;
 
+/// Records of one ordinary kind that one cgroup may make: one every so many nanoseconds, 20,000 a second.
+/// The agent takes in several times as many, so one container cannot silence another.
+pub const LIMIT_INTERVAL: u64 = 50_000;
+/// How far it may run ahead of that, nanoseconds: 4,000 at once, a quarter of the ring.
+pub const LIMIT_BURST: u64 = 4_000 * LIMIT_INTERVAL;
+/// Epochs of [`super::counter::AggregateKey`] are boot time shifted right by this: 4.3 s each. A program
+/// runs for microseconds, so what it counts is in this epoch or the one before.
+pub const EPOCH_SHIFT: u32 = 32;
+
 /// Declares [`Offsets`] and its table of names from one list, so that the two cannot differ.
 macro_rules! offsets {
     ($($(#[$doc:meta])* $field:ident = $($path:literal)|+;)+) => {
@@ -45,6 +54,7 @@ offsets! {
     task_exit_code = "task_struct.exit_code";
     task_signal = "task_struct.signal";
     task_cred = "task_struct.cred";
+    task_real_cred = "task_struct.real_cred";
     task_nsproxy = "task_struct.nsproxy";
     task_cgroups = "task_struct.cgroups";
     task_fs = "task_struct.fs";
@@ -52,6 +62,16 @@ offsets! {
     task_thread_pid = "task_struct.thread_pid";
     task_comm = "task_struct.comm";
     task_flags = "task_struct.flags";
+    task_loginuid = "task_struct.loginuid";
+    signal_tty = "signal_struct.tty";
+    tty_driver = "tty_struct.driver";
+    tty_index = "tty_struct.index";
+    tty_driver_major = "tty_driver.major";
+    tty_driver_minor = "tty_driver.minor_start";
+    cred_user_ns = "cred.user_ns";
+    user_namespace_inum = "user_namespace.ns.inum";
+    nsproxy_net_ns = "nsproxy.net_ns";
+    net_inum = "net.ns.inum";
     signal_live = "signal_struct.live";
     cred_uid = "cred.uid";
     cred_gid = "cred.gid";
@@ -74,6 +94,8 @@ offsets! {
     path_dentry = "path.dentry";
     mm_arg_start = "mm_struct.arg_start";
     mm_arg_end = "mm_struct.arg_end";
+    mm_env_start = "mm_struct.env_start";
+    mm_env_end = "mm_struct.env_end";
     bprm_file = "linux_binprm.file";
     bprm_filename = "linux_binprm.filename";
     bprm_interp = "linux_binprm.interp";
@@ -88,6 +110,7 @@ offsets! {
     inode_number = "inode.i_ino";
     inode_mode = "inode.i_mode";
     inode_links = "inode.i_nlink";
+    inode_size = "inode.i_size";
     inode_generation = "inode.i_generation";
     inode_super_block = "inode.i_sb";
     inode_mtime_seconds = "inode.i_mtime_sec" | "inode.__i_mtime.tv_sec" | "inode.i_mtime.tv_sec";
@@ -102,6 +125,27 @@ offsets! {
     mount_mountpoint = "mount.mnt_mountpoint";
     mount_namespace = "mount.mnt_ns";
     vfsmount_root = "vfsmount.mnt_root";
+    sock_family = "sock.__sk_common.skc_family";
+    sock_state = "sock.__sk_common.skc_state";
+    sock_daddr = "sock.__sk_common.skc_daddr";
+    sock_dport = "sock.__sk_common.skc_dport";
+    sock_v6_daddr = "sock.__sk_common.skc_v6_daddr";
+    sock_type = "sock.sk_type";
+    sock_error = "sock.sk_err";
+    sock_cgroup = "sock.sk_cgrp_data.cgroup" | "sock.sk_cgrp_data.val";
+    sock_addr_kern_sk = "bpf_sock_addr_kern.sk";
+    sk_buff_sk = "sk_buff.sk";
+    socket_sk = "socket.sk";
+    unix_sock_peer = "unix_sock.peer";
+    unix_sock_path = "unix_sock.path";
+    iattr_valid = "iattr.ia_valid";
+    iattr_mode = "iattr.ia_mode";
+    vma_file = "vm_area_struct.vm_file";
+    vma_flags = "vm_area_struct.vm_flags";
+    module_name = "module.name";
+    bpf_prog_type = "bpf_prog.type";
+    bpf_prog_aux = "bpf_prog.aux";
+    bpf_prog_aux_name = "bpf_prog_aux.name";
     sock_cookie = "sock.__sk_common.skc_cookie";
     sock_shutdown = "sock.sk_shutdown";
     sock_protocol = "sock.sk_protocol";

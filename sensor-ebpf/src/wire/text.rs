@@ -13,10 +13,26 @@ pub const PATH_COMPONENTS_MAX: usize = 64;
 pub const PATH_MAX: usize = 4096;
 /// Longest single component with its NUL (`NAME_MAX` + 1).
 pub const NAME_MAX: usize = 256;
-/// Room for an argument vector, bytes. Longer ones are cut at the end and say so.
+/// Room for the head of an argument vector, bytes. Longer ones say so and have their tail besides:
+/// what a padded command line pushes out of the middle is in neither.
 pub const ARGUMENTS_MAX: usize = 8192;
+/// Room for the tail of an argument vector, bytes: a destination comes last.
+pub const TAIL_MAX: usize = 1024;
+/// Most variables of an environment that are looked at. A pod has some ten and seven for each service of
+/// its namespace; what was set for the container comes first.
+pub const VARIABLES_MAX: usize = 96;
+/// Room for one variable with its name, bytes.
+pub const VARIABLE_MAX: usize = 256;
+/// Room for all that are kept, bytes.
+pub const ENVIRONMENT_MAX: usize = 1024;
+/// Room for a working directory, bytes.
+pub const DIRECTORY_MAX: usize = 2048;
+/// Room for a DNS message, bytes: what EDNS resolvers take at most (DNS flag day 2020: 1,232).
+pub const DNS_MAX: usize = 1232;
 /// Most cgroup levels that are walked: kubelet's deepest layout has 6, nested containers double it.
 pub const CGROUP_COMPONENTS_MAX: usize = 16;
+/// Room for a cgroup's path, bytes: twice what kubelet's names take.
+pub const CGROUP_MAX: usize = 2048;
 
 /// One text of a record's tail.
 #[repr(C)]

@@ -138,17 +138,10 @@ impl Agent {
         kernel.ring.drain(|bytes| match decode(bytes) {
             Ok(record) => {
                 trace!(?record);
-                match record.body {
-                    Body::Exit { .. } => exits.push(record),
-                    Body::Exec(_)
-                    | Body::Fork(_)
-                    | Body::Connect(_)
-                    | Body::Close { .. }
-                    | Body::FileOpen(_)
-                    | Body::FileWrite(_)
-                    | Body::FileRename { .. }
-                    | Body::CgroupCreate(_)
-                    | Body::CgroupRemove(_) => pipeline.record(record, facts),
+                if matches!(record.body, Body::Exit { .. }) {
+                    exits.push(record);
+                } else {
+                    pipeline.record(record, facts);
                 }
             }
             Err(error) => {

@@ -12,12 +12,15 @@ pub struct Hook {
     /// Without it the sensor is blind: then it does not start.
     pub is_required: bool,
     /// Best first.
-    pub tiers: &'static [Attach],
+    pub tiers: &'static [Tier],
     /// What is not seen when no tier could be had.
     pub unseen: &'static str,
     /// What is not seen when only a lower tier could be had; empty when nothing.
     pub weakened: &'static str,
 }
+
+/// Places that together observe one thing: all of them are attached, or none.
+pub type Tier = &'static [Attach];
 
 /// What makes a hook fire; `proof` does it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,16 +28,41 @@ pub enum Trial {
     Exec,
     Fork,
     Exit,
+    Access,
+    Signal,
     Connect4,
     Connect6,
     Datagram4,
     Datagram6,
+    Accept,
+    Sent,
+    Received,
     Close,
+    Release,
+    RawSocket,
+    Unix,
+    Query,
+    Answer,
     Open,
+    Read,
     Write,
+    Map,
+    Protect,
+    Truncate,
+    Allocate,
+    FileClose,
     Rename,
+    Link,
+    Delete,
+    Mode,
     CgroupCreate,
     CgroupRemove,
+    CgroupAttach,
+    Namespace,
+    BpfLoad,
+    ModuleLoad,
+    Mount,
+    MountMove,
 }
 
 /// A place to attach, with the program that goes there (the name of its function).
@@ -48,12 +76,37 @@ pub enum Attach {
         program: &'static str,
         function: &'static str,
     },
-    /// The root of the v2 hierarchy, so every container below it.
-    Cgroup {
+    Fexit {
         program: &'static str,
+        function: &'static str,
+    },
+    /// Addresses of sockets, at the root of the v2 hierarchy, so for every container below it.
+    CgroupAddress {
+        program: &'static str,
+    },
+    /// Sockets made and released, at the same place.
+    CgroupSocket {
+        program: &'static str,
+    },
+    /// Packets, at the same place.
+    CgroupPacket {
+        program: &'static str,
+        direction: Direction,
+    },
+    /// Part of a program that another row attaches.
+    With {
+        program: &'static str,
+        place: &'static str,
     },
     /// No program: the agent's own watch by `fanotify(7)`.
     Fanotify,
+}
+
+/// Which way packets go, as their socket sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    In,
+    Out,
 }
 
 impl Attach {
@@ -63,10 +116,22 @@ impl Attach {
         match self {
             Self::RawTracepoint { tracepoint, .. } => format!("tracepoint {tracepoint}"),
             Self::Fentry { function, .. } => format!("fentry {function}"),
-            Self::Cgroup { program } => format!("cgroup {program}"),
+            Self::Fexit { function, .. } => format!("fexit {function}"),
+            Self::CgroupAddress { program } | Self::CgroupSocket { program } => format!("cgroup {program}"),
+            Self::CgroupPacket { direction: Direction::In, .. } => "cgroup ingress".to_owned(),
+            Self::CgroupPacket { direction: Direction::Out, .. } => "cgroup egress".to_owned(),
+            Self::With { place, .. } => place.to_owned(),
             Self::Fanotify => "fanotify FAN_RENAME".to_owned(),
         }
     }
+}
+
+/// The name of a tier: of its places, each once.
+#[must_use]
+pub fn name(tier: Tier) -> String {
+    let mut names: Vec<String> = tier.iter().map(|attach| attach.name()).collect();
+    names.dedup();
+    names.join(" + ")
 }
 
 const fn tracepoint(program: &'static str, tracepoint: &'static str) -> Attach {
@@ -77,113 +142,339 @@ const fn fentry(program: &'static str, function: &'static str) -> Attach {
     Attach::Fentry { program, function }
 }
 
+const fn fexit(program: &'static str, function: &'static str) -> Attach {
+    Attach::Fexit { program, function }
+}
+
+/// A hook without which the sensor runs, and that loses nothing in a lower tier.
+const OPTIONAL: Hook =
+    Hook { purpose: "", trial: Trial::Exec, is_required: false, tiers: &[], unseen: "", weakened: "" };
+
 /// Everything the sensor observes, the mandatory part first.
 pub const HOOKS: &[Hook] = &[
     Hook {
         purpose: "program started",
         trial: Trial::Exec,
         is_required: true,
-        tiers: &[tracepoint("process_exec", "sched_process_exec")],
+        tiers: &[&[tracepoint("process_exec", "sched_process_exec")]],
         unseen: "every detection",
-        weakened: "",
+        ..OPTIONAL
     },
     Hook {
         purpose: "process forked",
         trial: Trial::Fork,
         is_required: true,
-        tiers: &[tracepoint("process_fork", "sched_process_fork")],
+        tiers: &[&[tracepoint("process_fork", "sched_process_fork")]],
         unseen: "lineage",
-        weakened: "",
+        ..OPTIONAL
     },
     Hook {
         purpose: "process ended",
         trial: Trial::Exit,
         is_required: true,
-        tiers: &[tracepoint("process_exit", "sched_process_exit")],
+        tiers: &[&[tracepoint("process_exit", "sched_process_exit")]],
         unseen: "the end of processes",
-        weakened: "",
+        ..OPTIONAL
     },
     Hook {
         purpose: "IPv4 connect",
         trial: Trial::Connect4,
         is_required: true,
-        tiers: &[Attach::Cgroup { program: "connect4" }],
+        tiers: &[&[Attach::CgroupAddress { program: "connect4" }]],
         unseen: "destinations",
-        weakened: "",
+        ..OPTIONAL
     },
     Hook {
         purpose: "IPv6 connect",
         trial: Trial::Connect6,
-        is_required: false,
-        tiers: &[Attach::Cgroup { program: "connect6" }],
+        tiers: &[&[Attach::CgroupAddress { program: "connect6" }]],
         unseen: "IPv6 destinations",
-        weakened: "",
+        ..OPTIONAL
     },
     Hook {
         purpose: "IPv4 datagram",
         trial: Trial::Datagram4,
-        is_required: false,
-        tiers: &[Attach::Cgroup { program: "sendmsg4" }],
+        tiers: &[&[Attach::CgroupAddress { program: "sendmsg4" }]],
         unseen: "destinations of unconnected UDP sockets",
-        weakened: "",
+        ..OPTIONAL
     },
     Hook {
         purpose: "IPv6 datagram",
         trial: Trial::Datagram6,
-        is_required: false,
-        tiers: &[Attach::Cgroup { program: "sendmsg6" }],
+        tiers: &[&[Attach::CgroupAddress { program: "sendmsg6" }]],
         unseen: "destinations of unconnected UDP sockets over IPv6",
-        weakened: "",
+        ..OPTIONAL
     },
     Hook {
         purpose: "connection ended",
         trial: Trial::Close,
-        is_required: false,
-        tiers: &[tracepoint("tcp_close", "inet_sock_set_state")],
-        unseen: "bytes sent and received",
+        tiers: &[&[tracepoint("tcp_state", "inet_sock_set_state")]],
+        unseen: "bytes of TCP connections at their end, failed connects, Multipath TCP",
+        ..OPTIONAL
+    },
+    Hook {
+        purpose: "connection accepted",
+        trial: Trial::Accept,
+        tiers: &[
+            &[fexit("tcp_accept", "inet_csk_accept")],
+            &[fexit("tcp_accept_by_position", "inet_csk_accept")],
+            &[Attach::With { program: "tcp_state", place: "tracepoint inet_sock_set_state" }],
+        ],
+        unseen: "connections from outside",
         weakened: "",
+        ..OPTIONAL
+    },
+    Hook {
+        purpose: "bytes sent",
+        trial: Trial::Sent,
+        tiers: &[
+            &[tracepoint("bytes_sent", "sock_send_length")],
+            &[
+                fexit("inet_sendmsg", "inet_sendmsg"),
+                fexit("inet6_sendmsg", "inet6_sendmsg"),
+                fexit("inet_sendpage", "inet_sendpage"),
+            ],
+        ],
+        unseen: "bytes of UDP, of open connections, and by which process",
+        ..OPTIONAL
+    },
+    Hook {
+        purpose: "bytes received",
+        trial: Trial::Received,
+        tiers: &[
+            &[tracepoint("bytes_received", "sock_recv_length")],
+            &[fexit("inet_recvmsg", "inet_recvmsg"), fexit("inet6_recvmsg", "inet6_recvmsg")],
+        ],
+        unseen: "bytes of UDP, of open connections, and by which process",
+        ..OPTIONAL
+    },
+    Hook {
+        purpose: "socket released",
+        trial: Trial::Release,
+        tiers: &[&[Attach::CgroupSocket { program: "sock_release" }]],
+        unseen: "bytes of UDP sockets at their end",
+        ..OPTIONAL
+    },
+    Hook {
+        purpose: "raw socket made",
+        trial: Trial::RawSocket,
+        tiers: &[
+            &[fentry("socket_create", "security_socket_create")],
+            &[Attach::CgroupSocket { program: "inet_socket_create" }],
+        ],
+        unseen: "raw, packet and hypervisor sockets",
+        weakened: "packet and hypervisor sockets until they move data",
+        ..OPTIONAL
+    },
+    Hook {
+        purpose: "runtime socket connected",
+        trial: Trial::Unix,
+        tiers: &[
+            &[fentry("unix_connect", "security_unix_stream_connect")],
+            &[Attach::With { program: "bytes_sent", place: "tracepoint sock_send_length" }],
+        ],
+        unseen: "who speaks to container runtimes",
+        ..OPTIONAL
+    },
+    Hook {
+        purpose: "DNS answer",
+        trial: Trial::Answer,
+        tiers: &[&[Attach::CgroupPacket { program: "dns_answer", direction: Direction::In }]],
+        unseen: "names of destinations",
+        ..OPTIONAL
+    },
+    Hook {
+        purpose: "DNS query",
+        trial: Trial::Query,
+        tiers: &[&[Attach::CgroupPacket { program: "dns_query", direction: Direction::Out }]],
+        unseen: "names that were asked for in vain",
+        ..OPTIONAL
     },
     Hook {
         purpose: "file opened to write",
         trial: Trial::Open,
-        is_required: false,
-        tiers: &[fentry("file_open", "security_file_open")],
+        tiers: &[&[fentry("file_open", "security_file_open")]],
         unseen: "opens that write nothing",
-        weakened: "",
+        ..OPTIONAL
+    },
+    Hook {
+        purpose: "secret opened",
+        trial: Trial::Read,
+        tiers: &[&[fentry("file_read", "security_file_open")]],
+        unseen: "who reads keys and tokens",
+        ..OPTIONAL
     },
     Hook {
         purpose: "file written",
         trial: Trial::Write,
-        is_required: false,
         tiers: &[
-            fentry("file_write", "rw_verify_area"),
-            tracepoint("file_dirty", "writeback_mark_inode_dirty"),
+            &[fentry("file_write", "rw_verify_area")],
+            &[tracepoint("file_dirty", "writeback_mark_inode_dirty")],
         ],
         unseen: "written files",
         weakened: "writes to a file that another process left dirty",
+        ..OPTIONAL
+    },
+    Hook {
+        purpose: "file mapped to write",
+        trial: Trial::Map,
+        tiers: &[
+            &[fentry("file_map", "security_mmap_file")],
+            &[Attach::With { program: "file_dirty", place: "tracepoint writeback_mark_inode_dirty" }],
+        ],
+        unseen: "stores through mappings",
+        weakened: "as above",
+        ..OPTIONAL
+    },
+    Hook {
+        purpose: "mapping made writable",
+        trial: Trial::Protect,
+        tiers: &[
+            &[fentry("file_protect", "security_file_mprotect")],
+            &[Attach::With { program: "file_dirty", place: "tracepoint writeback_mark_inode_dirty" }],
+        ],
+        unseen: "stores through mappings that were made to read",
+        weakened: "as above",
+        ..OPTIONAL
+    },
+    Hook {
+        purpose: "file length set",
+        trial: Trial::Truncate,
+        tiers: &[
+            &[fentry("file_truncate", "do_truncate")],
+            &[fentry("file_truncate_by_dentry", "do_truncate")],
+            &[Attach::With { program: "file_dirty", place: "tracepoint writeback_mark_inode_dirty" }],
+        ],
+        unseen: "truncated files",
+        weakened: "",
+        ..OPTIONAL
+    },
+    Hook {
+        purpose: "file space allocated",
+        trial: Trial::Allocate,
+        tiers: &[&[fentry("file_allocate", "vfs_fallocate")]],
+        unseen: "fallocate",
+        ..OPTIONAL
+    },
+    Hook {
+        purpose: "written file closed",
+        trial: Trial::FileClose,
+        tiers: &[
+            &[
+                fentry("file_close", "__fput"),
+                fentry("sendfile_begin", "do_splice_direct"),
+                fexit("sendfile_end", "do_splice_direct"),
+                fentry("splice_begin", "do_splice"),
+                fexit("splice_end", "do_splice"),
+                fentry("copy_begin", "vfs_copy_file_range"),
+                fexit("copy_end", "vfs_copy_file_range"),
+            ],
+            &[fentry("file_close", "__fput")],
+        ],
+        unseen: "how many bytes were written to a file",
+        weakened: "that sendfile and splice wrote less than they were asked to",
+        ..OPTIONAL
     },
     Hook {
         purpose: "file renamed",
         trial: Trial::Rename,
-        is_required: false,
-        tiers: &[fentry("file_rename", "security_inode_rename"), Attach::Fanotify],
+        tiers: &[&[fentry("file_rename", "security_inode_rename")], &[Attach::Fanotify]],
         unseen: "final names of files that are written under a temporary one",
         weakened: "renames on file systems mounted after the start",
+        ..OPTIONAL
+    },
+    Hook {
+        purpose: "file linked",
+        trial: Trial::Link,
+        tiers: &[&[fentry("file_link", "security_inode_link")]],
+        unseen: "second names of files",
+        ..OPTIONAL
+    },
+    Hook {
+        purpose: "file deleted",
+        trial: Trial::Delete,
+        tiers: &[&[fentry("file_delete", "security_inode_unlink")]],
+        unseen: "deleted files",
+        ..OPTIONAL
+    },
+    Hook {
+        purpose: "file made executable",
+        trial: Trial::Mode,
+        tiers: &[
+            &[fentry("file_mode", "security_inode_setattr")],
+            &[fentry("file_mode_by_dentry", "security_inode_setattr")],
+        ],
+        unseen: "chmod, until the file runs",
+        ..OPTIONAL
     },
     Hook {
         purpose: "cgroup created",
         trial: Trial::CgroupCreate,
-        is_required: false,
-        tiers: &[tracepoint("cgroup_create", "cgroup_mkdir")],
+        tiers: &[&[tracepoint("cgroup_create", "cgroup_mkdir")]],
         unseen: "containers before their first program",
-        weakened: "",
+        ..OPTIONAL
     },
     Hook {
         purpose: "cgroup removed",
         trial: Trial::CgroupRemove,
-        is_required: false,
-        tiers: &[tracepoint("cgroup_remove", "cgroup_rmdir")],
+        tiers: &[&[tracepoint("cgroup_remove", "cgroup_rmdir")]],
         unseen: "the end of containers",
-        weakened: "",
+        ..OPTIONAL
+    },
+    Hook {
+        purpose: "process moved to a cgroup",
+        trial: Trial::CgroupAttach,
+        tiers: &[&[tracepoint("cgroup_attach", "cgroup_attach_task")]],
+        unseen: "processes that leave their container's cgroup",
+        ..OPTIONAL
+    },
+    Hook {
+        purpose: "namespace entered",
+        trial: Trial::Namespace,
+        tiers: &[&[fentry("namespace_enter", "switch_task_namespaces")]],
+        unseen: "setns and unshare, until a program starts there",
+        ..OPTIONAL
+    },
+    Hook {
+        purpose: "process controlled",
+        trial: Trial::Access,
+        tiers: &[&[fentry("process_access", "security_ptrace_access_check")]],
+        unseen: "ptrace and writes into other processes",
+        ..OPTIONAL
+    },
+    Hook {
+        purpose: "signal to the agent",
+        trial: Trial::Signal,
+        tiers: &[&[tracepoint("process_signal", "signal_generate")]],
+        unseen: "who ends the sensor",
+        ..OPTIONAL
+    },
+    Hook {
+        purpose: "BPF program loaded",
+        trial: Trial::BpfLoad,
+        tiers: &[&[fentry("bpf_load", "security_bpf_prog")]],
+        unseen: "who loads BPF programs",
+        ..OPTIONAL
+    },
+    Hook {
+        purpose: "module loaded",
+        trial: Trial::ModuleLoad,
+        tiers: &[&[tracepoint("module_load", "module_load")]],
+        unseen: "kernel modules",
+        ..OPTIONAL
+    },
+    Hook {
+        purpose: "file system mounted",
+        trial: Trial::Mount,
+        tiers: &[&[fentry("mount", "security_sb_mount")]],
+        unseen: "mounts",
+        ..OPTIONAL
+    },
+    Hook {
+        purpose: "mount moved",
+        trial: Trial::MountMove,
+        tiers: &[&[fentry("mount_move", "security_move_mount")]],
+        unseen: "mounts by the newer calls",
+        ..OPTIONAL
     },
 ];

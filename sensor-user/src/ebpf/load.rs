@@ -6,17 +6,22 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use aya::maps::{Array, Map, MapError, PerCpuArray, RingBuf};
-use aya::programs::{CgroupAttachMode, CgroupSockAddr, FEntry, Program, RawTracePoint};
+use aya::maps::{Array, HashMap, Map, MapError, PerCpuArray, RingBuf};
+use aya::programs::{
+    CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSock, CgroupSockAddr, FEntry, FExit, Program,
+    ProgramError, RawTracePoint,
+};
 use aya::{Btf, Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
+use sensor_ebpf::wire::Kind;
+use sensor_ebpf::wire::counter::AccountKey;
 use thiserror::Error;
 use tracing::debug;
 use zerocopy::IntoBytes as _;
 
 use super::counter::Ledger;
 use super::fanotify::{RenameWatch, default_roots};
-use super::hook::{Attach, HOOKS, Hook, Trial};
+use super::hook::{self, Attach, Direction, HOOKS, Hook, Tier, Trial};
 use super::offset::Layout;
 use super::proof::{Proof, Prover};
 use super::ring::Ring;
@@ -95,6 +100,7 @@ pub fn load(layout: &Layout) -> Result<Loaded, LoadError> {
     let ring: RingBuf<_> = map(&mut programs, "RECORDS")?;
     let ledger = Ledger::new(map::<PerCpuArray<_, _>>(&mut programs, "COUNTERS")?);
     let trials: Array<_, _> = map(&mut programs, "TRIAL")?;
+    fill(&mut programs)?;
     let mut place = Place {
         programs: &mut programs,
         btf: btf.as_ref(),
@@ -138,6 +144,92 @@ fn open(layout: &Layout) -> Result<Ebpf, LoadError> {
         .map_err(|error| LoadError::Object(reason(&error)))
 }
 
+/// Puts into the programs' tables what they look up: names to keep, and the accounts of cgroups for which
+/// there will be no room.
+fn fill(programs: &mut Ebpf) -> Result<(), LoadError> {
+    let refused = |error: MapError| LoadError::Object(error.to_string());
+    let mut keys: HashMap<_, u64, u32> = borrow(programs, "ENVIRONMENT_KEYS")?;
+    for name in ENVIRONMENT {
+        keys.insert(name_key(name), 1, 0).map_err(refused)?;
+    }
+    let mut names: HashMap<_, [u8; SECRET_NAME_SIZE], u32> = borrow(programs, "SECRET_NAMES")?;
+    for name in SECRETS {
+        names.insert(cut(name), 1, 0).map_err(refused)?;
+    }
+    let mut accounts: HashMap<_, [u64; 2], [u64; 5]> = borrow(programs, "ACCOUNTS")?;
+    for kind in Kind::ALL {
+        accounts.insert([AccountKey::OTHERS, kind as u64], [0; 5], 0).map_err(refused)?;
+    }
+    Ok(())
+}
+
+/// Names of environment variables that are kept: what decides where a tool connects, with whose rights,
+/// and what is loaded into it. Told apart by their first eight bytes.
+const ENVIRONMENT: [&str; 17] = [
+    "LD_PRELOAD=",
+    "LD_LIBRARY_PATH=",
+    "LD_AUDIT=",
+    "HTTP_PROXY=",
+    "HTTPS_PROXY=",
+    "ALL_PROXY=",
+    "http_proxy=",
+    "https_proxy=",
+    "all_proxy=",
+    "AWS_REGION=",
+    "AWS_DEFAULT_REGION=",
+    "AWS_PROFILE=",
+    "AWS_SECRET_ACCESS_KEY=",
+    "GOOGLE_APPLICATION_CREDENTIALS=",
+    "AZURE_CLIENT_SECRET=",
+    "KUBECONFIG=",
+    "SSH_CONNECTION=",
+];
+
+/// Names of files whose opening is told, and of sockets of container runtimes.
+const SECRETS: [&str; 16] = [
+    "shadow",
+    "gshadow",
+    "id_rsa",
+    "id_ed25519",
+    "id_ecdsa",
+    "credentials",
+    "kubeconfig",
+    "admin.conf",
+    "token",
+    "environ",
+    ".git-credentials",
+    "docker.sock",
+    "containerd.sock",
+    "crio.sock",
+    "podman.sock",
+    "kubelet.sock",
+];
+
+const SECRET_NAME_SIZE: usize = 16;
+
+/// The first bytes of a name as the kernel half compares them.
+fn name_key(name: &str) -> u64 {
+    let mut key = [0; 8];
+    key.iter_mut().zip(name.bytes()).for_each(|(to, from)| *to = from);
+    u64::from_ne_bytes(key)
+}
+
+/// A file's name as the kernel half reads it: cut, with a NUL at its end in any case.
+fn cut(name: &str) -> [u8; SECRET_NAME_SIZE] {
+    let mut key = [0; SECRET_NAME_SIZE];
+    key.iter_mut().take(SECRET_NAME_SIZE - 1).zip(name.bytes()).for_each(|(to, from)| *to = from);
+    key
+}
+
+/// A map that stays where it is: programs that are loaded later refer to it.
+fn borrow<'p, M>(programs: &'p mut Ebpf, name: &'static str) -> Result<M, LoadError>
+where
+    M: TryFrom<&'p mut Map, Error = MapError>,
+{
+    let map = programs.map_mut(name).ok_or(LoadError::NoMap(name))?;
+    map.try_into().map_err(|error: MapError| LoadError::Object(error.to_string()))
+}
+
 fn map<M>(programs: &mut Ebpf, name: &'static str) -> Result<M, LoadError>
 where
     M: TryFrom<Map, Error = MapError>,
@@ -162,21 +254,23 @@ impl Place<'_> {
     /// Tries a hook's tiers in order.
     fn take(&mut self, hook: &'static Hook) -> Result<(HookCoverage, Option<Proof>), LoadError> {
         let mut refused = Vec::new();
-        for (tier, attach) in (1_u8..).zip(hook.tiers) {
+        for (number, tier) in (1_u8..).zip(hook.tiers) {
             let begun = Instant::now();
-            let outcome = self.attach(*attach);
+            let outcome = self.attach_all(tier);
             let attaching = begun.elapsed();
-            let outcome = outcome.and_then(|()| self.prove(hook.trial, *attach));
+            let outcome = outcome.and_then(|()| self.prove(hook.trial, tier));
             let proving = begun.elapsed().saturating_sub(attaching);
-            debug!(hook = hook.purpose, place = attach.name(), ?attaching, ?proving, ?outcome);
+            let place = hook::name(tier);
+            debug!(hook = hook.purpose, place, ?attaching, ?proving, ?outcome);
             match outcome {
                 Ok(proof) => {
-                    let weakens = (tier > 1 && !hook.weakened.is_empty()).then_some(hook.weakened);
-                    let attached = Some(attach.name());
-                    let hook = HookCoverage { purpose: hook.purpose, attached, tier, refused, weakens };
+                    let weakens = (number > 1 && !hook.weakened.is_empty()).then_some(hook.weakened);
+                    let attached = Some(place);
+                    let hook =
+                        HookCoverage { purpose: hook.purpose, attached, tier: number, refused, weakens };
                     return Ok((hook, Some(proof)));
                 }
-                Err(reason) => refused.push((attach.name(), reason)),
+                Err(reason) => refused.push((place, reason)),
             }
         }
         if hook.is_required {
@@ -192,15 +286,15 @@ impl Place<'_> {
     }
 
     /// Lets an attached hook fire. One that does not is detached and counts as refused.
-    fn prove(&mut self, trial: Trial, attach: Attach) -> Result<Proof, String> {
+    fn prove(&mut self, trial: Trial, tier: Tier) -> Result<Proof, String> {
         let proof = match &mut self.renames {
-            Some(watch) if attach == Attach::Fanotify => self.prover.prove_renames(watch),
+            Some(watch) if tier.contains(&Attach::Fanotify) => self.prover.prove_renames(watch),
             _ => self.prover.prove(trial),
         };
         if proof != Proof::Silent {
             return Ok(proof);
         }
-        match self.detach(attach) {
+        match tier.iter().try_for_each(|attach| self.detach(*attach)) {
             Ok(()) => Err(SILENT.to_owned()),
             Err(reason) => Err(format!("{SILENT}, and cannot be detached: {reason}")),
         }
@@ -210,7 +304,12 @@ impl Place<'_> {
         let outcome = match attach {
             Attach::RawTracepoint { program, .. } => self.program::<RawTracePoint>(program)?.unload(),
             Attach::Fentry { program, .. } => self.program::<FEntry>(program)?.unload(),
-            Attach::Cgroup { program } => self.program::<CgroupSockAddr>(program)?.unload(),
+            Attach::Fexit { program, .. } => self.program::<FExit>(program)?.unload(),
+            Attach::CgroupAddress { program } => self.program::<CgroupSockAddr>(program)?.unload(),
+            Attach::CgroupSocket { program } => self.program::<CgroupSock>(program)?.unload(),
+            Attach::CgroupPacket { program, .. } => self.program::<CgroupSkb>(program)?.unload(),
+            // Its own row may have been proven.
+            Attach::With { .. } => Ok(()),
             Attach::Fanotify => {
                 self.renames = None;
                 Ok(())
@@ -219,27 +318,74 @@ impl Place<'_> {
         outcome.map_err(|error| reason(&error))
     }
 
+    /// Attaches all places of a tier, or none.
+    fn attach_all(&mut self, tier: Tier) -> Result<(), String> {
+        for (index, attach) in tier.iter().enumerate() {
+            if let Err(reason) = self.attach(*attach) {
+                for attached in tier.iter().take(index) {
+                    self.detach(*attached)?;
+                }
+                return if tier.len() == 1 {
+                    Err(reason)
+                } else {
+                    Err(format!("{}: {reason}", attach.name()))
+                };
+            }
+        }
+        Ok(())
+    }
+
     fn attach(&mut self, attach: Attach) -> Result<(), String> {
         match attach {
             Attach::RawTracepoint { program, tracepoint } => {
                 let program: &mut RawTracePoint = self.program(program)?;
-                program.load().map_err(|error| reason(&error))?;
+                program.load().map_err(|error| refusal(&error))?;
                 debug!(tracepoint, verified = ?program.info().ok().and_then(|info| info.verified_instruction_count()));
                 program.attach(tracepoint).map_err(|error| reason(&error))?;
             }
             Attach::Fentry { program, function } => {
                 let btf = self.btf.ok_or("the kernel's BTF is not readable")?;
                 let program: &mut FEntry = self.program(program)?;
-                program.load(function, btf).map_err(|error| reason(&error))?;
+                program.load(function, btf).map_err(|error| refusal(&error))?;
                 program.attach().map_err(|error| reason(&error))?;
             }
-            Attach::Cgroup { program } => {
+            Attach::Fexit { program, function } => {
+                let btf = self.btf.ok_or("the kernel's BTF is not readable")?;
+                let program: &mut FExit = self.program(program)?;
+                program.load(function, btf).map_err(|error| refusal(&error))?;
+                program.attach().map_err(|error| reason(&error))?;
+            }
+            // A link coexists with others in any case; "multiple" is for the older attach call and
+            // links refuse it with EINVAL (kernel/bpf/cgroup.c, cgroup_bpf_link_attach).
+            Attach::CgroupAddress { program } => {
                 let cgroup = self.cgroup;
                 let program: &mut CgroupSockAddr = self.program(program)?;
-                program.load().map_err(|error| reason(&error))?;
-                // A link coexists with others in any case; "multiple" is for the older attach call
-                // and links refuse it with EINVAL (kernel/bpf/cgroup.c, cgroup_bpf_link_attach).
+                program.load().map_err(|error| refusal(&error))?;
                 program.attach(cgroup, CgroupAttachMode::Single).map_err(|error| reason(&error))?;
+            }
+            Attach::CgroupSocket { program } => {
+                let cgroup = self.cgroup;
+                let program: &mut CgroupSock = self.program(program)?;
+                program.load().map_err(|error| refusal(&error))?;
+                program.attach(cgroup, CgroupAttachMode::Single).map_err(|error| reason(&error))?;
+            }
+            Attach::CgroupPacket { program, direction } => {
+                let cgroup = self.cgroup;
+                let program: &mut CgroupSkb = self.program(program)?;
+                program.load().map_err(|error| refusal(&error))?;
+                let direction = match direction {
+                    Direction::In => CgroupSkbAttachType::Ingress,
+                    Direction::Out => CgroupSkbAttachType::Egress,
+                };
+                program
+                    .attach(cgroup, direction, CgroupAttachMode::Single)
+                    .map_err(|error| reason(&error))?;
+            }
+            Attach::With { program, .. } => {
+                let program = self.programs.program(program);
+                if program.and_then(|program| program.fd().ok()).is_none() {
+                    return Err("the program that would see it is not attached".to_owned());
+                }
             }
             Attach::Fanotify => {
                 let watch = RenameWatch::open(&default_roots()).map_err(|error| error.to_string())?;
@@ -258,6 +404,14 @@ impl Place<'_> {
             .and_then(|program| program.try_into().ok())
             .ok_or_else(|| format!("the kernel half has no program {name}"))
     }
+}
+
+/// As [`reason`], with the verifier's words for `--log debug`.
+fn refusal(error: &ProgramError) -> String {
+    if let ProgramError::LoadError { verifier_log, .. } = error {
+        debug!(%verifier_log, "refused");
+    }
+    reason(error)
 }
 
 /// The innermost reason, in the kernel's words where it gave an error number.

@@ -6,7 +6,7 @@
 
 use sigma::{FieldId, LogSource, LogSourceId, Presence, Record, Taxonomy, Value};
 
-use super::{Body, Connection, Event, FileChange};
+use super::{Body, Connection, Direction, Event, FileAction, FileChange};
 use crate::sigma;
 use crate::state::container::Container;
 use crate::state::process::Process;
@@ -62,20 +62,42 @@ fields! {
 #[repr(u16)]
 pub enum Category {
     ProcessCreation,
+    ProcessAccess,
     NetworkConnection,
+    NetworkFlow,
+    NetworkSocket,
+    DnsQuery,
     FileEvent,
+    FileAccess,
+    SystemChange,
 }
 
 impl Category {
-    pub const ALL: [Self; 3] = [Self::ProcessCreation, Self::NetworkConnection, Self::FileEvent];
+    pub const ALL: [Self; 9] = [
+        Self::ProcessCreation,
+        Self::ProcessAccess,
+        Self::NetworkConnection,
+        Self::NetworkFlow,
+        Self::NetworkSocket,
+        Self::DnsQuery,
+        Self::FileEvent,
+        Self::FileAccess,
+        Self::SystemChange,
+    ];
 
     /// As `logsource.category` names it.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::ProcessCreation => "process_creation",
+            Self::ProcessAccess => "process_access",
             Self::NetworkConnection => "network_connection",
+            Self::NetworkFlow => "network_flow",
+            Self::NetworkSocket => "network_socket",
+            Self::DnsQuery => "dns_query",
             Self::FileEvent => "file_event",
+            Self::FileAccess => "file_access",
+            Self::SystemChange => "system_change",
         }
     }
 
@@ -110,10 +132,16 @@ impl Taxonomy for Fields {
 impl Event {
     #[must_use]
     pub fn category(&self) -> Category {
-        match self.body {
+        match &self.body {
             Body::ProcessCreation => Category::ProcessCreation,
+            Body::ProcessAccess(_) => Category::ProcessAccess,
             Body::NetworkConnection(_) => Category::NetworkConnection,
+            Body::NetworkFlow(_) => Category::NetworkFlow,
+            Body::NetworkSocket(_) => Category::NetworkSocket,
+            Body::DnsQuery(_) => Category::DnsQuery,
+            Body::FileEvent(change) if change.action == FileAction::Read => Category::FileAccess,
             Body::FileEvent(_) => Category::FileEvent,
+            Body::SystemChange(_) => Category::SystemChange,
         }
     }
 }
@@ -160,7 +188,9 @@ impl Record for Event {
                 self.connection(|connection| Value::Number(connection.port.into()), each)
             }
             Field::Protocol => self.connection(|connection| Value::Text(connection.protocol.name()), each),
-            Field::Initiated => self.connection(|_| Value::Bool(true), each),
+            Field::Initiated => {
+                self.connection(|connection| Value::Bool(connection.direction == Direction::Outbound), each)
+            }
             Field::TargetFilename => text(self.file().map(|file| file.path.as_str()), each),
             Field::SourceFilename => text(self.file().and_then(|file| file.from.as_deref()), each),
             Field::FileAction => text(self.file().map(|file| file.action.name()), each),
@@ -182,14 +212,26 @@ impl Event {
     fn connection(&self, get: impl Fn(&Connection) -> Value<'_>, each: Each<'_>) -> Presence {
         match &self.body {
             Body::NetworkConnection(connection) => one(get(connection), each),
-            Body::ProcessCreation | Body::FileEvent(_) => Presence::Absent,
+            Body::NetworkFlow(flow) => one(get(&flow.connection), each),
+            Body::ProcessCreation
+            | Body::ProcessAccess(_)
+            | Body::NetworkSocket(_)
+            | Body::DnsQuery(_)
+            | Body::FileEvent(_)
+            | Body::SystemChange(_) => Presence::Absent,
         }
     }
 
     fn file(&self) -> Option<&FileChange> {
         match &self.body {
             Body::FileEvent(file) => Some(file),
-            Body::ProcessCreation | Body::NetworkConnection(_) => None,
+            Body::ProcessCreation
+            | Body::ProcessAccess(_)
+            | Body::NetworkConnection(_)
+            | Body::NetworkFlow(_)
+            | Body::NetworkSocket(_)
+            | Body::DnsQuery(_)
+            | Body::SystemChange(_) => None,
         }
     }
 }
@@ -243,6 +285,6 @@ mod tests {
         assert_eq!(Fields.supports(&source("file_event", Some("linux"))), Some(Category::FileEvent.id()));
         assert_eq!(Fields.supports(&source("file_event", None)), Some(Category::FileEvent.id()));
         assert_eq!(Fields.supports(&source("file_event", Some("windows"))), None);
-        assert_eq!(Fields.supports(&source("dns_query", Some("linux"))), None);
+        assert_eq!(Fields.supports(&source("registry_event", Some("linux"))), None);
     }
 }

@@ -6,8 +6,10 @@ use sensor_ebpf::wire::{COMM_SIZE, FileId};
 
 use super::*;
 use crate::alert::Action;
+use crate::decode::{Close, Connect, Exec, FileChange as ChangeRecord, Fork};
 use crate::detection::Catalogue;
 use crate::event::field::Fields;
+use crate::event::{FileAction, Protocol};
 use crate::sigma::RuleSet;
 use crate::state::container::{Container, Runtime};
 use crate::story::GATHER;
@@ -75,6 +77,10 @@ fn exec(time: u64, pid: u32, parent: u32, path: &str, arguments: &[&str]) -> Rec
         file: FileId::default(),
         flags: 0,
         effective_uid: 0,
+        login_uid: None,
+        terminal: None,
+        net_ns: 7,
+        user_ns: 8,
         path: path.to_owned(),
         filename: path.to_owned(),
         interpreter: None,
@@ -82,7 +88,10 @@ fn exec(time: u64, pid: u32, parent: u32, path: &str, arguments: &[&str]) -> Rec
         cgroup: format!("/docker/{ID}"),
         arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
         argument_count: u32::try_from(arguments.len()).expect("few"),
+        arguments_size: 0,
         arguments_truncated: false,
+        last_arguments: Vec::new(),
+        environment: Vec::new(),
     };
     Record { time, actor: actor(pid), body: RecordBody::Exec(Box::new(exec)) }
 }
@@ -91,15 +100,24 @@ fn record(time: u64, pid: u32, body: RecordBody) -> Record {
     Record { time, actor: actor(pid), body }
 }
 
-fn connect(time: u64, pid: u32, cookie: u64, port: u16, protocol: u16) -> Record {
+fn connect(time: u64, pid: u32, socket: u64, port: u16, protocol: u16) -> Record {
     let address = IpAddr::from(SERVER);
-    let connect = Connect { cookie, address, port, protocol, is_datagram: false };
+    let connect =
+        Connect { socket, address, port, protocol, is_datagram: false, has_actor: true, is_subflow: false };
     record(time, pid, RecordBody::Connect(connect))
 }
 
 fn write(time: u64, pid: u32, path: &str) -> Record {
-    let change = ChangeRecord { file: FileId::default(), path: path.to_owned(), is_from_mount: false };
-    record(time, pid, RecordBody::FileWrite(change))
+    let change = ChangeRecord {
+        file: FileId::default(),
+        path: path.to_owned(),
+        is_from_mount: false,
+        bytes: 0,
+        size: 0,
+        mode: 0,
+        flags: 0,
+    };
+    record(time, pid, RecordBody::File(FileAction::Write, change))
 }
 
 fn exit(time: u64, pid: u32) -> Record {
@@ -118,7 +136,13 @@ const CURL: &[&str] = &["curl", "-o", "/tmp/x", "http://10.0.0.2/x"];
 fn a_download_is_one_account_with_all_that_belongs_to_it() {
     let mut pipeline = pipeline();
     let start = 5_000 * MILLISECOND;
-    let close = RecordBody::Close { cookie: 9, bytes_sent: 80, bytes_received: 4096 };
+    let close = RecordBody::Close(Close {
+        socket: 9,
+        bytes_sent: 80,
+        bytes_received: 4096,
+        failure: None,
+        is_share: false,
+    });
     feed(
         &mut pipeline,
         [
@@ -283,15 +307,4 @@ fn a_local_copy_is_no_story() {
         ],
     );
     assert!(pipeline.drain().is_empty());
-}
-
-#[test]
-fn an_applet_is_named_by_what_called_it() {
-    let list = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-    assert_eq!(applet("/bin/busybox", &list(&["wget", "-O", "x"])).as_deref(), Some("/bin/wget"));
-    assert_eq!(applet("/bin/busybox", &list(&["/bin/wget"])).as_deref(), Some("/bin/wget"));
-    assert_eq!(applet("/bin/busybox", &list(&["busybox", "nc"])).as_deref(), Some("/bin/nc"));
-    assert_eq!(applet("/bin/busybox", &list(&["busybox"])), None);
-    assert_eq!(applet("/bin/busybox", &list(&["busybox", "--list"])), None);
-    assert_eq!(applet("/usr/bin/curl", &list(&["wget"])), None, "not a multi-call binary");
 }

@@ -33,7 +33,7 @@ pub struct Account {
     pub steps_omitted: u32,
     detection: Option<Detection>,
     related: Vec<Detection>,
-    /// Cookie, address and port of connections that have not ended.
+    /// Socket, address and port of connections that have not ended.
     open: Vec<(u64, std::net::IpAddr, u16)>,
 }
 
@@ -101,20 +101,20 @@ impl Account {
     pub fn connect(&mut self, connection: &Connection) -> bool {
         let has_room = self.open.len() < STEPS_MAX;
         if has_room {
-            self.open.push((connection.cookie, connection.address, connection.port));
+            self.open.push((connection.socket, connection.address, connection.port));
         }
         has_room
     }
 
-    /// Cookies of connections that have not ended.
+    /// Sockets of connections that have not ended.
     pub fn open_connections(&self) -> impl Iterator<Item = u64> {
-        self.open.iter().map(|(cookie, ..)| *cookie)
+        self.open.iter().map(|(socket, ..)| *socket)
     }
 
     /// A connection of this account ended. The step belongs to whoever opened it. False: it is none
     /// of this account's.
-    pub fn close(&mut self, time: u64, cookie: u64, bytes_sent: u64, bytes_received: u64) -> bool {
-        let Some(index) = self.open.iter().position(|(known, ..)| *known == cookie) else { return false };
+    pub fn close(&mut self, time: u64, socket: u64, bytes_sent: u64, bytes_received: u64) -> bool {
+        let Some(index) = self.open.iter().position(|(known, ..)| *known == socket) else { return false };
         let (_, address, port) = self.open.swap_remove(index);
         let opener = self.steps.iter().find(
             |step| matches!(step.action, Action::Connected { address: a, port: p, .. } if (a, p) == (address, port)),

@@ -107,7 +107,7 @@ impl Stories {
             && connection.protocol == Protocol::Tcp
         {
             if self.connections.len() < CONNECTIONS_MAX && story.account.connect(connection) {
-                self.connections.insert(connection.cookie, id);
+                self.connections.insert(connection.socket, id);
             } else {
                 self.unfollowed += 1;
             }
@@ -129,10 +129,10 @@ impl Stories {
     }
 
     /// A TCP connection ended.
-    pub fn closed(&mut self, time: u64, cookie: u64, bytes_sent: u64, bytes_received: u64) {
-        let Some(id) = self.connections.remove(&cookie) else { return };
+    pub fn closed(&mut self, time: u64, socket: u64, bytes_sent: u64, bytes_received: u64) {
+        let Some(id) = self.connections.remove(&socket) else { return };
         if let Some(story) = self.open.get_mut(&id)
-            && story.account.close(time, cookie, bytes_sent, bytes_received)
+            && story.account.close(time, socket, bytes_sent, bytes_received)
         {
             story.phase.note();
         }
@@ -312,10 +312,16 @@ fn action(event: &Event) -> Option<Action> {
         Body::FileEvent(file) => match file.action {
             FileAction::Open => Action::Opened { path: file.path.clone() },
             FileAction::Write => Action::Wrote { path: file.path.clone() },
-            FileAction::Rename => {
+            FileAction::Rename | FileAction::Link => {
                 Action::Renamed { from: file.from.clone().unwrap_or_default(), to: file.path.clone() }
             }
+            FileAction::Close | FileAction::Delete | FileAction::Mode | FileAction::Read => return None,
         },
+        Body::ProcessAccess(_)
+        | Body::NetworkFlow(_)
+        | Body::NetworkSocket(_)
+        | Body::DnsQuery(_)
+        | Body::SystemChange(_) => return None,
     })
 }
 

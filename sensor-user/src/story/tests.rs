@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use super::*;
-use crate::event::{Connection, FileChange};
+use crate::event::{Connection, Direction, FileChange};
 use crate::sigma::Level;
 use crate::state::process::Executable;
 
@@ -88,7 +88,7 @@ fn a_rule_told_is_counted_and_another_is_told() {
 #[test]
 fn a_server_that_ran_for_long_begins_with_what_it_did() {
     let mut stories = Stories::default();
-    let wrote = FileChange { action: FileAction::Write, path: "/tmp/x".to_owned(), from: None, file: None };
+    let wrote = FileChange { path: "/tmp/x".to_owned(), ..FileChange::default() };
     let event = event(1, START + 3_600_000 * MILLISECOND, Body::FileEvent(wrote));
     stories.matched(&event, detection("write", Level::Low));
     stories.observe(&event);
@@ -140,7 +140,9 @@ fn a_story_ends_with_its_last_process() {
 
 fn connection(port: u16) -> Body {
     Body::NetworkConnection(Connection {
-        cookie: u64::from(port),
+        socket: u64::from(port),
+        hostname: None,
+        direction: Direction::Outbound,
         protocol: Protocol::Tcp,
         address: IpAddr::V4(Ipv4Addr::LOCALHOST),
         port,

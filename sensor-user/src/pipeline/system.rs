@@ -1,0 +1,73 @@
+//! Cgroups, which make containers, and what changes the ground under processes.
+
+use sensor_ebpf::wire::Actor;
+
+use super::{Host, Pipeline, key};
+use crate::decode::{Cgroup, Mount, Namespace};
+use crate::event::field::Category;
+use crate::event::{Body, SystemChange};
+use crate::state::cgroup_path;
+
+/// Number of the v2 hierarchy (`cgroup_root.hierarchy_id` of `cgrp_dfl_root`, kernel/cgroup/cgroup.c).
+const V2: u32 = 0;
+
+impl Pipeline {
+    pub(super) fn cgroup_created(&mut self, time: u64, cgroup: &Cgroup) {
+        // Ids are inode numbers and each hierarchy counts its own.
+        if cgroup.hierarchy != V2 {
+            return;
+        }
+        if let Some(identity) = cgroup_path::identify(&cgroup.path) {
+            self.containers.see(cgroup.id, &identity, time);
+        }
+    }
+
+    pub(super) fn cgroup_removed(&mut self, time: u64, cgroup: &Cgroup) {
+        if cgroup.hierarchy == V2 {
+            self.containers.ended(cgroup.id, time);
+        }
+    }
+
+    pub(super) fn cgroup_attached(&mut self, time: u64, actor: &Actor, cgroup: Cgroup, host: &mut impl Host) {
+        let Cgroup { path, target_pid, .. } = cgroup;
+        self.changed(time, actor, SystemChange::CgroupAttach { target_pid, path }, host);
+    }
+
+    pub(super) fn namespace_entered(
+        &mut self,
+        time: u64,
+        actor: &Actor,
+        namespace: Namespace,
+        host: &mut impl Host,
+    ) {
+        let Namespace { mnt_ns, pid_ns, net_ns } = namespace;
+        self.changed(time, actor, SystemChange::NamespaceEnter { mnt_ns, pid_ns, net_ns }, host);
+    }
+
+    pub(super) fn bpf_loaded(
+        &mut self,
+        time: u64,
+        actor: &Actor,
+        program_type: u32,
+        name: String,
+        host: &mut impl Host,
+    ) {
+        let kind = program_type.to_string();
+        self.changed(time, actor, SystemChange::BpfLoad { kind, name }, host);
+    }
+
+    pub(super) fn module_loaded(&mut self, time: u64, actor: &Actor, name: String, host: &mut impl Host) {
+        self.changed(time, actor, SystemChange::ModuleLoad { name }, host);
+    }
+
+    pub(super) fn mounted(&mut self, time: u64, actor: &Actor, mount: Mount, host: &mut impl Host) {
+        let Mount { flags, source, kind, target } = mount;
+        self.changed(time, actor, SystemChange::Mount { source, kind, target, flags }, host);
+    }
+
+    fn changed(&mut self, time: u64, actor: &Actor, change: SystemChange, host: &mut impl Host) {
+        if self.wants(Category::SystemChange, key(actor)) {
+            self.event(time, key(actor), Body::SystemChange(change), host);
+        }
+    }
+}
