@@ -42,7 +42,10 @@ fn main() -> ExitCode {
 
 fn run() -> Result<()> {
     match request::read(std::env::args_os().skip(1))? {
-        Wish::List => table::all().try_for_each(|deed| say(&format!("{} {}", deed.action, deed.way))),
+        Wish::List { everything } => {
+            let mut listed = table::all().filter(|deed| everything || !deed.privileged);
+            listed.try_for_each(|deed| say(&format!("{} {}", deed.action, deed.way)))
+        }
         Wish::Nothing => say(&process::told_by_program()?.line()),
         Wish::Deed { action, way, request } => say(&act(&action, &way, &request)?.line()),
     }

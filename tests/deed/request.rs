@@ -13,14 +13,16 @@ pub(crate) const COUNT_MAX: u64 = 20_000_000;
 /// The most bytes that one deed moves: they are in memory at once.
 pub(crate) const BYTES_MAX: usize = 1 << 30;
 
-const USAGE: &str = "usage: deed list | deed ACTION WAY [--dir DIR] [--to ADDRESS:PORT] [--bytes N] [--count N] \
+const USAGE: &str = "usage: deed list [unprivileged] | deed ACTION WAY [--dir DIR] [--to ADDRESS:PORT] [--bytes N] [--count N] \
                      [--path PATH] [--target-pid PID] [--tcp]";
 
 /// What the program is to do.
 #[derive(Debug)]
 pub(crate) enum Wish {
-    /// Name all deeds.
-    List,
+    /// Name the deeds: all, or only those that take no capability.
+    List {
+        everything: bool,
+    },
     /// Be the program that an exec deed runs.
     Nothing,
     Deed {
@@ -51,7 +53,7 @@ pub(crate) fn read(arguments: impl Iterator<Item = OsString>) -> Result<Wish> {
     let mut words = arguments.map(|word| word.into_string().ok().context("an argument is not UTF-8"));
     let action = words.next().context(USAGE)??;
     match action.as_str() {
-        "list" => return Ok(Wish::List),
+        "list" => return listed(words.next().transpose()?.as_deref()),
         "noop" => return Ok(Wish::Nothing),
         _ => {}
     }
@@ -67,6 +69,15 @@ pub(crate) fn read(arguments: impl Iterator<Item = OsString>) -> Result<Wish> {
         request.take(&option, value).with_context(|| format!("reading {option}"))?;
     }
     Ok(Wish::Deed { action, way, request })
+}
+
+/// What to list.
+fn listed(which: Option<&str>) -> Result<Wish> {
+    match which {
+        None => Ok(Wish::List { everything: true }),
+        Some("unprivileged") => Ok(Wish::List { everything: false }),
+        Some(other) => bail!("there is no list of {other}; {USAGE}"),
+    }
 }
 
 impl Request {

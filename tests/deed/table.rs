@@ -12,10 +12,6 @@ pub(crate) struct Deed {
     pub(crate) action: &'static str,
     pub(crate) way: &'static str,
     /// Whether the kernel wants a capability for it.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the kernel itself says so; tests want to know before")
-    )]
     pub(crate) privileged: bool,
     pub(crate) run: fn(&Request) -> Result<Truth>,
 }
