@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 
 use anyhow::{Context as _, Result, bail};
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Pid, WaitOptions, waitpid};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
 use crate::sys;
 use crate::truth::{Missing, Truth, is_missing};
@@ -20,11 +20,13 @@ const ERROR: &str = "error";
 /// The same when this kernel cannot.
 const LACK: &str = "missing";
 
-/// A forked child at work.
+/// A forked child at work. Dropped before it has told, it is ended.
 #[derive(Debug)]
 pub(crate) struct Child {
     pub(crate) pid: Pid,
     told: File,
+    /// Waited for, so that its id may be another's by now.
+    over: bool,
 }
 
 impl Child {
@@ -46,13 +48,14 @@ impl Child {
         })
         .context("making a child")?;
         // The child has its own copy of the writing end; this one was moved into the closure and is closed.
-        Ok(Self { pid, told: told.into() })
+        Ok(Self { pid, told: told.into(), over: false })
     }
 
     /// Waits for its end: what it told.
     pub(crate) fn finish(mut self) -> Result<Truth> {
         let mut line = String::new();
         self.told.read_to_string(&mut line)?;
+        self.over = true;
         let code = wait(self.pid)?;
         let truth = Truth::parse(&line).with_context(|| format!("the child ended with {code}"))?;
         if let Some(reason) = truth.text(LACK) {
@@ -61,6 +64,14 @@ impl Child {
         match truth.text(ERROR) {
             Some(reason) => bail!("in the child: {reason}"),
             None => Ok(truth),
+        }
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        if !self.over && kill_process(self.pid, Signal::KILL).is_ok() {
+            drop(waitpid(Some(self.pid), WaitOptions::empty()));
         }
     }
 }

@@ -181,10 +181,11 @@ mod tests {
     }
 
     #[test]
-    fn unsafe_is_at_home_in_two_places() {
+    fn unsafe_is_at_home_in_three_places() {
         let text = concat!("//! A.\nlet x = un", "safe { y };\n");
         assert_eq!(sentences("sensor-ebpf/src/path.rs", text), []);
         assert_eq!(sentences("sensor-user/src/ebpf/sys.rs", text), []);
+        assert_eq!(sentences("tests/deed/sys/mod.rs", text), []);
     }
 
     #[test]

@@ -5,12 +5,15 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 
+use anyhow::{Result, bail};
 use io_uring::squeue::{Entry, Flags};
 use io_uring::types::Fd;
 use io_uring::{IoUring, Probe, opcode};
+use rustix::io::Errno;
 
 use super::owned;
 use super::socket::{Address, Message, number};
+use crate::truth::{Missing, OrMissing as _};
 
 /// Entries of the queue; one operation is in it at a time.
 const ENTRIES: u32 = 4;
@@ -41,22 +44,20 @@ impl Ring {
     /// A ring that knows the operation `code`.
     ///
     /// # Errors
-    /// `ENOSYS` without `CONFIG_IO_URING`, where it is switched off (`kernel.io_uring_disabled`; a filter
-    /// of system calls looks the same), or for an operation that this kernel has not.
-    pub(crate) fn new(mode: Mode, code: u8) -> io::Result<Self> {
+    /// `ENOSYS` without `CONFIG_IO_URING`; [`Missing`] where it is switched off, or for an operation that
+    /// this kernel has not.
+    pub(crate) fn new(mode: Mode, code: u8) -> Result<Self> {
         let mut builder = IoUring::builder();
         if mode == Mode::Polled {
             builder.setup_sqpoll(IDLE);
         }
-        let missing = || io::Error::from_raw_os_error(libc::ENOSYS);
-        let ring = builder.build(ENTRIES).map_err(|error| match error.raw_os_error() {
-            Some(libc::EPERM) => missing(),
-            _ => error,
-        })?;
+        // Only the switch and filters of system calls refuse a ring to a process that asks for so little.
+        let refused = "io_uring is switched off: kernel.io_uring_disabled, or a filter of system calls";
+        let ring = builder.build(ENTRIES).or_missing(&[Errno::PERM], refused)?;
         let mut probe = Probe::new();
         ring.submitter().register_probe(&mut probe)?;
         if !probe.is_supported(code) {
-            return Err(missing());
+            bail!(Missing(format!("io_uring of this kernel has no operation {code}")));
         }
         Ok(Self { ring, mode })
     }
