@@ -71,7 +71,7 @@ impl Child {
 impl Drop for Child {
     fn drop(&mut self) {
         if !self.over && kill_process(self.pid, Signal::KILL).is_ok() {
-            drop(waitpid(Some(self.pid), WaitOptions::empty()));
+            waitpid(Some(self.pid), WaitOptions::empty()).ok();
         }
     }
 }
