@@ -1,7 +1,7 @@
 //! A payload moved over a connection or by datagrams, by every call that moves bytes.
 
 use std::fs::{self, File};
-use std::io::{IoSlice, Write as _};
+use std::io::IoSlice;
 use std::net::{TcpStream, UdpSocket};
 use std::os::fd::AsFd as _;
 use std::thread;
@@ -101,8 +101,9 @@ fn halves(bytes: &[u8]) -> [IoSlice<'_>; 2] {
     [IoSlice::new(one), IoSlice::new(two)]
 }
 
-fn by_write(mut stream: &TcpStream, bytes: &[u8]) -> Result<usize> {
-    send_all(bytes, |rest| Ok(stream.write(rest)?))
+/// `write(2)` itself: the standard library sends by `send(2)`.
+fn by_write(stream: &TcpStream, bytes: &[u8]) -> Result<usize> {
+    send_all(bytes, |rest| Ok(rustix::io::write(stream, rest)?))
 }
 
 fn by_sendmsg(stream: &TcpStream, bytes: &[u8]) -> Result<usize> {
