@@ -53,13 +53,20 @@ struct Event {
 /// `open(2)` itself for reading: C libraries call `openat(2)`.
 ///
 /// # Errors
-/// `ENOSYS` where a machine never had it (aarch64); else what the kernel says.
+/// What the kernel says.
+#[cfg(target_arch = "x86_64")]
 pub(crate) fn open(path: &CStr) -> io::Result<OwnedFd> {
-    #[cfg(target_arch = "x86_64")]
     // SAFETY: the path ends with zero, lives across the call and is only read.
-    return owned(unsafe { libc::syscall(libc::SYS_open, path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) });
-    #[cfg(not(target_arch = "x86_64"))]
-    return Err(io::Error::from_raw_os_error(libc::ENOSYS)).inspect_err(|_| drop(path));
+    owned(unsafe { libc::syscall(libc::SYS_open, path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) })
+}
+
+/// This machine never had `open(2)`.
+///
+/// # Errors
+/// Always `ENOSYS`.
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) fn open(_: &CStr) -> io::Result<OwnedFd> {
+    Err(io::Error::from_raw_os_error(libc::ENOSYS))
 }
 
 /// `truncate(2)`: the length of the file at `path`.
