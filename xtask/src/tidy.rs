@@ -28,7 +28,7 @@ const LONG: &[(&str, &str)] = &[];
 const VAGUE: [&str; 8] = ["util", "utils", "helper", "helpers", "common", "manager", "managers", "misc"];
 
 /// Where `unsafe` may stand: programs in the kernel, and system calls that no crate offers.
-const UNSAFE: [&str; 2] = ["sensor-ebpf/", "sensor-user/src/ebpf/sys.rs"];
+const UNSAFE: [&str; 3] = ["sensor-ebpf/", "sensor-user/src/ebpf/sys.rs", "tests/deed/sys/"];
 
 /// Words that betray a broken rule, and the rule. Split in two so that this file does not betray itself.
 const WORDS: [(&str, &str); 3] = [
@@ -181,10 +181,11 @@ mod tests {
     }
 
     #[test]
-    fn unsafe_is_at_home_in_two_places() {
+    fn unsafe_is_at_home_in_three_places() {
         let text = concat!("//! A.\nlet x = un", "safe { y };\n");
         assert_eq!(sentences("sensor-ebpf/src/path.rs", text), []);
         assert_eq!(sentences("sensor-user/src/ebpf/sys.rs", text), []);
+        assert_eq!(sentences("tests/deed/sys/mod.rs", text), []);
     }
 
     #[test]
