@@ -179,7 +179,9 @@ const SMALL_TEXTS: usize = 8 * 1024;
 /// Room for an exec record: its texts, then an argument vector at its bound.
 pub type Large = Scratch<{ LARGE_TEXTS + sensor_ebpf::wire::text::ARGUMENTS_MAX }>;
 /// Room for a DNS message behind its record.
-pub type Message = Scratch<{ DNS_MAX + 256 }>;
+pub type Message = Scratch<{ 256 + MESSAGE_ROOM }>;
+/// The next power of two to [`DNS_MAX`]: a mask is a bound that every verifier understands.
+pub const MESSAGE_ROOM: usize = DNS_MAX.next_power_of_two();
 /// Room for two paths.
 pub type Small = Scratch<{ SMALL_TEXTS + sensor_ebpf::wire::text::PATH_MAX }>;
 

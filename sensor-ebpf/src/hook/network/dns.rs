@@ -13,7 +13,7 @@ use sensor_ebpf::wire::text::{DNS_MAX, Text};
 use super::connect::{ALLOW, destination};
 use super::{TCP, bytes, cgroup_id, header_of_cgroup, mapped};
 use crate::emit::{self, Ticket};
-use crate::map::{DNS_SCRATCH, Message};
+use crate::map::{DNS_SCRATCH, MESSAGE_ROOM, Message};
 use crate::read::{Address, offset};
 use crate::task::under_trial;
 
@@ -142,17 +142,14 @@ fn tell(ctx: &SkBuffContext, packet: &Packet, flags: u32) {
 fn load(ctx: &SkBuffContext, offset: usize, size: u32, scratch: &mut Message) -> Text {
     const AT: usize = size_of::<Dns>();
     scratch.position = AT as u32;
-    // Through memory: the compiler would else drop one of the bounds that the verifier wants to see.
+    let is_cut = size > DNS_MAX as u32;
+    // Through memory, and masked: the compiler would else drop the bounds that the verifier wants to see.
     // SAFETY: a reference is valid and aligned.
-    unsafe { core::ptr::write_volatile(&raw mut scratch.start, size) };
+    unsafe { core::ptr::write_volatile(&raw mut scratch.start, if is_cut { DNS_MAX as u32 } else { size }) };
     // SAFETY: as above.
     let have = unsafe { core::ptr::read_volatile(&raw const scratch.start) };
-    let cut = have > DNS_MAX as u32;
-    let size = if cut { DNS_MAX as u32 } else { have };
-    if size == 0 {
-        return Text { size: 0, flags: Text::UNREADABLE };
-    }
-    // SAFETY: the area has room for DNS_MAX bytes behind the record.
+    let size = (have.wrapping_sub(1) & (MESSAGE_ROOM as u32 - 1)) + 1;
+    // SAFETY: the area has MESSAGE_ROOM bytes behind the record.
     let target = unsafe { scratch.bytes.as_mut_ptr().add(AT) };
     // SAFETY: the helper takes the context of this program type and writes `size` bytes at most.
     let result = unsafe { bpf_skb_load_bytes(ctx.as_ptr().cast(), offset as u32, target.cast(), size) };
@@ -160,5 +157,5 @@ fn load(ctx: &SkBuffContext, offset: usize, size: u32, scratch: &mut Message) ->
         return Text { size: 0, flags: Text::UNREADABLE };
     }
     scratch.position = AT as u32 + size;
-    Text { size: size as u16, flags: if cut { Text::TRUNCATED } else { 0 } }
+    Text { size: size as u16, flags: if is_cut { Text::TRUNCATED } else { 0 } }
 }
