@@ -113,6 +113,8 @@ pub enum Means {
     Fentry,
     /// fanotify(7)
     Fanotify,
+    /// Programs that see every packet: DNS
+    Packet,
 }
 
 /// Which way packets go, as their socket sees it.
@@ -129,10 +131,10 @@ impl Attach {
         match self {
             Self::Fentry { .. } | Self::Fexit { .. } => Some(Means::Fentry),
             Self::Fanotify => Some(Means::Fanotify),
+            Self::CgroupPacket { .. } => Some(Means::Packet),
             Self::RawTracepoint { .. }
             | Self::CgroupAddress { .. }
             | Self::CgroupSocket { .. }
-            | Self::CgroupPacket { .. }
             | Self::With { .. } => None,
         }
     }
