@@ -20,6 +20,7 @@ pub use events::EventOptions;
 pub use failure::Failure;
 
 use crate::config::{Config, ConfigError, FormatChoice, LogLevel};
+use crate::ebpf::hook::Means;
 use crate::sink::{Facility, SyslogTarget};
 
 const EXIT_CODES: &str = "\
@@ -99,6 +100,9 @@ pub struct RunOptions {
     pub facility: Option<Facility>,
     #[command(flatten)]
     pub rules: RuleOptions,
+    /// Do without this way of attaching to the kernel; may be given several times
+    #[arg(long, value_enum, value_name = "MEANS")]
+    pub avoid: Vec<Means>,
     /// How much to log on standard error
     #[arg(long, value_enum, value_name = "LEVEL")]
     pub log: Option<LogLevel>,
@@ -130,6 +134,7 @@ impl RunOptions {
         config.log = self.log.unwrap_or(config.log);
         config.syslog.extend(self.syslog);
         config.rules.extend(self.rules.paths);
+        config.avoid.extend(self.avoid);
         config.embedded_rules &= !self.rules.no_embedded_rules;
         Ok(config)
     }

@@ -3,6 +3,9 @@
 //! A row's attach points stand best first. What is chosen is decided by really loading, attaching
 //! and firing it, never by a kernel version.
 
+use clap::ValueEnum;
+use serde::Deserialize;
+
 /// One thing that is observed.
 pub struct Hook {
     /// In a person's words.
@@ -102,6 +105,18 @@ pub enum Attach {
     Fanotify,
 }
 
+/// Ways of attaching that an operator may want to do without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Means {
+    /// fentry and fexit
+    Fentry,
+    /// fanotify(7)
+    Fanotify,
+    /// Programs that see every packet: DNS
+    Packet,
+}
+
 /// Which way packets go, as their socket sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
@@ -110,6 +125,20 @@ pub enum Direction {
 }
 
 impl Attach {
+    /// What an operator may have forbidden it by.
+    #[must_use]
+    pub fn means(self) -> Option<Means> {
+        match self {
+            Self::Fentry { .. } | Self::Fexit { .. } => Some(Means::Fentry),
+            Self::Fanotify => Some(Means::Fanotify),
+            Self::CgroupPacket { .. } => Some(Means::Packet),
+            Self::RawTracepoint { .. }
+            | Self::CgroupAddress { .. }
+            | Self::CgroupSocket { .. }
+            | Self::With { .. } => None,
+        }
+    }
+
     /// The attach point as people write it.
     #[must_use]
     pub fn name(self) -> String {

@@ -21,7 +21,7 @@ use zerocopy::IntoBytes as _;
 
 use super::counter::Ledger;
 use super::fanotify::{RenameWatch, default_roots};
-use super::hook::{self, Attach, Direction, HOOKS, Hook, Tier, Trial};
+use super::hook::{self, Attach, Direction, HOOKS, Hook, Means, Tier, Trial};
 use super::offset::Layout;
 use super::proof::{Proof, Prover};
 use super::ring::Ring;
@@ -86,11 +86,12 @@ pub struct Loaded {
 }
 
 /// Loads the programs for a kernel of this layout, attaches what can be attached, and lets each fire.
+/// Places that need a means to `avoid` count as refused.
 /// Must be called within a tokio runtime.
 ///
 /// # Errors
 /// [`LoadError`]; a refused hook that is not required is no error but part of the coverage.
-pub fn load(layout: &Layout) -> Result<Loaded, LoadError> {
+pub fn load(layout: &Layout, avoid: &[Means]) -> Result<Loaded, LoadError> {
     let mut programs = open(layout)?;
     let cgroup_path = cgroup2_mount()?;
     let cgroup = File::open(&cgroup_path)
@@ -105,6 +106,7 @@ pub fn load(layout: &Layout) -> Result<Loaded, LoadError> {
         programs: &mut programs,
         btf: btf.as_ref(),
         cgroup: &cgroup,
+        avoid,
         prover: Prover::new(&ledger, trials, &cgroup_path),
         renames: None,
     };
@@ -243,12 +245,16 @@ struct Place<'a> {
     programs: &'a mut Ebpf,
     btf: Option<&'a Btf>,
     cgroup: &'a File,
+    avoid: &'a [Means],
     prover: Prover<'a>,
     renames: Option<RenameWatch>,
 }
 
 /// Said of a hook that the kernel attaches and does not run.
 const SILENT: &str = "attached but did not fire";
+
+/// Said of a place that the operator does not want.
+const AVOIDED: &str = "to be avoided by the configuration";
 
 impl Place<'_> {
     /// Tries a hook's tiers in order.
@@ -336,6 +342,9 @@ impl Place<'_> {
     }
 
     fn attach(&mut self, attach: Attach) -> Result<(), String> {
+        if attach.means().is_some_and(|means| self.avoid.contains(&means)) {
+            return Err(AVOIDED.to_owned());
+        }
         match attach {
             Attach::RawTracepoint { program, tracepoint } => {
                 let program: &mut RawTracePoint = self.program(program)?;
