@@ -59,6 +59,8 @@ pub struct Pipeline {
     detections: Detections,
     /// Reused for every event.
     found: Matches,
+    /// Events since they were taken, where somebody wants to see all of them.
+    observed: Option<Vec<Event>>,
     passed: Passed,
 }
 
@@ -72,6 +74,7 @@ impl Pipeline {
             engine,
             detections,
             found: Matches::default(),
+            observed: None,
             passed: Passed::default(),
         }
     }
@@ -85,6 +88,18 @@ impl Pipeline {
             process
         });
         self.processes.seed(processes);
+    }
+
+    /// From now on every event is made and kept, whether a rule looks at it or not, until
+    /// [`Pipeline::observed`] takes it.
+    pub fn observe(&mut self) {
+        self.observed.get_or_insert_default();
+    }
+
+    /// The events of what was handled since the last call; to be called after every record, since nothing
+    /// else bounds them.
+    pub fn observed(&mut self) -> impl Iterator<Item = Event> {
+        self.observed.iter_mut().flat_map(|events| events.drain(..))
     }
 
     /// Handles one record.
@@ -187,7 +202,7 @@ impl Pipeline {
             return false;
         }
         self.passed.events += 1;
-        self.engine.watches(category.id()) || self.stories.follows(&key)
+        self.observed.is_some() || self.engine.watches(category.id()) || self.stories.follows(&key)
     }
 
     fn event(&mut self, time: u64, key: ProcessKey, body: Body, host: &mut impl Host) {
@@ -215,6 +230,9 @@ impl Pipeline {
             }
         }
         self.stories.observe(&event);
+        if let Some(observed) = &mut self.observed {
+            observed.push(event);
+        }
     }
 }
 

@@ -24,10 +24,10 @@ use crate::config::Config;
 use crate::decode::{Body, Record, decode};
 use crate::ebpf::load::Loaded;
 use crate::ebpf::ring::TICK;
+use crate::event::selection::Selection;
 use crate::host::container::ContainerSource;
 use crate::metric::Metrics;
 use crate::pipeline::{HostRename, Pipeline};
-use crate::sink::SinkSet;
 use crate::state::container::{CgroupIdentity, Container};
 use facts::Facts;
 use report::Reporter;
@@ -45,6 +45,26 @@ const LOOKUPS_MAX: usize = 64;
 /// # Errors
 /// [`StartError`] says what is missing and what to do. Once it runs, it does not fail.
 pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
+    watch(config, None, shutdown).await
+}
+
+/// The same, but tells every event of the selection instead of alerts, on standard output only.
+///
+/// # Errors
+/// As [`run`].
+pub async fn events(
+    config: Config,
+    selection: Selection,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), StartError> {
+    watch(config, Some(selection), shutdown).await
+}
+
+async fn watch(
+    config: Config,
+    selection: Option<Selection>,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), StartError> {
     let started = Instant::now();
     let rules = start::rules(&config)?;
     start::privilege()?;
@@ -56,7 +76,10 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     let now = facts::now();
     let mut pipeline = start::pipeline(rules, &config);
     pipeline.seed(inventory, now);
-    let sinks = start::sinks(&config)?;
+    let reporter = start::reporter(&config, selection)?;
+    if reporter.observes() {
+        pipeline.observe();
+    }
     let coverage = Coverage {
         kernel: start::kernel(),
         hooks: std::mem::take(&mut loaded.hooks),
@@ -66,7 +89,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
         containers: pipeline.containers.stats().known,
         start_milliseconds: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
     };
-    let mut agent = Agent::new(&config, loaded, pipeline, sinks);
+    let mut agent = Agent::new(&config, loaded, pipeline, reporter);
     crate::ebpf::sys::trim_heap();
     agent.reporter.notice(Subject::Coverage(coverage));
     agent.watch(shutdown).await;
@@ -96,13 +119,13 @@ struct Answer {
 }
 
 impl Agent {
-    fn new(config: &Config, kernel: Loaded, pipeline: Pipeline, sinks: SinkSet) -> Self {
+    fn new(config: &Config, kernel: Loaded, pipeline: Pipeline, reporter: Reporter) -> Self {
         let (asked, answers) = mpsc::channel(LOOKUPS_MAX);
         Self {
             kernel,
             pipeline,
             facts: Facts::read(),
-            reporter: Reporter::new(sinks),
+            reporter,
             metrics: Metrics::default(),
             runtimes: Arc::new(ContainerSource::new(config.containers.clone())),
             answers,
@@ -125,6 +148,10 @@ impl Agent {
                 _ = sweep.tick() => self.sweep(),
             }
             self.turn();
+            tokio::select! {
+                () = &mut shutdown => return,
+                () = self.reporter.flush() => {}
+            }
         }
     }
 
@@ -134,7 +161,7 @@ impl Agent {
     /// renamed a file and ended in the same turn must still be known when the rename is read.
     fn turn(&mut self) {
         let mut exits = std::mem::take(&mut self.exits);
-        let Self { kernel, pipeline, facts, metrics, .. } = self;
+        let Self { kernel, pipeline, facts, metrics, reporter, .. } = self;
         kernel.ring.drain(|bytes| match decode(bytes) {
             Ok(record) => {
                 trace!(?record);
@@ -142,6 +169,7 @@ impl Agent {
                     exits.push(record);
                 } else {
                     pipeline.record(record, facts);
+                    pipeline.observed().for_each(|event| reporter.event(&event));
                 }
             }
             Err(error) => {
@@ -155,6 +183,7 @@ impl Agent {
         for exit in exits.drain(..) {
             self.pipeline.record(exit, &mut self.facts);
         }
+        self.observe();
         self.exits = exits;
         let now = facts::now();
         self.ask(now);
@@ -166,7 +195,7 @@ impl Agent {
     /// Renames that fanotify saw, where fentry is refused. They carry the time of reading; one of a
     /// process that has ended since happened before its end.
     fn renames(&mut self, exits: &[Record]) {
-        let Self { kernel, pipeline, facts, metrics, .. } = self;
+        let Self { kernel, pipeline, facts, metrics, reporter, .. } = self;
         let Some(watch) = &mut kernel.renames else { return };
         let ends: FxHashMap<u32, u64> = exits.iter().map(|exit| (exit.actor.pid, exit.time)).collect();
         let drained = watch.drain(&mut |seen| {
@@ -176,6 +205,7 @@ impl Agent {
             let time = ends.get(&seen.pid).map_or(seen.time, |end| seen.time.min(*end));
             let rename = HostRename { time, pid: seen.pid, from: seen.from, to: seen.to };
             pipeline.renamed(rename, facts);
+            pipeline.observed().for_each(|event| reporter.event(&event));
         });
         match drained {
             Ok(drained) => {
@@ -188,6 +218,12 @@ impl Agent {
                 kernel.renames = None;
             }
         }
+    }
+
+    /// Tells the events that did not come of one record: of an end, of what was due.
+    fn observe(&mut self) {
+        let Self { pipeline, reporter, .. } = self;
+        pipeline.observed().for_each(|event| reporter.event(&event));
     }
 
     /// Asks the runtimes' files for names, beside the loop.

@@ -5,6 +5,7 @@
 //! an [`Exit`].
 
 mod check;
+mod events;
 mod failure;
 mod rules;
 mod run;
@@ -15,6 +16,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use events::EventOptions;
 pub use failure::Failure;
 
 use crate::config::{Config, ConfigError, FormatChoice, LogLevel};
@@ -53,6 +55,9 @@ pub enum Command {
     /// Watch this host and tell what happens, until SIGINT or SIGTERM
     #[command(after_help = format!("{RUN_EXAMPLES}\n\n{EXIT_CODES}"))]
     Run(RunOptions),
+    /// Show every event the sensor makes, as it happens, until SIGINT or SIGTERM
+    #[command(after_help = format!("{}\n\n{EXIT_CODES}", events::EXAMPLES), long_about = events::ABOUT)]
+    Events(EventOptions),
     /// Try everything `run` needs on this host, say what would be seen and what not, and end
     #[command(after_help = EXIT_CODES)]
     Check(RunOptions),
@@ -148,6 +153,7 @@ pub enum Exit {
 pub fn execute(cli: Cli) -> ExitCode {
     let outcome = match cli.command {
         Command::Run(options) => run::run(options),
+        Command::Events(options) => events::events(options),
         Command::Check(options) => check::check(options),
         Command::Rules(RulesCommand::List(options)) => rules::list(&options),
         Command::Rules(RulesCommand::Check { paths }) => rules::check(&paths),

@@ -1,6 +1,7 @@
 //! The enriched event: what rules match and stories are made of.
 
 pub mod field;
+pub mod selection;
 
 use std::net::IpAddr;
 use std::sync::Arc;

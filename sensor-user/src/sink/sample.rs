@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::alert::{Action, Alert, Coverage, Detection, HookCoverage, Loss, Message, Notice, Step, Subject};
-use crate::event::Protocol;
+use crate::event::{Body, Event, Protocol};
 use crate::sigma::Level;
 use crate::sink::Origin;
 use crate::state::container::{Container, Pod, Runtime};
@@ -135,6 +135,12 @@ pub(crate) fn alert() -> Alert {
         steps_omitted: 0,
         pending: Vec::new(),
     }
+}
+
+/// A program that started in a container.
+pub(crate) fn event() -> Event {
+    let Alert { process, ancestors, container, user, .. } = alert();
+    Event { time: 0, process, ancestors, container, user, body: Body::ProcessCreation }
 }
 
 pub(crate) fn message() -> Message {

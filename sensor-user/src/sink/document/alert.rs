@@ -186,7 +186,7 @@ pub(in crate::sink) fn program(process: &process::Process) -> &str {
     if name.is_empty() { &process.comm } else { name }
 }
 
-fn entity_id(key: process::ProcessKey) -> String {
+pub(super) fn entity_id(key: process::ProcessKey) -> String {
     format!("{}-{}", key.pid, key.start_time)
 }
 

@@ -9,6 +9,7 @@
 //! Text from watched processes is carried as it is; only [`json`](super::json) escapes.
 
 mod alert;
+mod event;
 mod fit;
 mod notice;
 mod part;
@@ -18,7 +19,10 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use alert::entity_id;
 pub(super) use alert::program;
+pub use event::EventDocument;
+pub(super) use event::{action, kind};
 pub use fit::fit;
 pub use part::{
     Container, CoverageReport, Destination, EffectiveUser, Event, File, Hash, Hook, Host, HostSystem, Image,
