@@ -295,7 +295,7 @@ impl Place<'_> {
     fn prove(&mut self, trial: Trial, tier: Tier) -> Result<Proof, String> {
         let proof = match &mut self.renames {
             Some(watch) if tier.contains(&Attach::Fanotify) => self.prover.prove_renames(watch),
-            _ => self.prover.prove(trial),
+            _ => self.prover.prove(trial, tier),
         };
         if proof != Proof::Silent {
             return Ok(proof);

@@ -172,6 +172,10 @@ fn leave(out: Address, moved: i64) {
     if inside == 0 {
         return;
     }
+    // The agent's row goes without a record; this proves the pair of programs.
+    if Current::get().is_agent() {
+        emit::own(Kind::FileClose);
+    }
     // SAFETY: as above.
     add(unsafe { &raw mut (*writes).inside }, 1_u64.wrapping_neg());
     // Of calls within calls the outermost counts.
