@@ -202,6 +202,8 @@ pub enum Subject {
     Coverage(Coverage),
     /// Records were lost since the last notice.
     Loss(Vec<Loss>),
+    /// Somebody works on what the sensor stands on.
+    Tampering(Vec<Tampering>),
     /// The agent ends in order.
     Stopped { alerts: u64, events: u64 },
 }
@@ -244,4 +246,21 @@ pub struct Loss {
     pub count: u64,
     /// Reason in a few words (`ring full`).
     pub reason: &'static str,
+}
+
+/// One thing that somebody did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tampering {
+    /// A program of the sensor's was detached: what it saw is not seen any more.
+    Detached { program: String },
+    /// A BPF program was loaded by somebody else.
+    Loaded {
+        id: u32,
+        /// `enum bpf_prog_type`, in lower case.
+        kind: String,
+        /// Given by its loader: a claim.
+        name: String,
+        /// User that loaded it, where the kernel tells.
+        uid: Option<u32>,
+    },
 }

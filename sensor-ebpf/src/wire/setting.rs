@@ -162,8 +162,11 @@ pub mod trial {
     pub const CHILDREN: u32 = 0;
     /// Cookie of the agent's socket whose end is its own doing: another task may run at that end.
     pub const SOCKET: u32 = 1;
+    /// Cookie of the socket at the other end of that connection, which the agent holds too: its end is
+    /// left out.
+    pub const PEER: u32 = 2;
     /// How many cells there are.
-    pub const CELLS: u32 = 2;
+    pub const CELLS: u32 = 3;
 }
 
 /// Facts that are not offsets of members. Zero means unknown.

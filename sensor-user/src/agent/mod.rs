@@ -19,11 +19,12 @@ use tracing::{info, trace, warn};
 
 pub use start::StartError;
 
-use crate::alert::{Coverage, Loss, Subject};
+use crate::alert::{Coverage, Loss, Subject, Tampering};
 use crate::config::Config;
 use crate::decode::{Body, Record, decode};
 use crate::ebpf::load::Loaded;
 use crate::ebpf::ring::TICK;
+use crate::ebpf::watch::Loaded as LoadedProgram;
 use crate::event::selection::Selection;
 use crate::host::container::ContainerSource;
 use crate::metric::Metrics;
@@ -36,6 +37,8 @@ use report::Reporter;
 const SWEEP: Duration = Duration::from_secs(2);
 /// How long sinks may take to deliver what they hold when the agent ends.
 const FLUSH: Duration = Duration::from_secs(2);
+/// Said of a run that the kernel would not begin within another of the same program on the same CPU.
+const SKIPPED: &str = "skipped by the kernel";
 /// Questions to the runtimes' files that may be open at once; further ones are asked at their next
 /// turn in the container table's schedule.
 const LOOKUPS_MAX: usize = 64;
@@ -249,9 +252,34 @@ impl Agent {
         self.pipeline.sweep(facts::now());
         let mut losses = self.reporter.sink_losses();
         losses.extend(self.metrics.take_losses(&self.kernel.ledger, &self.pipeline.dropped()));
+        losses.extend(self.look_after());
         if !losses.is_empty() {
             self.reporter.notice(Subject::Loss(losses));
         }
+    }
+
+    /// Tells who works on the sensor's programs or brings his own; returns what the kernel did not run.
+    fn look_after(&mut self) -> Vec<Loss> {
+        let findings = match self.kernel.watch.look() {
+            Ok(findings) => findings,
+            Err(error) => {
+                warn!(%error, "whether the programs are still attached is not known");
+                return Vec::new();
+            }
+        };
+        let detached = findings.detached.into_iter().map(|program| Tampering::Detached { program });
+        let loaded = findings
+            .loaded
+            .into_iter()
+            .map(|LoadedProgram { id, kind, name, uid }| Tampering::Loaded { id, kind, name, uid });
+        let deeds: Vec<Tampering> = detached.chain(loaded).collect();
+        if !deeds.is_empty() {
+            self.reporter.notice(Subject::Tampering(deeds));
+        }
+        let skipped = findings.skipped.into_iter();
+        skipped
+            .map(|(program, count)| Loss { what: format!("run of {program}"), count, reason: SKIPPED })
+            .collect()
     }
 
     /// Tells what was still gathering, detaches everything, lets the sinks deliver.

@@ -139,6 +139,21 @@ impl Attach {
         }
     }
 
+    /// The function whose program is attached, or is part of.
+    #[must_use]
+    pub fn program(self) -> Option<&'static str> {
+        match self {
+            Self::RawTracepoint { program, .. }
+            | Self::Fentry { program, .. }
+            | Self::Fexit { program, .. }
+            | Self::CgroupAddress { program }
+            | Self::CgroupSocket { program }
+            | Self::CgroupPacket { program, .. }
+            | Self::With { program, .. } => Some(program),
+            Self::Fanotify => None,
+        }
+    }
+
     /// The attach point as people write it.
     #[must_use]
     pub fn name(self) -> String {
@@ -242,18 +257,6 @@ pub const HOOKS: &[Hook] = &[
         ..OPTIONAL
     },
     Hook {
-        purpose: "connection accepted",
-        trial: Trial::Accept,
-        tiers: &[
-            &[fexit("tcp_accept", "inet_csk_accept")],
-            &[fexit("tcp_accept_by_position", "inet_csk_accept")],
-            &[Attach::With { program: "tcp_state", place: "tracepoint inet_sock_set_state" }],
-        ],
-        unseen: "connections from outside",
-        weakened: "",
-        ..OPTIONAL
-    },
-    Hook {
         purpose: "bytes sent",
         trial: Trial::Sent,
         tiers: &[
@@ -275,6 +278,18 @@ pub const HOOKS: &[Hook] = &[
             &[fexit("inet_recvmsg", "inet_recvmsg"), fexit("inet6_recvmsg", "inet6_recvmsg")],
         ],
         unseen: "bytes of UDP, of open connections, and by which process",
+        ..OPTIONAL
+    },
+    Hook {
+        purpose: "connection accepted",
+        trial: Trial::Accept,
+        tiers: &[
+            &[fexit("tcp_accept", "inet_csk_accept")],
+            &[fexit("tcp_accept_by_position", "inet_csk_accept")],
+            &[Attach::With { program: "tcp_state", place: "tracepoint inet_sock_set_state" }],
+        ],
+        unseen: "connections from outside",
+        weakened: "",
         ..OPTIONAL
     },
     Hook {

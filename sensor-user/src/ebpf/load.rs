@@ -1,6 +1,7 @@
 //! Loads the programs and attaches them by tier: the best place the kernel lets us have.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -25,6 +26,7 @@ use super::hook::{self, Attach, Direction, HOOKS, Hook, Means, Tier, Trial};
 use super::offset::Layout;
 use super::proof::{Proof, Prover};
 use super::ring::Ring;
+use super::watch::Watch;
 use crate::alert::HookCoverage;
 
 /// The kernel half, built by `cargo xtask build`. Empty in a binary built without it.
@@ -83,6 +85,8 @@ pub struct Loaded {
     pub hooks: Vec<HookCoverage>,
     /// For each of these whether it is known to fire; none where nothing is attached.
     pub proofs: Vec<Option<Proof>>,
+    /// Looks after the programs and links from now on.
+    pub watch: Watch,
 }
 
 /// Loads the programs for a kernel of this layout, attaches what can be attached, and lets each fire.
@@ -115,8 +119,10 @@ pub fn load(layout: &Layout, avoid: &[Means]) -> Result<Loaded, LoadError> {
     let renames = place.renames;
     let log =
         tracing::enabled!(tracing::Level::DEBUG).then(|| EbpfLogger::init(&mut programs).ok()).flatten();
+    let watch = Watch::begin(ids(&programs));
     Ok(Loaded {
         programs,
+        watch,
         log,
         ring: Ring::new(ring).map_err(LoadError::Ring)?,
         ledger,
@@ -124,6 +130,15 @@ pub fn load(layout: &Layout, avoid: &[Means]) -> Result<Loaded, LoadError> {
         hooks,
         proofs,
     })
+}
+
+/// The programs that were loaded, by the kernel's ids for them.
+fn ids(programs: &Ebpf) -> BTreeMap<u32, String> {
+    let loaded = programs.programs().filter_map(|(name, program)| {
+        let info = program.info().ok()?;
+        Some((info.id(), name.to_owned()))
+    });
+    loaded.collect()
 }
 
 fn open(layout: &Layout) -> Result<Ebpf, LoadError> {
@@ -295,7 +310,7 @@ impl Place<'_> {
     fn prove(&mut self, trial: Trial, tier: Tier) -> Result<Proof, String> {
         let proof = match &mut self.renames {
             Some(watch) if tier.contains(&Attach::Fanotify) => self.prover.prove_renames(watch),
-            _ => self.prover.prove(trial),
+            _ => self.prover.prove(trial, tier),
         };
         if proof != Proof::Silent {
             return Ok(proof);

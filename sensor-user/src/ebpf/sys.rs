@@ -6,6 +6,7 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::ptr::NonNull;
 
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -87,6 +88,77 @@ pub fn raise_locked_memory() -> io::Result<()> {
     // SAFETY: the pointer is to a whole `rlimit` that lives across the call and is only read.
     let outcome = unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const unlimited) };
     if outcome == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// The first page of a file, mapped shared (`mmap(2)`), until it is dropped.
+pub struct Mapping {
+    address: NonNull<libc::c_void>,
+}
+
+impl Mapping {
+    /// What is mapped, bytes; the kernel rounds it up to its page.
+    const SIZE: usize = 1;
+
+    /// To read and write.
+    ///
+    /// # Errors
+    /// What the kernel says: `EACCES` for a file that is not open for both, `ENODEV`, `ENOMEM`.
+    pub fn writable(file: BorrowedFd<'_>) -> io::Result<Self> {
+        Self::new(file, libc::PROT_READ | libc::PROT_WRITE)
+    }
+
+    /// To read only.
+    ///
+    /// # Errors
+    /// As [`Mapping::writable`].
+    pub fn readable(file: BorrowedFd<'_>) -> io::Result<Self> {
+        Self::new(file, libc::PROT_READ)
+    }
+
+    fn new(file: BorrowedFd<'_>, protection: libc::c_int) -> io::Result<Self> {
+        // SAFETY: without an address wished for, the kernel chooses one where nothing is, so no memory
+        // of ours changes; the descriptor is borrowed, so open for the whole call.
+        let address = unsafe {
+            libc::mmap(std::ptr::null_mut(), Self::SIZE, protection, libc::MAP_SHARED, file.as_raw_fd(), 0)
+        };
+        if address == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        NonNull::new(address).map(|address| Self { address }).ok_or(io::ErrorKind::AddrNotAvailable.into())
+    }
+
+    /// `mprotect(2)`.
+    ///
+    /// # Errors
+    /// `EACCES` when the file is not open for writing.
+    pub fn make_writable(&mut self) -> io::Result<()> {
+        // SAFETY: the range is that of this mapping, which nothing else refers to.
+        let outcome =
+            unsafe { libc::mprotect(self.address.as_ptr(), Self::SIZE, libc::PROT_READ | libc::PROT_WRITE) };
+        if outcome == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    }
+
+    /// Stores a byte through the mapping. The kernel does it (`getrandom(2)`), since with it a store that
+    /// cannot be done, to a full disk for one, is an error and not a signal that ends the process.
+    ///
+    /// # Errors
+    /// `EFAULT` when the mapping cannot be written to.
+    pub fn store(&mut self) -> io::Result<()> {
+        // SAFETY: the kernel writes `SIZE` bytes at most, which is what is mapped, and checks that they
+        // are; nothing refers to this memory. Not by the library's function, which may write itself.
+        let stored = unsafe {
+            libc::syscall(libc::SYS_getrandom, self.address.as_ptr(), Self::SIZE, libc::GRND_INSECURE)
+        };
+        if stored > 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: the range is that of this mapping, which nothing else refers to and nobody has unmapped.
+        // It cannot fail for a range that is mapped.
+        unsafe { libc::munmap(self.address.as_ptr(), Self::SIZE) };
+    }
 }
 
 /// Gives freed heap back to the kernel. The start reads the kernel's whole type information; without

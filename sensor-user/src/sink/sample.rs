@@ -6,7 +6,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::alert::{Action, Alert, Coverage, Detection, HookCoverage, Loss, Message, Notice, Step, Subject};
+use crate::alert::{
+    Action, Alert, Coverage, Detection, HookCoverage, Loss, Message, Notice, Step, Subject, Tampering,
+};
 use crate::event::{Body, Event, Protocol};
 use crate::sigma::Level;
 use crate::sink::Origin;
@@ -262,6 +264,18 @@ pub(crate) fn loss() -> Message {
     notice(Subject::Loss(vec![
         Loss { what: "network_connect".to_owned(), count: 12_408, reason: "ring full" },
         Loss { what: "syslog udp://127.0.0.1:514".to_owned(), count: 3, reason: "queue full" },
+    ]))
+}
+
+pub(crate) fn tampering() -> Message {
+    notice(Subject::Tampering(vec![
+        Tampering::Detached { program: "connect4".to_owned() },
+        Tampering::Loaded {
+            id: 812,
+            kind: "kprobe".to_owned(),
+            name: "hide\u{1b}[2J".to_owned(),
+            uid: Some(0),
+        },
     ]))
 }
 

@@ -121,6 +121,9 @@ fn traffic(sock: Address, result: i32, direction: Direction) {
 fn count(sock: Address, size: u64, direction: Direction) {
     let current = Current::get();
     if current.is_agent() {
+        if accepted_untold(sock) {
+            emit::own(Kind::NetworkAccept);
+        }
         emit::own(Kind::NetworkFlow);
         return;
     }
