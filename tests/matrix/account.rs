@@ -31,9 +31,9 @@ impl Coverage {
         Ok(Self(hooks.collect::<Option<_>>().context("a hook has no purpose")?))
     }
 
-    /// 1 where every hook is on its best place.
+    /// 1 where nothing is missing or weakened, whatever place a hook has for it.
     pub(crate) fn tier(&self) -> u64 {
-        if self.0.iter().all(|hook| hook.tier == Some(1)) { 1 } else { 2 }
+        if self.0.iter().all(|hook| hook.tier.is_some() && !hook.is_weakened) { 1 } else { 2 }
     }
 
     pub(crate) fn summary(&self) -> String {

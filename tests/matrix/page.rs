@@ -32,7 +32,7 @@ are compared. Do not edit it. One run makes one column:
 | accounted | no event tells it, and the coverage notice said so: in brackets its row |
 | not here | this kernel or its configuration has no such way |
 
-Anything else fails the test. Tier 1 means that every hook has its best place; what a lower tier misses is in
+Anything else fails the test. Tier 1 means that no hook is missing or weakened; what the second tier misses is in
 [hook.md](hook.md).
 ";
 

@@ -56,7 +56,7 @@ impl Watch {
         &self.coverage
     }
 
-    /// The lowest tier that a hook is on.
+    /// As the column's title has it.
     pub(crate) fn tier(&self) -> u64 {
         self.coverage.tier()
     }
