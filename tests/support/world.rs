@@ -193,7 +193,10 @@ fn share(directory: &Path, servers: &Servers, payload: &[u8]) -> Result<String> 
 }
 
 /// What `variable` names, or `default` below the workspace.
-fn artefact(variable: &str, default: &str, remedy: &str) -> Result<PathBuf> {
+///
+/// # Errors
+/// It is not there: the sentence names `remedy`.
+pub fn artefact(variable: &str, default: &str, remedy: &str) -> Result<PathBuf> {
     let given = std::env::var_os(variable).map(PathBuf::from);
     // Cargo runs tests in their package's folder, one below the workspace.
     let path = given.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(default));
