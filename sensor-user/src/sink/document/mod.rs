@@ -12,6 +12,7 @@ mod alert;
 mod fit;
 mod notice;
 mod part;
+mod report;
 
 use std::borrow::Cow;
 
@@ -21,9 +22,12 @@ use serde::Serialize;
 pub(super) use alert::program;
 pub use fit::fit;
 pub use part::{
-    Container, CoverageReport, Destination, EffectiveUser, Event, File, Hash, Hook, Host, HostSystem, Image,
-    Lineage, LossReport, Network, Orchestrator, Parent, Process, Refusal, Related, Resource, Rule, Source,
-    StepAction, StepReport, Stopped, Tactic, Technique, Threat, User,
+    Container, Destination, EffectiveUser, Event, File, Hash, Host, HostSystem, Image, Lineage, Network,
+    Orchestrator, Parent, PlaceReport, Process, Related, Resource, Rule, Source, StepAction, StepReport,
+    Tactic, Technique, Threat, User,
+};
+pub use report::{
+    AggregateReport, ContainerReport, CoverageReport, Hook, LedgerReport, LossReport, Refusal, StoppedReport,
 };
 
 use super::Origin;
@@ -58,7 +62,7 @@ pub struct Document<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub destination: Option<Destination>,
+    pub destination: Option<Destination<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network: Option<Network>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -78,6 +82,7 @@ pub enum Kind {
     Amendment,
     Coverage,
     Loss,
+    Aggregation,
     Stopped,
 }
 
@@ -90,6 +95,7 @@ impl Kind {
             Self::Amendment => "amendment",
             Self::Coverage => "coverage",
             Self::Loss => "loss",
+            Self::Aggregation => "aggregation",
             Self::Stopped => "stopped",
         }
     }
@@ -103,7 +109,8 @@ impl Kind {
             Message::Notice(notice) => match notice.subject {
                 Subject::Coverage(_) => Self::Coverage,
                 Subject::Loss(_) => Self::Loss,
-                Subject::Stopped { .. } => Self::Stopped,
+                Subject::Aggregation(_) => Self::Aggregation,
+                Subject::Stopped(_) => Self::Stopped,
             },
         }
     }
@@ -177,8 +184,14 @@ pub struct Tidewaiter<'a> {
     pub coverage: Option<CoverageReport<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub losses: Vec<LossReport<'a>>,
+    /// Records that were counted instead of told, by what they have in common.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub aggregates: Vec<AggregateReport<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub stopped: Option<Stopped>,
+    pub stopped: Option<StoppedReport>,
+    /// What became of every record, by kind.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ledger: Vec<LedgerReport>,
 }
 
 impl<'a> Document<'a> {

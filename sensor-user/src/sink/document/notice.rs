@@ -2,16 +2,24 @@
 
 use std::borrow::Cow;
 
-use super::{CoverageReport, Document, Event, Hook, Kind, LossReport, Refusal, Stopped};
-use crate::alert::{Coverage, HookCoverage, Loss, Notice, Subject};
+use jiff::Timestamp;
+
+use super::alert::place;
+use super::{
+    AggregateReport, ContainerReport, CoverageReport, Document, Event, Hook, Kind, LedgerReport, LossReport,
+    Refusal, StoppedReport,
+};
+use crate::alert::{Aggregate, Coverage, HookCoverage, LedgerRow, Loss, Notice, Stopped, Subject, Target};
 use crate::sink::Origin;
+use crate::state::container::Container;
 
 pub(super) fn document<'a>(notice: &'a Notice, origin: &'a Origin) -> Document<'a> {
     // ECS kinds: `state` for what holds now, `metric` for a count, `event` for what happened.
     let (kind, ecs_kind, severity) = match &notice.subject {
         Subject::Coverage(_) => (Kind::Coverage, "state", 0),
         Subject::Loss(_) => (Kind::Loss, "metric", 50),
-        Subject::Stopped { .. } => (Kind::Stopped, "event", 25),
+        Subject::Aggregation(_) => (Kind::Aggregation, "metric", 25),
+        Subject::Stopped(_) => (Kind::Stopped, "event", 25),
     };
     let event = Event {
         id: notice.id,
@@ -29,8 +37,12 @@ pub(super) fn document<'a>(notice: &'a Notice, origin: &'a Origin) -> Document<'
     match &notice.subject {
         Subject::Coverage(coverage) => document.tidewaiter.coverage = Some(report(coverage)),
         Subject::Loss(losses) => document.tidewaiter.losses = losses.iter().map(loss).collect(),
-        Subject::Stopped { alerts, events } => {
-            document.tidewaiter.stopped = Some(Stopped { alerts: *alerts, events: *events });
+        Subject::Aggregation(rows) => document.tidewaiter.aggregates = rows.iter().map(aggregate).collect(),
+        Subject::Stopped(stopped) => {
+            let Stopped { alerts, events, untaken_connections, ledger } = stopped;
+            let (alerts, events, untaken_connections) = (*alerts, *events, *untaken_connections);
+            document.tidewaiter.stopped = Some(StoppedReport { alerts, events, untaken_connections });
+            document.tidewaiter.ledger = ledger.iter().map(ledger_row).collect();
         }
     }
     document
@@ -47,7 +59,15 @@ fn sentence(subject: &Subject) -> String {
             let kinds: Vec<&str> = losses.iter().map(|loss| loss.what.as_str()).collect();
             format!("{count} records lost: {}", kinds.join(", "))
         }
-        Subject::Stopped { alerts, events } => format!("stopped after {alerts} alerts from {events} events"),
+        Subject::Aggregation(rows) => {
+            let count = rows.iter().fold(0_u64, |sum, row| sum.saturating_add(row.count));
+            let mut kinds: Vec<&str> = rows.iter().map(|row| row.what).collect();
+            kinds.dedup();
+            format!("{count} records counted instead of told: {}", kinds.join(", "))
+        }
+        Subject::Stopped(Stopped { alerts, events, .. }) => {
+            format!("stopped after {alerts} alerts from {events} events")
+        }
     }
 }
 
@@ -83,5 +103,55 @@ fn hook(hook: &HookCoverage) -> Hook<'_> {
 }
 
 fn loss(loss: &Loss) -> LossReport<'_> {
-    LossReport { what: Cow::Borrowed(&loss.what), count: loss.count, reason: loss.reason }
+    LossReport {
+        what: Cow::Borrowed(&loss.what),
+        count: loss.count,
+        reason: loss.reason,
+        container: loss.container.as_deref().map(container),
+        from: loss.window.map(|window| date(window.from)),
+        to: loss.window.map(|window| date(window.to)),
+    }
+}
+
+fn aggregate(row: &Aggregate) -> AggregateReport<'_> {
+    let mut report = AggregateReport {
+        what: row.what,
+        count: row.count,
+        container: row.container.as_deref().map(container),
+        destination: None,
+        pid: None,
+        program: None,
+        from: date(row.window.from),
+        to: date(row.window.to),
+    };
+    match &row.target {
+        Target::Destination(destination) => report.destination = Some(place(destination)),
+        Target::Process { pid, program } => {
+            report.pid = Some(*pid);
+            report.program = program.as_deref().map(Cow::Borrowed);
+        }
+        Target::Others => {}
+    }
+    report
+}
+
+fn ledger_row(row: &LedgerRow) -> LedgerReport {
+    let counter = row.counter;
+    LedgerReport {
+        kind: row.kind,
+        generated: counter.generated,
+        delivered: counter.delivered,
+        aggregated: counter.aggregated,
+        filtered: counter.filtered,
+        lost: counter.lost,
+        difference: counter.difference(),
+    }
+}
+
+fn container(container: &Container) -> ContainerReport<'_> {
+    ContainerReport { id: Cow::Borrowed(&container.id), name: container.name.as_deref().map(Cow::Borrowed) }
+}
+
+fn date(time: Timestamp) -> String {
+    format!("{time:.6}")
 }
