@@ -264,7 +264,12 @@ fn digest(address: [u32; 4], port: u16) -> u32 {
 pub fn sock_release(ctx: SockContext) -> i32 {
     let current = Current::get();
     if current.is_agent() {
-        emit::own(Kind::NetworkClose);
+        // SAFETY: the context is valid while the program runs; the field is read as a whole word.
+        let protocol = unsafe { (*ctx.sock).protocol };
+        // The end of a TCP connection is for another program to prove.
+        if protocol != TCP as u32 {
+            emit::own(Kind::NetworkClose);
+        }
         return ALLOW;
     }
     // To the kernel the context is the `struct sock`.
