@@ -104,10 +104,30 @@ pub enum Action {
     },
     Wrote {
         path: String,
+        /// How many bytes, where they are counted; known when the file is closed.
+        bytes: Option<u64>,
+        /// Size of the file after it.
+        size: Option<u64>,
     },
     Renamed {
         from: String,
         to: String,
+    },
+    /// One more name of a file.
+    Linked {
+        /// Empty where only the new name is known.
+        from: String,
+        to: String,
+    },
+    Deleted {
+        path: String,
+    },
+    MadeExecutable {
+        path: String,
+    },
+    /// A file that holds secrets was opened.
+    Read {
+        path: String,
     },
     Exited {
         /// Exit status, or none when a signal ended it.
@@ -139,29 +159,37 @@ impl Alert {
             | Action::Opened { .. }
             | Action::Wrote { .. }
             | Action::Renamed { .. }
+            | Action::Linked { .. }
+            | Action::Deleted { .. }
+            | Action::MadeExecutable { .. }
+            | Action::Read { .. }
             | Action::Exited { .. } => None,
         })
     }
 
     /// Files in the order in which they were touched, each once, under their last known names: a
-    /// file that was written and then renamed counts once, by its final path.
+    /// file that was written and then renamed or linked counts once, by its final path.
     #[must_use]
     pub fn files(&self) -> Vec<&str> {
         let mut files: Vec<&str> = Vec::new();
         for step in &self.steps {
             match &step.action {
-                Action::Opened { path } | Action::Wrote { path } => {
+                Action::Opened { path }
+                | Action::Wrote { path, .. }
+                | Action::MadeExecutable { path }
+                | Action::Read { path } => {
                     if !files.contains(&path.as_str()) {
                         files.push(path);
                     }
                 }
-                Action::Renamed { from, to } => {
+                Action::Renamed { from, to } | Action::Linked { from, to } => {
                     files.retain(|file| file != from && file != to);
                     files.push(to);
                 }
                 Action::Executed { .. }
                 | Action::Connected { .. }
                 | Action::Disconnected { .. }
+                | Action::Deleted { .. }
                 | Action::Exited { .. } => {}
             }
         }
@@ -180,6 +208,10 @@ impl Alert {
             | Action::Opened { .. }
             | Action::Wrote { .. }
             | Action::Renamed { .. }
+            | Action::Linked { .. }
+            | Action::Deleted { .. }
+            | Action::MadeExecutable { .. }
+            | Action::Read { .. }
             | Action::Exited { .. } => (sent, received),
         })
     }
@@ -202,6 +234,8 @@ pub enum Subject {
     Coverage(Coverage),
     /// Records were lost since the last notice.
     Loss(Vec<Loss>),
+    /// Somebody works on what the sensor stands on.
+    Tampering(Vec<Tampering>),
     /// The agent ends in order.
     Stopped { alerts: u64, events: u64 },
 }
@@ -244,4 +278,21 @@ pub struct Loss {
     pub count: u64,
     /// Reason in a few words (`ring full`).
     pub reason: &'static str,
+}
+
+/// One thing that somebody did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tampering {
+    /// A program of the sensor's was detached: what it saw is not seen any more.
+    Detached { program: String },
+    /// A BPF program was loaded by somebody else.
+    Loaded {
+        id: u32,
+        /// `enum bpf_prog_type`, in lower case.
+        kind: String,
+        /// Given by its loader: a claim.
+        name: String,
+        /// User that loaded it, where the kernel tells.
+        uid: Option<u32>,
+    },
 }

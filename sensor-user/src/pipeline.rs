@@ -12,6 +12,7 @@ use sensor_ebpf::wire::Actor;
 
 pub use file::HostRename;
 
+use crate::capture::Capture;
 use crate::decode::{Body as RecordBody, Record};
 use crate::detection::Detections;
 use crate::event::field::Category;
@@ -46,6 +47,8 @@ pub struct Passed {
     pub matches: u64,
     /// Matches that wait for a field that is not known yet.
     pub pending: u64,
+    /// Files that were opened and are called like a secret, and are none by their whole path.
+    pub no_secrets: u64,
     /// Events whose process was not known: it started before the sensor or its record was lost.
     pub unknown_process: u64,
 }
@@ -54,11 +57,15 @@ pub struct Passed {
 pub struct Pipeline {
     pub processes: ProcessTable,
     pub containers: ContainerTable,
+    /// What of environments and secrets is taken in.
+    pub capture: Capture,
     stories: Stories,
     engine: Engine,
     detections: Detections,
     /// Reused for every event.
     found: Matches,
+    /// Events since they were taken, where somebody wants to see all of them.
+    observed: Option<Vec<Event>>,
     passed: Passed,
 }
 
@@ -68,10 +75,12 @@ impl Pipeline {
         Self {
             processes: ProcessTable::default(),
             containers: ContainerTable::default(),
+            capture: Capture::default(),
             stories,
             engine,
             detections,
             found: Matches::default(),
+            observed: None,
             passed: Passed::default(),
         }
     }
@@ -85,6 +94,18 @@ impl Pipeline {
             process
         });
         self.processes.seed(processes);
+    }
+
+    /// From now on every event is made and kept, whether a rule looks at it or not, until
+    /// [`Pipeline::observed`] takes it.
+    pub fn observe(&mut self) {
+        self.observed.get_or_insert_default();
+    }
+
+    /// The events of what was handled since the last call; to be called after every record, since nothing
+    /// else bounds them.
+    pub fn observed(&mut self) -> impl Iterator<Item = Event> {
+        self.observed.iter_mut().flat_map(|events| events.drain(..))
     }
 
     /// Handles one record.
@@ -187,7 +208,7 @@ impl Pipeline {
             return false;
         }
         self.passed.events += 1;
-        self.engine.watches(category.id()) || self.stories.follows(&key)
+        self.observed.is_some() || self.engine.watches(category.id()) || self.stories.follows(&key)
     }
 
     fn event(&mut self, time: u64, key: ProcessKey, body: Body, host: &mut impl Host) {
@@ -215,6 +236,9 @@ impl Pipeline {
             }
         }
         self.stories.observe(&event);
+        if let Some(observed) = &mut self.observed {
+            observed.push(event);
+        }
     }
 }
 

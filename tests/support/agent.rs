@@ -168,6 +168,19 @@ impl Agent {
         }
     }
 
+    /// Waits until another line has come, `timeout` long at most.
+    ///
+    /// # Errors
+    /// It ended, or wrote something that is not JSON.
+    pub fn await_any(&mut self, timeout: Duration) -> Result<()> {
+        match self.lines.recv_timeout(timeout) {
+            Ok(line) => self.seen.push(line?),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => bail!("the agent ended; its log:\n{}", self.log()?),
+        }
+        Ok(())
+    }
+
     /// Every alert about a container that has come so far.
     ///
     /// # Errors

@@ -19,15 +19,16 @@ use tracing::{info, trace, warn};
 
 pub use start::StartError;
 
-use crate::alert::{Coverage, Loss, Subject};
+use crate::alert::{Coverage, Loss, Subject, Tampering};
 use crate::config::Config;
 use crate::decode::{Body, Record, decode};
 use crate::ebpf::load::Loaded;
 use crate::ebpf::ring::TICK;
+use crate::ebpf::watch::Loaded as LoadedProgram;
+use crate::event::selection::Selection;
 use crate::host::container::ContainerSource;
 use crate::metric::Metrics;
 use crate::pipeline::{HostRename, Pipeline};
-use crate::sink::SinkSet;
 use crate::state::container::{CgroupIdentity, Container};
 use facts::Facts;
 use report::Reporter;
@@ -36,6 +37,8 @@ use report::Reporter;
 const SWEEP: Duration = Duration::from_secs(2);
 /// How long sinks may take to deliver what they hold when the agent ends.
 const FLUSH: Duration = Duration::from_secs(2);
+/// Said of a run that the kernel would not begin within another of the same program on the same CPU.
+const SKIPPED: &str = "skipped by the kernel";
 /// Questions to the runtimes' files that may be open at once; further ones are asked at their next
 /// turn in the container table's schedule.
 const LOOKUPS_MAX: usize = 64;
@@ -45,18 +48,41 @@ const LOOKUPS_MAX: usize = 64;
 /// # Errors
 /// [`StartError`] says what is missing and what to do. Once it runs, it does not fail.
 pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
+    watch(config, None, shutdown).await
+}
+
+/// The same, but tells every event of the selection instead of alerts, on standard output only.
+///
+/// # Errors
+/// As [`run`].
+pub async fn events(
+    config: Config,
+    selection: Selection,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), StartError> {
+    watch(config, Some(selection), shutdown).await
+}
+
+async fn watch(
+    config: Config,
+    selection: Option<Selection>,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), StartError> {
     let started = Instant::now();
     let rules = start::rules(&config)?;
     start::privilege()?;
     let layout = start::layout()?;
-    let mut loaded = crate::ebpf::load::load(&layout)?;
+    let mut loaded = crate::ebpf::load::load(&layout, &config.avoid, &config.capture)?;
     // The hooks are attached: what starts from here on is in the ring, the rest is in /proc.
     let inventory = start::inventory()?;
     let processes = inventory.len();
     let now = facts::now();
     let mut pipeline = start::pipeline(rules, &config);
     pipeline.seed(inventory, now);
-    let sinks = start::sinks(&config)?;
+    let reporter = start::reporter(&config, selection)?;
+    if reporter.observes() {
+        pipeline.observe();
+    }
     let coverage = Coverage {
         kernel: start::kernel(),
         hooks: std::mem::take(&mut loaded.hooks),
@@ -66,7 +92,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
         containers: pipeline.containers.stats().known,
         start_milliseconds: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
     };
-    let mut agent = Agent::new(&config, loaded, pipeline, sinks);
+    let mut agent = Agent::new(&config, loaded, pipeline, reporter);
     crate::ebpf::sys::trim_heap();
     agent.reporter.notice(Subject::Coverage(coverage));
     agent.watch(shutdown).await;
@@ -96,13 +122,13 @@ struct Answer {
 }
 
 impl Agent {
-    fn new(config: &Config, kernel: Loaded, pipeline: Pipeline, sinks: SinkSet) -> Self {
+    fn new(config: &Config, kernel: Loaded, pipeline: Pipeline, reporter: Reporter) -> Self {
         let (asked, answers) = mpsc::channel(LOOKUPS_MAX);
         Self {
             kernel,
             pipeline,
             facts: Facts::read(),
-            reporter: Reporter::new(sinks),
+            reporter,
             metrics: Metrics::default(),
             runtimes: Arc::new(ContainerSource::new(config.containers.clone())),
             answers,
@@ -125,6 +151,10 @@ impl Agent {
                 _ = sweep.tick() => self.sweep(),
             }
             self.turn();
+            tokio::select! {
+                () = &mut shutdown => return,
+                () = self.reporter.flush() => {}
+            }
         }
     }
 
@@ -134,7 +164,7 @@ impl Agent {
     /// renamed a file and ended in the same turn must still be known when the rename is read.
     fn turn(&mut self) {
         let mut exits = std::mem::take(&mut self.exits);
-        let Self { kernel, pipeline, facts, metrics, .. } = self;
+        let Self { kernel, pipeline, facts, metrics, reporter, .. } = self;
         kernel.ring.drain(|bytes| match decode(bytes) {
             Ok(record) => {
                 trace!(?record);
@@ -142,6 +172,7 @@ impl Agent {
                     exits.push(record);
                 } else {
                     pipeline.record(record, facts);
+                    pipeline.observed().for_each(|event| reporter.event(&event));
                 }
             }
             Err(error) => {
@@ -155,6 +186,7 @@ impl Agent {
         for exit in exits.drain(..) {
             self.pipeline.record(exit, &mut self.facts);
         }
+        self.observe();
         self.exits = exits;
         let now = facts::now();
         self.ask(now);
@@ -166,7 +198,7 @@ impl Agent {
     /// Renames that fanotify saw, where fentry is refused. They carry the time of reading; one of a
     /// process that has ended since happened before its end.
     fn renames(&mut self, exits: &[Record]) {
-        let Self { kernel, pipeline, facts, metrics, .. } = self;
+        let Self { kernel, pipeline, facts, metrics, reporter, .. } = self;
         let Some(watch) = &mut kernel.renames else { return };
         let ends: FxHashMap<u32, u64> = exits.iter().map(|exit| (exit.actor.pid, exit.time)).collect();
         let drained = watch.drain(&mut |seen| {
@@ -176,6 +208,7 @@ impl Agent {
             let time = ends.get(&seen.pid).map_or(seen.time, |end| seen.time.min(*end));
             let rename = HostRename { time, pid: seen.pid, from: seen.from, to: seen.to };
             pipeline.renamed(rename, facts);
+            pipeline.observed().for_each(|event| reporter.event(&event));
         });
         match drained {
             Ok(drained) => {
@@ -188,6 +221,12 @@ impl Agent {
                 kernel.renames = None;
             }
         }
+    }
+
+    /// Tells the events that did not come of one record: of an end, of what was due.
+    fn observe(&mut self) {
+        let Self { pipeline, reporter, .. } = self;
+        pipeline.observed().for_each(|event| reporter.event(&event));
     }
 
     /// Asks the runtimes' files for names, beside the loop.
@@ -213,9 +252,34 @@ impl Agent {
         self.pipeline.sweep(facts::now());
         let mut losses = self.reporter.sink_losses();
         losses.extend(self.metrics.take_losses(&self.kernel.ledger, &self.pipeline.dropped()));
+        losses.extend(self.look_after());
         if !losses.is_empty() {
             self.reporter.notice(Subject::Loss(losses));
         }
+    }
+
+    /// Tells who works on the sensor's programs or brings his own; returns what the kernel did not run.
+    fn look_after(&mut self) -> Vec<Loss> {
+        let findings = match self.kernel.watch.look() {
+            Ok(findings) => findings,
+            Err(error) => {
+                warn!(%error, "whether the programs are still attached is not known");
+                return Vec::new();
+            }
+        };
+        let detached = findings.detached.into_iter().map(|program| Tampering::Detached { program });
+        let loaded = findings
+            .loaded
+            .into_iter()
+            .map(|LoadedProgram { id, kind, name, uid }| Tampering::Loaded { id, kind, name, uid });
+        let deeds: Vec<Tampering> = detached.chain(loaded).collect();
+        if !deeds.is_empty() {
+            self.reporter.notice(Subject::Tampering(deeds));
+        }
+        let skipped = findings.skipped.into_iter();
+        skipped
+            .map(|(program, count)| Loss { what: format!("run of {program}"), count, reason: SKIPPED })
+            .collect()
     }
 
     /// Tells what was still gathering, detaches everything, lets the sinks deliver.

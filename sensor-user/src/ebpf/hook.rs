@@ -3,6 +3,9 @@
 //! A row's attach points stand best first. What is chosen is decided by really loading, attaching
 //! and firing it, never by a kernel version.
 
+use clap::ValueEnum;
+use serde::Deserialize;
+
 /// One thing that is observed.
 pub struct Hook {
     /// In a person's words.
@@ -53,6 +56,7 @@ pub enum Trial {
     FileClose,
     Rename,
     Link,
+    Symlink,
     Delete,
     Mode,
     CgroupCreate,
@@ -102,6 +106,18 @@ pub enum Attach {
     Fanotify,
 }
 
+/// Ways of attaching that an operator may want to do without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Means {
+    /// fentry and fexit
+    Fentry,
+    /// fanotify(7)
+    Fanotify,
+    /// Programs that see every packet: DNS
+    Packet,
+}
+
 /// Which way packets go, as their socket sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
@@ -110,6 +126,20 @@ pub enum Direction {
 }
 
 impl Attach {
+    /// What an operator may have forbidden it by.
+    #[must_use]
+    pub fn means(self) -> Option<Means> {
+        match self {
+            Self::Fentry { .. } | Self::Fexit { .. } => Some(Means::Fentry),
+            Self::Fanotify => Some(Means::Fanotify),
+            Self::CgroupPacket { .. } => Some(Means::Packet),
+            Self::RawTracepoint { .. }
+            | Self::CgroupAddress { .. }
+            | Self::CgroupSocket { .. }
+            | Self::With { .. } => None,
+        }
+    }
+
     /// The function whose program is attached, or is part of.
     #[must_use]
     pub fn program(self) -> Option<&'static str> {
@@ -339,7 +369,7 @@ pub const HOOKS: &[Hook] = &[
             &[Attach::With { program: "file_dirty", place: "tracepoint writeback_mark_inode_dirty" }],
         ],
         unseen: "stores through mappings",
-        weakened: "as above",
+        weakened: "writes to a file that another process left dirty",
         ..OPTIONAL
     },
     Hook {
@@ -350,7 +380,7 @@ pub const HOOKS: &[Hook] = &[
             &[Attach::With { program: "file_dirty", place: "tracepoint writeback_mark_inode_dirty" }],
         ],
         unseen: "stores through mappings that were made to read",
-        weakened: "as above",
+        weakened: "writes to a file that another process left dirty",
         ..OPTIONAL
     },
     Hook {
@@ -404,6 +434,13 @@ pub const HOOKS: &[Hook] = &[
         trial: Trial::Link,
         tiers: &[&[fentry("file_link", "security_inode_link")]],
         unseen: "second names of files",
+        ..OPTIONAL
+    },
+    Hook {
+        purpose: "symbolic link made",
+        trial: Trial::Symlink,
+        tiers: &[&[fentry("file_symlink", "security_inode_symlink")]],
+        unseen: "symbolic links",
         ..OPTIONAL
     },
     Hook {

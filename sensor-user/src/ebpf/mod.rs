@@ -13,3 +13,4 @@ pub mod ring;
 pub mod counter;
 pub mod fanotify;
 pub mod sys;
+pub mod watch;

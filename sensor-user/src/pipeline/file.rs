@@ -56,7 +56,9 @@ impl Pipeline {
         let FileNames { file, from, to } = names;
         let mut seen =
             |path: String| host.path(file.device, &path, actor.mnt_ns, actor.pid, time).unwrap_or(path);
-        let (from, path) = (Some(seen(from)), seen(to));
+        // What a symbolic link leads to is a text: it has no inode of its own yet.
+        let from = if file.inode == 0 { from } else { seen(from) };
+        let (from, path) = (Some(from), seen(to));
         let change = FileChange { action, path, from, file: Some(file), ..FileChange::default() };
         self.event(time, key(actor), Body::FileEvent(change), host);
     }
@@ -69,13 +71,20 @@ impl Pipeline {
         action: FileAction,
         host: &mut impl Host,
     ) {
-        if !self.wants(Category::FileEvent, key(actor)) {
+        let is_read = action == FileAction::Read;
+        let category = if is_read { Category::FileAccess } else { Category::FileEvent };
+        if !self.wants(category, key(actor)) {
             return;
         }
         let ChangeRecord { file, path, is_from_mount, bytes, size, flags, .. } = change;
         let seen =
             if is_from_mount { None } else { host.path(file.device, &path, actor.mnt_ns, actor.pid, time) };
         let path = seen.unwrap_or(path);
+        // The kernel half goes by the last name alone.
+        if is_read && !self.capture.is_secret(&path) {
+            self.passed.no_secrets += 1;
+            return;
+        }
         let is_exact = flags & ChangeFlags::BYTES_EXACT != 0;
         let change = FileChange {
             action,

@@ -103,7 +103,7 @@ fn tell(current: Current, record: Socket) {
 #[fentry(function = "security_unix_stream_connect")]
 pub fn unix_connect(ctx: FEntryContext) -> i32 {
     let sock: u64 = ctx.arg(0);
-    unix(Address(sock), Address(ctx.arg(1)));
+    unix(Address(sock), Address(ctx.arg(1)), Slot::UnixConnect);
     0
 }
 
@@ -111,11 +111,11 @@ pub fn unix_connect(ctx: FEntryContext) -> i32 {
 /// (`unix_stream_connect`, net/unix/af_unix.c).
 #[inline(always)]
 pub(super) fn unix_peer(sock: Address) {
-    unix(sock, sock.follow(offset!(unix_sock_peer)));
+    unix(sock, sock.follow(offset!(unix_sock_peer)), Slot::UnixTraffic);
 }
 
 #[inline(always)]
-fn unix(sock: Address, other: Address) {
+fn unix(sock: Address, other: Address, slot: Slot) {
     let dentry = other.member(offset!(unix_sock_path)).follow(offset!(path_dentry));
     if dentry.is_null() {
         return;
@@ -138,9 +138,8 @@ fn unix(sock: Address, other: Address) {
         ticket.aggregate(by_process(current));
         return;
     }
-    let Some(scratch) = PATH_SCRATCH.get_ptr_mut(Slot::UnixConnect as u32) else { return };
-    // SAFETY: the slot belongs to the one program of the two that is attached, which the kernel does
-    // not enter twice on a CPU.
+    let Some(scratch) = PATH_SCRATCH.get_ptr_mut(slot as u32) else { return ticket.lose() };
+    // SAFETY: the slot belongs to one program, which the kernel does not enter twice on a CPU.
     let scratch = unsafe { &mut *scratch };
     scratch.position = size_of::<UnixConnect>() as u32;
     let path = scratch.path(Small::mask(), Address::NULL, dentry);

@@ -9,6 +9,7 @@
 //! Text from watched processes is carried as it is; only [`json`](super::json) escapes.
 
 mod alert;
+mod event;
 mod fit;
 mod notice;
 mod part;
@@ -18,12 +19,15 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use alert::entity_id;
 pub(super) use alert::program;
+pub use event::EventDocument;
+pub(super) use event::{action, kind};
 pub use fit::fit;
 pub use part::{
-    Container, CoverageReport, Destination, EffectiveUser, Event, File, Hash, Hook, Host, HostSystem, Image,
-    Lineage, LossReport, Network, Orchestrator, Parent, Process, Refusal, Related, Resource, Rule, Source,
-    StepAction, StepReport, Stopped, Tactic, Technique, Threat, User,
+    Container, CoverageReport, Deed, Destination, EffectiveUser, Event, File, Hash, Hook, Host, HostSystem,
+    Image, Lineage, LossReport, Network, Orchestrator, Parent, Process, Refusal, Related, Resource, Rule,
+    Source, StepAction, StepReport, Stopped, Tactic, Technique, Threat, User,
 };
 
 use super::Origin;
@@ -78,6 +82,7 @@ pub enum Kind {
     Amendment,
     Coverage,
     Loss,
+    Tampering,
     Stopped,
 }
 
@@ -90,6 +95,7 @@ impl Kind {
             Self::Amendment => "amendment",
             Self::Coverage => "coverage",
             Self::Loss => "loss",
+            Self::Tampering => "tampering",
             Self::Stopped => "stopped",
         }
     }
@@ -103,6 +109,7 @@ impl Kind {
             Message::Notice(notice) => match notice.subject {
                 Subject::Coverage(_) => Self::Coverage,
                 Subject::Loss(_) => Self::Loss,
+                Subject::Tampering(_) => Self::Tampering,
                 Subject::Stopped { .. } => Self::Stopped,
             },
         }
@@ -177,6 +184,8 @@ pub struct Tidewaiter<'a> {
     pub coverage: Option<CoverageReport<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub losses: Vec<LossReport<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tampering: Vec<Deed<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stopped: Option<Stopped>,
 }

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::{CoverageReport, Document, Event, Hook, Kind, LossReport, Refusal, Stopped};
-use crate::alert::{Coverage, HookCoverage, Loss, Notice, Subject};
+use super::{CoverageReport, Deed, Document, Event, Hook, Kind, LossReport, Refusal, Stopped};
+use crate::alert::{Coverage, HookCoverage, Loss, Notice, Subject, Tampering};
 use crate::sink::Origin;
 
 pub(super) fn document<'a>(notice: &'a Notice, origin: &'a Origin) -> Document<'a> {
@@ -11,6 +11,7 @@ pub(super) fn document<'a>(notice: &'a Notice, origin: &'a Origin) -> Document<'
     let (kind, ecs_kind, severity) = match &notice.subject {
         Subject::Coverage(_) => (Kind::Coverage, "state", 0),
         Subject::Loss(_) => (Kind::Loss, "metric", 50),
+        Subject::Tampering(_) => (Kind::Tampering, "event", 73),
         Subject::Stopped { .. } => (Kind::Stopped, "event", 25),
     };
     let event = Event {
@@ -29,6 +30,7 @@ pub(super) fn document<'a>(notice: &'a Notice, origin: &'a Origin) -> Document<'
     match &notice.subject {
         Subject::Coverage(coverage) => document.tidewaiter.coverage = Some(report(coverage)),
         Subject::Loss(losses) => document.tidewaiter.losses = losses.iter().map(loss).collect(),
+        Subject::Tampering(deeds) => document.tidewaiter.tampering = deeds.iter().map(deed).collect(),
         Subject::Stopped { alerts, events } => {
             document.tidewaiter.stopped = Some(Stopped { alerts: *alerts, events: *events });
         }
@@ -46,6 +48,16 @@ fn sentence(subject: &Subject) -> String {
             let count = losses.iter().fold(0_u64, |sum, loss| sum.saturating_add(loss.count));
             let kinds: Vec<&str> = losses.iter().map(|loss| loss.what.as_str()).collect();
             format!("{count} records lost: {}", kinds.join(", "))
+        }
+        Subject::Tampering(deeds) => {
+            let deeds: Vec<String> = deeds
+                .iter()
+                .map(|deed| match deed {
+                    Tampering::Detached { program } => format!("{program} was detached"),
+                    Tampering::Loaded { kind, name, .. } => format!("BPF program {name} ({kind}) was loaded"),
+                })
+                .collect();
+            deeds.join(", ")
         }
         Subject::Stopped { alerts, events } => format!("stopped after {alerts} alerts from {events} events"),
     }
@@ -84,4 +96,19 @@ fn hook(hook: &HookCoverage) -> Hook<'_> {
 
 fn loss(loss: &Loss) -> LossReport<'_> {
     LossReport { what: Cow::Borrowed(&loss.what), count: loss.count, reason: loss.reason }
+}
+
+fn deed(deed: &Tampering) -> Deed<'_> {
+    match deed {
+        Tampering::Detached { program } => {
+            Deed { action: "detached", name: Cow::Borrowed(program), id: None, r#type: None, user_id: None }
+        }
+        Tampering::Loaded { id, kind, name, uid } => Deed {
+            action: "loaded",
+            name: Cow::Borrowed(name),
+            id: Some(*id),
+            r#type: Some(Cow::Borrowed(kind)),
+            user_id: *uid,
+        },
+    }
 }

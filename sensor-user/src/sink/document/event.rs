@@ -1,0 +1,408 @@
+//! An event as a document: what `tidewaiter events` writes, one line each.
+//!
+//! The facts are those that rules see, each under the ECS name that the table of `event/field.rs` gives
+//! it; a field that is added there is in the line at once. What rules have no field for stands beside
+//! them. A name is a path: `process.parent.pid` lies three deep, as in every other document.
+
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::Value;
+
+use super::{ECS_VERSION, SCHEMA, entity_id};
+use crate::event::field::{Category, Field, TABLE};
+use crate::event::{
+    Body, Connection, Direction, DnsQuery, Event, FileChange, Flow, FlowState, ProcessAccess, Socket,
+    SystemChange,
+};
+use crate::sigma::{FieldId, Presence, Record as _, Value as Fact};
+use crate::sink::Origin;
+
+/// A line's document, in the order in which it was filled.
+#[derive(Debug, Default)]
+pub struct EventDocument(Vec<(&'static str, Node)>);
+
+#[derive(Debug)]
+enum Node {
+    Leaf(Value),
+    Branch(EventDocument),
+}
+
+impl Serialize for EventDocument {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, node) in &self.0 {
+            match node {
+                Node::Leaf(value) => map.serialize_entry(name, value)?,
+                Node::Branch(branch) => map.serialize_entry(name, branch)?,
+            }
+        }
+        map.end()
+    }
+}
+
+impl EventDocument {
+    /// All of an event. `time` is its date, `sequence` its number in this run.
+    #[must_use]
+    pub fn new(event: &Event, time: Timestamp, sequence: u64, origin: &Origin) -> Self {
+        let mut document = Self::default();
+        document.set("@timestamp", format!("{time:.6}"));
+        document.set("kind", "event");
+        document.set("event.kind", "event");
+        document.set("event.category", vec![category(event)]);
+        document.set("event.action", action(event));
+        document.set("event.sequence", sequence);
+        document.set("event.module", "tidewaiter");
+        document.set("event.dataset", format!("tidewaiter.{}", event.category().name()));
+        document.set("tidewaiter.schema", SCHEMA);
+        document.set("tidewaiter.category", event.category().name());
+        document.set("tidewaiter.boot_ns", event.time);
+        document.fields(event);
+        document.process(event);
+        document.body(&event.body);
+        document.set("host.hostname", origin.hostname.as_str());
+        document.set("agent.type", "tidewaiter");
+        document.set("agent.version", origin.version);
+        document.set("ecs.version", ECS_VERSION);
+        document
+    }
+
+    /// What rules see. Of a field with several values the first is the fact and the others are other names
+    /// of it, except where the field is a list.
+    fn fields(&mut self, event: &Event) {
+        let mut pending = Vec::new();
+        for (field, _, name, _) in TABLE {
+            let mut values = Vec::new();
+            let presence = event.visit(FieldId(*field as u16), &mut |fact| values.push(value_of(name, fact)));
+            match presence {
+                Presence::Present => {}
+                Presence::Absent => continue,
+                Presence::Pending => pending.push(*name),
+            }
+            if is_list(*field) {
+                self.set(name, values);
+            } else if let Some(first) = values.into_iter().next() {
+                self.set(name, first);
+            }
+        }
+        if !pending.is_empty() {
+            self.set("tidewaiter.pending", pending);
+        }
+    }
+
+    fn process(&mut self, event: &Event) {
+        self.set("process.entity_id", entity_id(event.process.key));
+        if let Some(parent) = event.ancestors.first() {
+            self.set("process.parent.entity_id", entity_id(parent.key));
+        }
+        let images: Vec<_> = event.process.executable.images().collect();
+        if images.len() > 1 {
+            self.set("tidewaiter.images", images);
+        }
+        if event.process.arguments_truncated {
+            self.set("tidewaiter.arguments_truncated", true);
+        }
+    }
+
+    fn body(&mut self, body: &Body) {
+        match body {
+            Body::ProcessCreation => {}
+            Body::ProcessAccess(access) => self.access(access),
+            Body::NetworkConnection(connection) => self.connection(connection),
+            Body::NetworkFlow(flow) => self.flow(flow),
+            Body::NetworkSocket(socket) => self.socket(socket),
+            Body::DnsQuery(query) => self.query(query),
+            Body::FileEvent(change) => self.file(change),
+            Body::SystemChange(change) => self.system(change),
+        }
+    }
+
+    fn access(&mut self, access: &ProcessAccess) {
+        let ProcessAccess { target, target_pid, signal } = access;
+        self.set("tidewaiter.target.pid", *target_pid);
+        if let Some(target) = target {
+            self.set("tidewaiter.target.entity_id", entity_id(target.key));
+            self.set("tidewaiter.target.executable", target.executable.path.as_str());
+        }
+        self.set_known("tidewaiter.target.signal", *signal);
+    }
+
+    fn connection(&mut self, connection: &Connection) {
+        let Connection { socket, protocol: _, address, port: _, hostname, direction, connected } = connection;
+        let family = if address.is_ipv4() { "ipv4" } else { "ipv6" };
+        self.set("network.type", family);
+        self.set("network.direction", direction.name());
+        self.set_known("destination.domain", hostname.as_deref());
+        // As text: numbers beyond 2^53 do not survive every reader of JSON (RFC 8259, section 6).
+        self.set("tidewaiter.network.socket", socket.to_string());
+        self.set("tidewaiter.network.connected", *connected);
+    }
+
+    fn flow(&mut self, flow: &Flow) {
+        let Flow { connection, bytes_sent, bytes_received, state } = flow;
+        self.connection(connection);
+        // Of the watched process, whoever opened the connection: what it sent, what it got.
+        self.set("source.bytes", *bytes_sent);
+        self.set("destination.bytes", *bytes_received);
+        self.set("network.bytes", bytes_sent.saturating_add(*bytes_received));
+        match state {
+            FlowState::Open => self.set("tidewaiter.network.state", "open"),
+            FlowState::Closed => self.set("tidewaiter.network.state", "closed"),
+            FlowState::Failed(errno) => {
+                self.set("tidewaiter.network.state", "failed");
+                self.set_known("tidewaiter.network.errno", Some(*errno).filter(|errno| *errno != 0));
+            }
+        }
+    }
+
+    fn socket(&mut self, socket: &Socket) {
+        self.set("tidewaiter.socket.kind", kind(socket));
+        match socket {
+            Socket::Raw { protocol } => self.set("network.iana_number", protocol.to_string()),
+            Socket::Packet | Socket::Vsock => {}
+            Socket::Other { family, kind } => {
+                self.set("tidewaiter.socket.family", *family);
+                self.set("tidewaiter.socket.type", *kind);
+            }
+            Socket::Runtime { path } => self.set("tidewaiter.socket.path", path.as_str()),
+        }
+    }
+
+    fn query(&mut self, query: &DnsQuery) {
+        let DnsQuery { server, name, kind, answer } = query;
+        self.set("dns.type", if answer.is_some() { "answer" } else { "query" });
+        self.set("dns.question.name", name.as_str());
+        self.set("dns.question.type", kind.as_str());
+        self.set("tidewaiter.dns.server", server.to_string());
+        if let Some(answer) = answer {
+            self.set("dns.response_code", answer.code.as_str());
+            let addresses: Vec<_> = answer.addresses.iter().map(IpAddr::to_string).collect();
+            self.set("dns.resolved_ip", addresses);
+            self.set("tidewaiter.dns.records", answer.records.clone());
+        }
+    }
+
+    fn file(&mut self, change: &FileChange) {
+        let FileChange { action: _, path: _, from: _, file, bytes, size, is_mapped } = change;
+        self.set_known("file.size", *size);
+        self.set_known("file.inode", file.map(|file| file.inode.to_string()));
+        self.set_known("tidewaiter.file.bytes", *bytes);
+        if *is_mapped {
+            self.set("tidewaiter.file.mapped", true);
+        }
+    }
+
+    fn system(&mut self, change: &SystemChange) {
+        match change {
+            SystemChange::CgroupAttach { target_pid, path } => {
+                self.set("tidewaiter.target.pid", *target_pid);
+                self.set("tidewaiter.system.cgroup", path.as_str());
+            }
+            SystemChange::NamespaceEnter { mnt_ns, pid_ns, net_ns } => {
+                self.set("tidewaiter.system.mnt_ns", *mnt_ns);
+                self.set("tidewaiter.system.pid_ns", *pid_ns);
+                self.set("tidewaiter.system.net_ns", *net_ns);
+            }
+            SystemChange::BpfLoad { kind, name } => {
+                self.set("tidewaiter.system.bpf_type", kind.as_str());
+                self.set("tidewaiter.system.name", name.as_str());
+            }
+            SystemChange::ModuleLoad { name } => self.set("tidewaiter.system.name", name.as_str()),
+            SystemChange::Mount { source, kind, target, flags } => {
+                self.set("tidewaiter.system.source", source.as_str());
+                self.set("tidewaiter.system.filesystem", kind.as_str());
+                self.set("tidewaiter.system.target", target.as_str());
+                self.set("tidewaiter.system.flags", *flags);
+            }
+        }
+    }
+
+    fn set_known(&mut self, name: &'static str, value: Option<impl Into<Value>>) {
+        if let Some(value) = value {
+            self.set(name, value);
+        }
+    }
+
+    /// Puts a value at a dotted name. What stood there before is replaced.
+    fn set(&mut self, name: &'static str, value: impl Into<Value>) {
+        let (first, rest) = match name.split_once('.') {
+            Some((first, rest)) => (first, Some(rest)),
+            None => (name, None),
+        };
+        let at = self.0.iter().position(|(known, _)| *known == first);
+        match (rest, at.and_then(|at| self.0.get_mut(at))) {
+            (None, Some((_, node))) => *node = Node::Leaf(value.into()),
+            (None, None) => self.0.push((first, Node::Leaf(value.into()))),
+            (Some(rest), Some((_, Node::Branch(branch)))) => branch.set(rest, value),
+            (Some(rest), known) => {
+                let mut branch = Self::default();
+                branch.set(rest, value);
+                match known {
+                    Some((_, node)) => *node = Node::Branch(branch),
+                    None => self.0.push((first, Node::Branch(branch))),
+                }
+            }
+        }
+    }
+}
+
+/// Fields whose values are a list in ECS; the values of others are names of one thing.
+fn is_list(field: Field) -> bool {
+    matches!(field, Field::Arguments | Field::AncestorImages)
+}
+
+/// Ids of users are texts in ECS.
+fn value_of(name: &str, fact: Fact<'_>) -> Value {
+    match fact {
+        Fact::Text(text) => text.into(),
+        Fact::Number(number) if name.ends_with(".id") => number.to_string().into(),
+        Fact::Number(number) => number.into(),
+        Fact::Ip(ip) => ip.to_string().into(),
+        Fact::Bool(flag) => flag.into(),
+    }
+}
+
+/// The word of ECS for the sensor's category.
+fn category(event: &Event) -> &'static str {
+    match event.category() {
+        Category::ProcessCreation | Category::ProcessAccess => "process",
+        Category::NetworkConnection
+        | Category::NetworkFlow
+        | Category::NetworkSocket
+        | Category::DnsQuery => "network",
+        Category::FileEvent | Category::FileAccess => "file",
+        Category::SystemChange => "host",
+    }
+}
+
+/// What was done, in one word: `event.action`.
+pub(in crate::sink) fn action(event: &Event) -> &'static str {
+    match &event.body {
+        Body::ProcessCreation => "exec",
+        Body::ProcessAccess(access) => {
+            if access.signal.is_some() {
+                "signal"
+            } else {
+                "access"
+            }
+        }
+        Body::NetworkConnection(connection) => match (connection.direction, connection.connected) {
+            (Direction::Outbound, true) => "connect",
+            (Direction::Outbound, false) => "datagram",
+            (Direction::Inbound, _) => "accept",
+            (Direction::Unknown, _) => "traffic",
+        },
+        Body::NetworkFlow(flow) => match flow.state {
+            FlowState::Open => "transfer",
+            FlowState::Closed => "close",
+            FlowState::Failed(_) => "fail",
+        },
+        Body::NetworkSocket(Socket::Runtime { .. }) => "runtime_connect",
+        Body::NetworkSocket(_) => "socket",
+        Body::DnsQuery(query) => {
+            if query.answer.is_some() {
+                "answer"
+            } else {
+                "query"
+            }
+        }
+        Body::FileEvent(change) => change.action.name(),
+        Body::SystemChange(change) => change.name(),
+    }
+}
+
+/// A socket's kind in one word.
+pub(in crate::sink) fn kind(socket: &Socket) -> &'static str {
+    match socket {
+        Socket::Raw { .. } => "raw",
+        Socket::Packet => "packet",
+        Socket::Vsock => "vsock",
+        Socket::Other { .. } => "other",
+        Socket::Runtime { .. } => "runtime",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{FileAction, Protocol};
+    use crate::sink::{json, sample};
+
+    fn told(body: Body) -> Value {
+        let event = Event { body, ..sample::event() };
+        let time = "2026-11-21T12:03:14.281042123Z".parse().unwrap();
+        let line = json::encode(&EventDocument::new(&event, time, 7, &sample::origin()));
+        serde_json::from_str(&line).unwrap()
+    }
+
+    fn flow(state: FlowState) -> Body {
+        Body::NetworkFlow(Flow {
+            connection: Connection {
+                socket: u64::MAX,
+                protocol: Protocol::Tcp,
+                address: "10.0.0.2".parse().unwrap(),
+                port: 80,
+                hostname: None,
+                direction: Direction::Outbound,
+                connected: true,
+            },
+            bytes_sent: 92,
+            bytes_received: 1_258_291,
+            state,
+        })
+    }
+
+    #[test]
+    fn who_what_and_when_stand_where_alerts_have_them() {
+        let told = told(Body::ProcessCreation);
+        assert_eq!(told["@timestamp"], "2026-11-21T12:03:14.281042Z");
+        assert_eq!((&told["kind"], &told["event"]["action"]), (&"event".into(), &"exec".into()));
+        assert_eq!(told["process"]["executable"], "/usr/bin/curl");
+        assert_eq!(told["process"]["args"][0], "curl");
+        assert_eq!(told["process"]["parent"]["pid"], 4240);
+        assert_eq!(told["container"]["name"], "web-1");
+        assert_eq!(told["user"]["id"], "0", "a text in ECS");
+        assert_eq!(told["tidewaiter"]["lineage"]["executable"][0], "/bin/sh");
+    }
+
+    #[test]
+    fn bytes_and_the_end_of_a_flow_are_told() {
+        let closed = told(flow(FlowState::Closed));
+        assert_eq!(
+            (&closed["source"]["bytes"], &closed["destination"]["bytes"]),
+            (&92.into(), &1_258_291.into())
+        );
+        assert_eq!(closed["destination"]["ip"], "10.0.0.2");
+        assert_eq!(closed["tidewaiter"]["network"]["socket"], "18446744073709551615");
+        let failed = told(flow(FlowState::Failed(111)));
+        assert_eq!(
+            (&failed["event"]["action"], &failed["tidewaiter"]["network"]["errno"]),
+            (&"fail".into(), &111.into())
+        );
+    }
+
+    #[test]
+    fn a_file_has_its_path_and_what_is_known_of_its_bytes() {
+        let change = FileChange {
+            action: FileAction::Close,
+            path: "/tmp/x".to_owned(),
+            bytes: Some(5),
+            ..FileChange::default()
+        };
+        let told = told(Body::FileEvent(change));
+        assert_eq!(
+            (&told["file"]["path"], &told["tidewaiter"]["file"]["bytes"]),
+            (&"/tmp/x".into(), &5.into())
+        );
+        assert_eq!((&told["event"]["action"], &told["file"].get("size")), (&"close".into(), &None));
+    }
+
+    #[test]
+    fn no_name_of_the_table_lies_inside_another() {
+        for (_, _, name, _) in TABLE {
+            let inside = TABLE.iter().find(|(_, _, other, _)| other.starts_with(&format!("{name}.")));
+            assert!(inside.is_none(), "{name} would be hidden by {inside:?}");
+        }
+    }
+}
