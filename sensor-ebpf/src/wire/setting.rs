@@ -160,7 +160,8 @@ pub mod trial {
     /// Not zero: children of the agent are its own doing. Only then: for good it would be a place to
     /// hide, for whoever gets the agent to start a program or is handed over to it as an orphan.
     pub const CHILDREN: u32 = 0;
-    /// Cookie of the agent's socket whose end is its own doing: another task may run at that end.
+    /// Cookie of the agent's socket whose end and whose DNS messages are its own doing: another task may
+    /// run when they happen.
     pub const SOCKET: u32 = 1;
     /// Cookie of the socket at the other end of that connection, which the agent holds too: its end is
     /// left out.

@@ -195,7 +195,8 @@ const fn fexit(program: &'static str, function: &'static str) -> Attach {
 const OPTIONAL: Hook =
     Hook { purpose: "", trial: Trial::Exec, is_required: false, tiers: &[], unseen: "", weakened: "" };
 
-/// Everything the sensor observes, the mandatory part first.
+/// Everything the sensor observes, the mandatory part first. A row that is [`Attach::With`] programs of
+/// others, or proven through them, stands behind those.
 pub const HOOKS: &[Hook] = &[
     Hook {
         purpose: "program started",

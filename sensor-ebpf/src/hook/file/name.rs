@@ -103,8 +103,8 @@ pub fn file_mode(ctx: FEntryContext) -> i32 {
     0
 }
 
-/// The same before 6.3: `(struct dentry *dentry, struct iattr *attr)`
-/// <https://github.com/torvalds/linux/blob/v6.1/security/security.c#L1355>
+/// The same before 6.0: `(struct dentry *dentry, struct iattr *attr)`
+/// <https://github.com/torvalds/linux/blob/v5.10/security/security.c>
 #[fentry(function = "security_inode_setattr")]
 pub fn file_mode_by_dentry(ctx: FEntryContext) -> i32 {
     let dentry = Address(ctx.arg(0));

@@ -249,7 +249,12 @@ fn tell(sock: Address, kind: Kind, flags: u32) {
 pub fn sock_release(ctx: SockContext) -> i32 {
     let current = Current::get();
     if current.is_agent() {
-        emit::own(Kind::NetworkClose);
+        // SAFETY: the context is valid while the program runs; the field is read as a whole word.
+        let protocol = unsafe { (*ctx.sock).protocol };
+        // The end of a TCP connection is for another program to prove.
+        if protocol != TCP as u32 {
+            emit::own(Kind::NetworkClose);
+        }
         return ALLOW;
     }
     // To the kernel the context is the `struct sock`.

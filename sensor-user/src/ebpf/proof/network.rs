@@ -1,6 +1,6 @@
 //! Deeds over sockets, none of which leaves the host.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -30,8 +30,10 @@ struct Connection {
 }
 
 impl Prover<'_> {
-    /// Takes a connection and a byte over it: the lowest tier tells who took it at the first traffic.
-    pub(super) fn accept(&mut self, address: IpAddr) -> Proof {
+    /// Takes a connection; where only its state is traced, also bytes over it: with these it is told who
+    /// took it.
+    pub(super) fn accept(&mut self, address: IpAddr, tier: Tier) -> Proof {
+        let is_told_by_traffic = has(tier, "tcp_state");
         let Connection { client, listener } = match self.connection(address) {
             Ok(connection) => connection,
             Err(error) => return unprovable(error),
@@ -39,6 +41,9 @@ impl Prover<'_> {
         let mut server = None;
         let proof = self.moves(Kind::NetworkAccept, || {
             let server = server.insert(take(&listener)?);
+            if !is_told_by_traffic {
+                return Ok(());
+            }
             (&client).write_all(BYTES)?;
             server.read(&mut [0; BYTES.len()]).map(drop)
         });
@@ -122,13 +127,21 @@ impl Prover<'_> {
         }
     }
 
-    /// Connects to a socket named as a container runtime's, and sends.
-    pub(super) fn unix(&self, directory: &Path) -> Proof {
+    /// Connects to a socket named as a container runtime's; where only traffic is traced, also sends.
+    pub(super) fn unix(&self, directory: &Path, tier: Tier) -> Proof {
+        let is_told_by_traffic = has(tier, "bytes_sent");
         let path = directory.join(RUNTIME);
-        match UnixListener::bind(&path) {
-            Ok(_listener) => self.moves(Kind::NetworkUnix, || UnixStream::connect(&path)?.write_all(BYTES)),
-            Err(error) => unprovable(error),
-        }
+        let listener = match UnixListener::bind(&path) {
+            Ok(listener) => listener,
+            Err(error) => return unprovable(error),
+        };
+        let proof = self.moves(Kind::NetworkUnix, || {
+            let mut client = UnixStream::connect(&path)?;
+            if is_told_by_traffic { client.write_all(BYTES) } else { Ok(()) }
+        });
+        drop(listener);
+        // The name would be taken for the next tier.
+        fs::remove_file(path).map_or_else(unprovable, |()| proof)
     }
 
     /// Asks a name server that is the agent itself.

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use aya::programs::loaded_programs;
 use rustix::fs::CWD;
+use rustix::io::Errno;
 use rustix::mount::{MoveMountFlags, mount_bind};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
@@ -33,13 +34,33 @@ pub(super) fn get_program() -> io::Result<()> {
     loaded_programs().next().ok_or(io::ErrorKind::NotFound)?.map(drop).map_err(io::Error::other)
 }
 
-/// Asks for a second mount of what does not exist. (A file system type that does not exist would have the
-/// kernel look for a module.)
+/// Asks for a second mount of what does not exist, which is refused behind the hook. (A file system type
+/// that does not exist would have the kernel look for a module.)
 pub(super) fn mount(directory: &Path) -> io::Result<()> {
-    Ok(mount_bind(directory.join("missing"), directory)?)
+    refused(mount_bind(directory.join("missing"), directory), Errno::NOENT)
 }
 
-/// Asks to move what is no mount onto itself.
+/// Asks to move what is no mount onto itself, which is refused behind the hook.
 pub(super) fn move_mount(directory: &Path) -> io::Result<()> {
-    Ok(rustix::mount::move_mount(CWD, directory, CWD, directory, MoveMountFlags::empty())?)
+    let moved = rustix::mount::move_mount(CWD, directory, CWD, directory, MoveMountFlags::empty());
+    refused(moved, Errno::INVAL)
+}
+
+/// The error that tells that the call came as far as it should is none.
+fn refused(outcome: Result<(), Errno>, behind_hook: Errno) -> io::Result<()> {
+    match outcome {
+        Err(error) if error == behind_hook => Ok(()),
+        outcome => Ok(outcome?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_error_from_behind_the_hook_is_none() {
+        assert!(refused(Err(Errno::NOENT), Errno::NOENT).is_ok());
+        assert!(refused(Err(Errno::PERM), Errno::NOENT).is_err(), "refused before the hook, perhaps");
+    }
 }
