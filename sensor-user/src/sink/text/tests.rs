@@ -47,7 +47,7 @@ fn connections_have_names_and_ends() {
                 11 ms  refused    10.0.0.2:443 tcp  files.example.com
                 12 ms  connected  10.0.0.2:80 tcp  files.example.com
                600 ms  accepted   10.0.0.2:50123 tcp
-                5.0 s  moved      10.0.0.2:80   ↑ 3.0 MiB  ↓ 92 B  files.exam…
+                5.0 s  moved      10.0.0.2:80   ↑ 3.0 MiB  ↓ 92 B  files.exampl…
 ";
     assert!(shown.contains(expected), "{shown}");
 }
