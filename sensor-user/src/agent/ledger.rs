@@ -51,10 +51,8 @@ impl Bookkeeper {
         let time = facts::now();
         let mut look = Look { time, counters, ..Look::default() };
         look.epoch = if is_last { u32::MAX } else { Books::epoch(time) };
-        if self.books.has_new_losses(&look.counters) {
+        if self.books.has_news(&look.counters) {
             look.accounts = kernel.accounts.read();
-        }
-        if self.books.has_new_aggregates(&look.counters) {
             look.aggregates = kernel.aggregates.take(look.epoch);
         }
         let aggregates = self.books.aggregates(&look, pipeline);

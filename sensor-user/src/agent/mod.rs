@@ -203,6 +203,9 @@ impl Agent {
         self.observe();
         self.exits = exits;
         let now = facts::now();
+        if !self.kernel.ring.has_more() {
+            self.pipeline.settle(now, &mut self.facts);
+        }
         self.ask(now);
         for account in self.pipeline.accounts(now) {
             self.reporter.alert(account);
@@ -347,9 +350,7 @@ impl Agent {
 /// Reads what moved last over a socket that a record says is going.
 fn take_rows(flows: &mut FlowRows, pipeline: &mut Pipeline, record: &Record) {
     for key in pipeline.wanted_rows(record) {
-        if let Some(row) = flows.take(&key) {
-            pipeline.row_taken(record.time, &key, &row);
-        }
+        pipeline.row_taken(record.time, &key, flows.take(&key).as_ref());
     }
 }
 

@@ -17,15 +17,21 @@ use crate::state::flow::address;
 /// Most rows of one notice: what a person reads, and what a syslog frame holds. The rest is summed up by kind.
 const ROWS_MAX: usize = 16;
 
+/// A row that is less than this part of its notice says nothing: of a walk through all ports the sum does.
+const ROW_PART: u64 = 100;
+
+/// Whose records of which kind.
+type Whose = (u64, u16);
+
 /// The kernel half's maps at one moment.
 #[derive(Debug, Default)]
 pub struct Look {
     /// `CLOCK_BOOTTIME`, nanoseconds.
     pub time: u64,
     pub counters: Vec<(Kind, Counter)>,
-    /// Needed where [`Books::has_new_losses`].
+    /// Needed where [`Books::has_news`]; read after the counters.
     pub accounts: Vec<(AccountKey, Account)>,
-    /// Needed where [`Books::has_new_aggregates`]; read after the counters.
+    /// As the accounts.
     pub aggregates: Vec<(AggregateKey, u64)>,
     /// Rows of an epoch before this were taken out of the map.
     pub epoch: u32,
@@ -43,21 +49,20 @@ pub trait Owner {
 pub struct Books {
     looked: u64,
     lost: FxHashMap<u16, u64>,
-    lost_by_cgroup: FxHashMap<(u64, u16), u64>,
+    lost_by_cgroup: FxHashMap<Whose, u64>,
     aggregated: FxHashMap<u16, u64>,
+    aggregated_by_cgroup: FxHashMap<Whose, u64>,
     /// Records without a fate at the last look, and what was told of them.
     differences: FxHashMap<u16, (u64, u64)>,
 }
 
 impl Books {
+    /// Was anything lost or counted only since the last look?
     #[must_use]
-    pub fn has_new_losses(&self, counters: &[(Kind, Counter)]) -> bool {
-        counters.iter().any(|(kind, counter)| counter.lost > told(&self.lost, *kind))
-    }
-
-    #[must_use]
-    pub fn has_new_aggregates(&self, counters: &[(Kind, Counter)]) -> bool {
-        counters.iter().any(|(kind, counter)| counter.aggregated > told(&self.aggregated, *kind))
+    pub fn has_news(&self, counters: &[(Kind, Counter)]) -> bool {
+        counters.iter().any(|(kind, counter)| {
+            counter.lost > told(&self.lost, *kind) || counter.aggregated > told(&self.aggregated, *kind)
+        })
     }
 
     /// Epochs before this are over: what a program counts at `time` is in the last one or the one before.
@@ -95,54 +100,56 @@ impl Books {
 
     /// Records that were counted instead of told, and whose epoch is over.
     pub fn aggregates(&mut self, look: &Look, owner: &impl Owner) -> Vec<Aggregate> {
-        let mut sums: FxHashMap<Common, (u64, u32, u32)> = FxHashMap::default();
-        let mut waiting: FxHashMap<u16, u64> = FxHashMap::default();
+        let mut sums: FxHashMap<Common, u64> = FxHashMap::default();
+        let mut waiting: FxHashMap<Whose, u64> = FxHashMap::default();
+        let mut first = look.epoch;
         for (key, count) in &look.aggregates {
+            let whose = (key.cgroup_id, key.kind);
             if key.epoch >= look.epoch {
-                *waiting.entry(key.kind).or_default() += count;
+                *waiting.entry(whose).or_default() += count;
                 continue;
             }
             *self.aggregated.entry(key.kind).or_default() += count;
-            let sum = sums.entry(Common::from(key)).or_insert((0, key.epoch, key.epoch));
-            *sum = (sum.0 + count, sum.1.min(key.epoch), sum.2.max(key.epoch));
+            *self.aggregated_by_cgroup.entry(whose).or_default() += count;
+            *sums.entry(Common::from(key)).or_default() += count;
+            first = first.min(key.epoch);
         }
-        let start = |epoch: u32| u64::from(epoch) << EPOCH_SHIFT;
-        let window = |first: u32, last: u32| Window {
-            from: owner.date(start(first)),
-            to: owner.date(start(last.saturating_add(1)).min(look.time)),
-        };
-        let mut sums: Vec<_> = sums.into_iter().collect();
-        sums.sort_by_key(|(common, (count, ..))| (std::cmp::Reverse(*count), *common));
-        let beyond = sums.split_off(sums.len().min(ROWS_MAX));
-        let mut rows: Vec<Aggregate> = sums
-            .into_iter()
-            .filter_map(|(common, (count, first, last))| {
-                Some(Aggregate {
-                    what: Kind::try_from(common.kind).ok()?.name(),
-                    count,
-                    container: owner.container(common.cgroup_id),
-                    target: common.target(owner),
-                    window: window(first, last),
-                })
+        let all = sums.values().fold(0, |sum: u64, count| sum.saturating_add(*count));
+        let (mut rows, beyond): (Vec<_>, Vec<_>) =
+            sums.into_iter().partition(|(_, count)| count.saturating_mul(ROW_PART) >= all);
+        rows.sort_by_key(|(common, count)| (std::cmp::Reverse(*count), *common));
+        let beyond = beyond.into_iter().chain(rows.split_off(rows.len().min(ROWS_MAX)));
+        let beyond = beyond.map(|(common, count)| ((common.cgroup_id, common.kind), count));
+        let mut others: FxHashMap<Whose, u64> = FxHashMap::default();
+        for (whose, count) in beyond.chain(self.without_row(look, &waiting)) {
+            *others.entry(whose).or_default() += count;
+        }
+        let mut others: Vec<_> =
+            others.into_iter().map(|(whose, count)| (Common::others(whose), count)).collect();
+        others.sort_by_key(|(common, count)| (std::cmp::Reverse(*count), *common));
+        let rest = others.split_off(others.len().min(ROWS_MAX));
+        rows.extend(others);
+        let rest = rest.into_iter().filter_map(|(it, count)| Some((Kind::try_from(it.kind).ok()?, count)));
+        let rest = sum_by_kind(rest).into_iter();
+        rows.extend(rest.map(|(kind, count)| (Common::others((AccountKey::OTHERS, kind as u16)), count)));
+        let start = (u64::from(first) << EPOCH_SHIFT).min(self.looked).min(look.time);
+        let window = Window { from: owner.date(start), to: owner.date(look.time) };
+        let row = |(common, count): (Common, u64)| {
+            Some(Aggregate {
+                what: Kind::try_from(common.kind).ok()?.name(),
+                count,
+                container: owner.container(common.cgroup_id),
+                target: common.target(owner),
+                window,
             })
-            .collect();
-        let beyond =
-            beyond.into_iter().filter_map(|(it, (count, ..))| Some((Kind::try_from(it.kind).ok()?, count)));
-        let others = sum_by_kind(beyond.chain(self.without_row(&look.counters, &waiting)));
-        let all = window(Self::epoch(self.looked.min(look.time)), look.epoch);
-        rows.extend(others.into_iter().map(|(kind, count)| Aggregate {
-            what: kind.name(),
-            count,
-            container: None,
-            target: Target::Others,
-            window: all,
-        }));
-        rows
+        };
+        rows.into_iter().filter_map(row).collect()
     }
 
     /// A cgroup is gone, and its accounts with it.
     pub fn close(&mut self, cgroup_id: u64) {
         self.lost_by_cgroup.retain(|(of, _), _| *of != cgroup_id);
+        self.aggregated_by_cgroup.retain(|(of, _), _| *of != cgroup_id);
     }
 
     /// Losses of a kind by cgroup. What the accounts do not say is nobody's.
@@ -172,21 +179,27 @@ impl Books {
     }
 
     /// Counted, but in no row: the map was full. What waits in rows of this epoch is told later.
-    fn without_row(
-        &mut self,
-        counters: &[(Kind, Counter)],
-        waiting: &FxHashMap<u16, u64>,
-    ) -> Vec<(Kind, u64)> {
+    fn without_row(&mut self, look: &Look, waiting: &FxHashMap<Whose, u64>) -> Vec<(Whose, u64)> {
         let mut rows = Vec::new();
-        for (kind, counter) in counters {
-            let waiting = waiting.get(&(*kind as u16)).copied().unwrap_or(0);
-            let told = self.aggregated.entry(*kind as u16).or_default();
-            let count = counter.aggregated.saturating_sub(*told).saturating_sub(waiting);
-            *told += count;
-            if count > 0 {
-                rows.push((*kind, count));
+        for (kind, counter) in &look.counters {
+            let number = *kind as u16;
+            let waiting_all =
+                waiting.iter().filter(|((_, of), _)| *of == number).map(|(_, count)| count).sum();
+            let told = self.aggregated.entry(number).or_default();
+            let mut news = counter.aggregated.saturating_sub(*told).saturating_sub(waiting_all);
+            *told += news;
+            for (key, account) in look.accounts.iter().filter(|(key, _)| key.kind == u32::from(number)) {
+                let whose = (key.cgroup_id, number);
+                let told = self.aggregated_by_cgroup.entry(whose).or_default();
+                let waiting = waiting.get(&whose).copied().unwrap_or(0);
+                let count = account.aggregated.saturating_sub(*told).saturating_sub(waiting).min(news);
+                *told += count;
+                news -= count;
+                rows.push((whose, count));
             }
+            rows.push(((AccountKey::OTHERS, number), news));
         }
+        rows.retain(|(_, count)| *count > 0);
         rows
     }
 
@@ -227,6 +240,11 @@ impl From<&AggregateKey> for Common {
 }
 
 impl Common {
+    /// What has no destination and no process.
+    fn others((cgroup_id, kind): Whose) -> Self {
+        Self { kind, cgroup_id, address: [0; 16], protocol: 0, port: 0, pid: 0 }
+    }
+
     fn target(&self, owner: &impl Owner) -> Target {
         if self.pid != 0 {
             return Target::Process { pid: self.pid, program: owner.program(self.pid) };

@@ -49,9 +49,18 @@ impl Pipeline {
         }
     }
 
-    /// A row that was taken out.
-    pub fn row_taken(&mut self, now: u64, key: &FlowKey, row: &Row) {
-        self.flows.row(now, key, row, true);
+    /// A row that was taken out; none: it is not there any more.
+    pub fn row_taken(&mut self, now: u64, key: &FlowKey, row: Option<&Row>) {
+        match row {
+            Some(row) => self.flows.row(now, key, row, true),
+            None => self.flows.row_gone(key),
+        }
+    }
+
+    /// All records that were made until now have been handled: ends that waited for another one are told.
+    pub fn settle(&mut self, now: u64, host: &mut impl Host) {
+        let parts = self.flows.settle();
+        self.parts(now, parts, host);
     }
 
     /// All rows as they are now; returns those that may go.

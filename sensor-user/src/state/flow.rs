@@ -14,6 +14,9 @@ pub use table::{FlowTable, Polled};
 /// connections cost a millisecond.
 pub const POLL: u64 = 5_000_000_000;
 
+/// `IPPROTO_MPTCP` (include/uapi/linux/in.h): TCP to whoever uses it.
+const MULTIPATH: u16 = 262;
+
 /// Transport of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Protocol {
@@ -40,8 +43,7 @@ impl Protocol {
 impl From<u16> for Protocol {
     fn from(number: u16) -> Self {
         match number {
-            // Multipath TCP (262, include/uapi/linux/in.h) is TCP to whoever uses it.
-            6 | 262 => Self::Tcp,
+            6 | MULTIPATH => Self::Tcp,
             17 => Self::Udp,
             other => Self::Other(other),
         }
@@ -118,6 +120,11 @@ impl End {
         /// `IPPROTO_TCP`.
         const TCP: u16 = 6;
         self.number == TCP
+    }
+
+    /// `IPPROTO_MPTCP` (include/uapi/linux/in.h): not a number of IANA's.
+    fn is_multipath(self) -> bool {
+        self.number == MULTIPATH
     }
 
     /// The words of the address as records have it: IPv6, or IPv4 in its mapped form.

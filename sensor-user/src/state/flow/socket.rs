@@ -20,10 +20,20 @@ pub(super) struct Socket {
     /// Part of a Multipath TCP connection, which tells its bytes as a whole.
     pub is_subflow: bool,
     pub shares: Vec<Share>,
+    /// How it ended, while what others moved over it is awaited.
+    pub ended: Option<Ended>,
     /// Tells it from another one at the same address in the kernel.
     pub number: u64,
     /// When a record or a row told of it last, `CLOCK_BOOTTIME` nanoseconds.
     pub seen: u64,
+}
+
+/// The end of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ended {
+    pub whole: Bytes,
+    /// The errno of one that never came to be.
+    pub failure: Option<u32>,
 }
 
 /// What one process moved over a socket, to one destination of it.
@@ -39,6 +49,8 @@ pub(super) struct Share {
     pub row: Bytes,
     pub told: Bytes,
     pub is_over: bool,
+    /// Its row has gone, so a record behind those that were handled tells its bytes.
+    pub is_awaited: bool,
     /// When a row with other numbers was seen, `CLOCK_BOOTTIME` nanoseconds.
     pub changed: u64,
 }
@@ -87,6 +99,7 @@ impl Socket {
                     row: Bytes::default(),
                     told: Bytes::default(),
                     is_over: false,
+                    is_awaited: false,
                     changed: 0,
                 });
                 self.shares.len() - 1

@@ -10,7 +10,7 @@ use rustc_hash::FxHashMap;
 use sensor_ebpf::wire::flow::{Flow, FlowKey};
 use sensor_ebpf::wire::network::Connect as ConnectFlags;
 
-use super::socket::Socket;
+use super::socket::{Ended, Share, Socket};
 use super::{Bytes, Direction, End, FlowState, Opened, POLL, Part, address};
 use crate::state::process::ProcessKey;
 
@@ -32,6 +32,8 @@ pub struct FlowTable {
     members: BTreeSet<(ProcessKey, u64)>,
     /// Order of arrival; what is not there any more is skipped.
     arrivals: VecDeque<(u64, u64)>,
+    /// Sockets whose end is not told yet.
+    ending: Vec<u64>,
     /// Sockets so far.
     count: u64,
     forgotten: u64,
@@ -69,31 +71,27 @@ impl FlowTable {
         (!is_known, over)
     }
 
-    /// A connection ended: all bytes of it. Of these, what other processes moved is theirs.
+    /// A connection ended: all bytes of it. Of these, what other processes moved is theirs. Where a record
+    /// of that is still to come, it is awaited until [`FlowTable::settle`].
     pub fn closed(&mut self, id: u64, whole: Bytes, failure: Option<u32>) -> Vec<Part> {
-        let Some(socket) = self.sockets.get(&id) else { return Vec::new() };
-        let is_of_others = |process| socket.owner != Some(process);
-        let of_others = socket.shares.iter().filter(|share| is_of_others(share.process));
-        let of_others = of_others.fold(Bytes::default(), |sum, share| sum.plus(share.total()));
-        let state = failure.map_or(FlowState::Closed, FlowState::Failed);
-        let of_owner =
-            if socket.is_subflow { None } else { socket.part_of_owner(id, whole.minus(of_others), state) };
-        let others: Vec<ProcessKey> = socket
-            .shares
-            .iter()
-            .map(|share| share.process)
-            .filter(|process| is_of_others(*process))
-            .collect();
-        let mut parts = Vec::new();
-        if let Some(socket) = self.sockets.get_mut(&id) {
-            for process in others {
-                parts.extend(socket.finish(id, Some(process)));
-            }
-            // The owner's own rows are in the whole.
-            socket.finish(id, None);
+        let Some(socket) = self.sockets.get_mut(&id) else { return Vec::new() };
+        if socket.shares.iter().any(|share| share.is_awaited) {
+            socket.ended = Some(Ended { whole, failure });
+            self.ending.push(id);
+            return Vec::new();
         }
-        parts.extend(of_owner);
-        self.remove(id);
+        self.end(id, Ended { whole, failure })
+    }
+
+    /// All records that were made until now have been handled: nothing more is awaited.
+    pub fn settle(&mut self) -> Vec<Part> {
+        let ending = std::mem::take(&mut self.ending);
+        let mut parts = Vec::new();
+        for id in ending {
+            if let Some(ended) = self.sockets.get(&id).and_then(|socket| socket.ended) {
+                parts.extend(self.end(id, ended));
+            }
+        }
         parts
     }
 
@@ -105,13 +103,21 @@ impl FlowTable {
         let Some(share) = socket.share(process, 0, end) else { return Vec::new() };
         share.see(bytes, time);
         share.take_row();
+        share.is_awaited = false;
         if is_told_whole {
             return Vec::new();
         }
-        let parts = socket.finish(id, Some(process));
-        // Nobody else has it: who gets this address next is another socket.
-        if socket.owner == Some(process) && socket.shares.iter().all(|share| share.is_over) {
-            self.remove(id);
+        let mut parts = socket.finish(id, Some(process));
+        match socket.ended {
+            Some(ended) if !socket.shares.iter().any(|share| share.is_awaited) => {
+                parts.extend(self.end(id, ended));
+            }
+            Some(_) => {}
+            // Nobody else has it: who gets this address next is another socket.
+            None if socket.owner == Some(process) && socket.shares.iter().all(|share| share.is_over) => {
+                self.remove(id);
+            }
+            None => {}
         }
         parts
     }
@@ -143,6 +149,14 @@ impl FlowTable {
             keys.extend(digests.map(|digest| FlowKey { socket: id, pid: process.pid, digest }));
         }
         keys
+    }
+
+    /// A row that was wanted is not there.
+    pub fn row_gone(&mut self, key: &FlowKey) {
+        let Some(socket) = self.sockets.get_mut(&key.socket) else { return };
+        let is_meant =
+            |share: &&mut Share| share.process.pid == key.pid && share.digest == key.digest && !share.is_over;
+        socket.shares.iter_mut().filter(is_meant).for_each(|share| share.is_awaited = key.digest == 0);
     }
 
     /// A process ended: its unconnected sockets moved what they moved.
@@ -257,11 +271,32 @@ impl FlowTable {
         }
     }
 
+    /// Tells an end, and forgets the socket.
+    fn end(&mut self, id: u64, ended: Ended) -> Vec<Part> {
+        let Some(socket) = self.sockets.get_mut(&id) else { return Vec::new() };
+        let owner = socket.owner;
+        let of_others = socket.shares.iter().filter(|share| owner != Some(share.process));
+        let of_others = of_others.fold(Bytes::default(), |sum, share| sum.plus(share.total()));
+        let state = ended.failure.map_or(FlowState::Closed, FlowState::Failed);
+        let whole = socket.part_of_owner(id, ended.whole.minus(of_others), state);
+        let is_subflow = socket.is_subflow;
+        let mut parts = socket.finish(id, None);
+        // The owner's own rows are in the whole.
+        parts.retain(|part| owner != Some(part.process));
+        parts.extend(whole.filter(|_| !is_subflow));
+        self.remove(id);
+        parts
+    }
+
     /// A process moves data over a socket that it did not open. True: that is news.
     fn used(&mut self, time: u64, process: ProcessKey, id: u64, end: End) -> bool {
+        let subflow = if end.is_multipath() { self.take_subflow(process, end) } else { None };
         self.see(time, id, Some(end), Direction::Unknown);
         self.members.insert((process, id));
         let Some(socket) = self.sockets.get_mut(&id) else { return true };
+        if let Some(direction) = subflow {
+            (socket.owner, socket.direction) = (Some(process), direction);
+        }
         let is_known =
             socket.owner == Some(process) || socket.shares.iter().any(|share| share.process == process);
         if socket.share(process, 0, end).is_none() {
@@ -276,6 +311,19 @@ impl FlowTable {
             let is_there = socket.end.is_some_and(|it| (it.address, it.port) == (end.address, end.port));
             other != id && is_there && socket.owner == Some(process)
         })
+    }
+
+    /// A Multipath TCP connection shows by its traffic; what was seen to be connected before is the first of
+    /// its parts. Returns who opened that.
+    fn take_subflow(&mut self, process: ProcessKey, end: End) -> Option<Direction> {
+        let is_part = |socket: &Socket| {
+            let is_there = socket.end.is_some_and(|it| (it.address, it.port) == (end.address, end.port));
+            is_there && socket.end.is_some_and(End::is_counted_whole) && socket.owner == Some(process)
+        };
+        let (id, _) = self.sockets_of(process).find(|(_, socket)| is_part(socket) && !socket.is_subflow)?;
+        let socket = self.sockets.get_mut(&id)?;
+        socket.is_subflow = true;
+        Some(socket.direction)
     }
 
     fn sockets_of(&self, process: ProcessKey) -> impl Iterator<Item = (u64, &Socket)> {
@@ -295,7 +343,16 @@ impl FlowTable {
         self.count += 1;
         let number = self.count;
         let shares = Vec::new();
-        let socket = Socket { owner: None, end, direction, is_subflow: false, shares, number, seen: time };
+        let socket = Socket {
+            owner: None,
+            end,
+            direction,
+            is_subflow: false,
+            shares,
+            ended: None,
+            number,
+            seen: time,
+        };
         self.sockets.insert(id, socket);
         self.arrivals.push_back((id, number));
         if self.arrivals.len() > 2 * self.sockets.len() + 1024 {
