@@ -6,18 +6,19 @@ use tracing::warn;
 
 use crate::alert::Loss;
 use crate::ebpf::counter::Ledger;
+use crate::ebpf::fanotify::Overflowed;
 
 /// Counts since the start.
 #[derive(Debug, Default)]
 pub struct Metrics {
     /// Records of the ring that made no sense.
     pub refused_records: u64,
-    /// Overflows of fanotify's queue: an unknown number of renames each.
-    pub lost_renames: u64,
+    /// Overflows of fanotify's queues: an unknown number of events each.
+    pub lost_files: Overflowed,
     /// Events of fanotify that made no sense.
-    pub refused_renames: u64,
-    /// Renames whose directory was gone before it could be named: told with the bare name.
-    pub unresolved_renames: u64,
+    pub refused_files: u64,
+    /// Files whose directory was gone before it could be named: told with the bare name.
+    pub unresolved_files: u64,
     told: FxHashMap<&'static str, u64>,
 }
 
@@ -33,8 +34,15 @@ impl Metrics {
             }
         }
         losses.extend(self.news("record", self.refused_records, "not decodable"));
-        losses.extend(self.news("file_rename (queue overflows)", self.lost_renames, "fanotify queue full"));
-        losses.extend(self.news("fanotify event", self.refused_renames, "not decodable"));
+        let Overflowed { names, closes, opens } = self.lost_files;
+        for (what, total) in [
+            ("renamed, created, deleted or changed files (queue overflows)", names),
+            ("closed files (queue overflows)", closes),
+            ("opened secrets (queue overflows)", opens),
+        ] {
+            losses.extend(self.news(what, total, "fanotify queue full"));
+        }
+        losses.extend(self.news("fanotify event", self.refused_files, "not decodable"));
         for (what, total) in dropped {
             losses.extend(self.news(what, *total, "table full"));
         }

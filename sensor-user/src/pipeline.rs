@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use sensor_ebpf::wire::Actor;
 
-pub use file::HostRename;
+pub use file::{HostDeed, HostFile, HostStat};
 
 use crate::capture::Capture;
 use crate::decode::{Body as RecordBody, Record};
@@ -20,6 +20,7 @@ use crate::event::{Body, Direction, Event, LINEAGE_MAX};
 use crate::sigma::{Engine, Matches};
 use crate::state::cgroup_path;
 use crate::state::container::{CgroupIdentity, ContainerTable};
+use crate::state::file::FileTable;
 use crate::state::process::{Process, ProcessKey, ProcessTable};
 use crate::story::{Account, Stories};
 
@@ -35,6 +36,8 @@ pub trait Host {
     fn path(&mut self, device: u32, path: &str, mnt_ns: u32, pid: u32, now: u64) -> Option<String>;
     /// The same of a path of the host.
     fn path_of_host(&mut self, path: &str, mnt_ns: u32, pid: u32, now: u64) -> Option<String>;
+    /// Size of a file by its path in a mount namespace.
+    fn size(&mut self, path: &str, mnt_ns: u32) -> Option<u64>;
     /// A path of the host is an overlay's own scratch: what happens there no process asked for.
     fn is_overlay_scratch(&self, path: &str, mnt_ns: u32) -> bool;
 }
@@ -59,6 +62,8 @@ pub struct Pipeline {
     pub containers: ContainerTable,
     /// What of environments and secrets is taken in.
     pub capture: Capture,
+    /// What was told of files lately.
+    files: FileTable,
     stories: Stories,
     engine: Engine,
     detections: Detections,
@@ -74,6 +79,7 @@ impl Pipeline {
             processes: ProcessTable::default(),
             containers: ContainerTable::default(),
             capture: Capture::default(),
+            files: FileTable::default(),
             stories,
             engine,
             detections,
@@ -100,7 +106,7 @@ impl Pipeline {
         match body {
             RecordBody::Exec(exec) => self.exec(time, &actor, *exec, host),
             RecordBody::Fork(fork) => self.fork(&actor, fork),
-            RecordBody::Exit { code } => self.exit(time, &actor, code),
+            RecordBody::Exit { code } => self.exit(time, &actor, code, host),
             RecordBody::Access(access) => self.access(time, &actor, access, false, host),
             RecordBody::Signal(access) => self.access(time, &actor, access, true, host),
             RecordBody::Connect(connect) => self.connect(time, &actor, connect, Direction::Outbound, host),

@@ -7,12 +7,12 @@
 mod start;
 mod facts;
 mod report;
+mod watch;
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustc_hash::FxHashMap;
 use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tracing::{info, trace, warn};
@@ -26,7 +26,7 @@ use crate::ebpf::load::Loaded;
 use crate::ebpf::ring::TICK;
 use crate::host::container::ContainerSource;
 use crate::metric::Metrics;
-use crate::pipeline::{HostRename, Pipeline};
+use crate::pipeline::Pipeline;
 use crate::sink::SinkSet;
 use crate::state::container::{CgroupIdentity, Container};
 use facts::Facts;
@@ -50,6 +50,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     start::privilege()?;
     let layout = start::layout()?;
     let mut loaded = crate::ebpf::load::load(&layout, &config.avoid, &config.capture)?;
+    watch::begin(&mut loaded);
     // The hooks are attached: what starts from here on is in the ring, the rest is in /proc.
     let inventory = start::inventory()?;
     let processes = inventory.len();
@@ -85,6 +86,8 @@ struct Agent {
     answers: mpsc::Receiver<Answer>,
     asked: mpsc::Sender<Answer>,
     lookups: usize,
+    /// What fanotify told too early.
+    waiting: watch::Waiting,
     /// Reused in every turn, see [`Agent::turn`].
     exits: Vec<Record>,
 }
@@ -108,6 +111,7 @@ impl Agent {
             answers,
             asked,
             lookups: 0,
+            waiting: watch::Waiting::default(),
             exits: Vec::new(),
         }
     }
@@ -151,7 +155,9 @@ impl Agent {
                 }
             }
         });
-        self.renames(&exits);
+        let ends = exits.iter().map(|exit| (exit.actor.pid, exit.time)).collect();
+        let Self { kernel, pipeline, facts, metrics, waiting, .. } = self;
+        watch::turn(kernel, metrics, watch::Turn { pipeline, facts, waiting, ends, now: facts::now() });
         for exit in exits.drain(..) {
             self.pipeline.record(exit, &mut self.facts);
         }
@@ -160,33 +166,6 @@ impl Agent {
         self.ask(now);
         for account in self.pipeline.accounts(now) {
             self.reporter.alert(account);
-        }
-    }
-
-    /// Renames that fanotify saw, where fentry is refused. They carry the time of reading; one of a
-    /// process that has ended since happened before its end.
-    fn renames(&mut self, exits: &[Record]) {
-        let Self { kernel, pipeline, facts, metrics, .. } = self;
-        let Some(watch) = &mut kernel.renames else { return };
-        let ends: FxHashMap<u32, u64> = exits.iter().map(|exit| (exit.actor.pid, exit.time)).collect();
-        let drained = watch.drain(&mut |seen| {
-            if seen.is_directory {
-                return;
-            }
-            let time = ends.get(&seen.pid).map_or(seen.time, |end| seen.time.min(*end));
-            let rename = HostRename { time, pid: seen.pid, from: seen.from, to: seen.to };
-            pipeline.renamed(rename, facts);
-        });
-        match drained {
-            Ok(drained) => {
-                metrics.lost_renames += drained.overflowed;
-                metrics.unresolved_renames += drained.unresolved;
-                metrics.refused_renames += drained.malformed;
-            }
-            Err(error) => {
-                warn!(%error, "renames are no longer seen");
-                kernel.renames = None;
-            }
         }
     }
 
@@ -211,6 +190,7 @@ impl Agent {
             log.flush();
         }
         self.pipeline.sweep(facts::now());
+        watch::sweep(&mut self.kernel, &self.pipeline);
         let mut losses = self.reporter.sink_losses();
         losses.extend(self.metrics.take_losses(&self.kernel.ledger, &self.pipeline.dropped()));
         if !losses.is_empty() {

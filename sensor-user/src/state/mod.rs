@@ -6,3 +6,4 @@ pub mod process;
 pub mod container;
 pub mod cgroup_path;
 pub mod mount;
+pub mod file;
