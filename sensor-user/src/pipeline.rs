@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use sensor_ebpf::wire::Actor;
 
-pub use file::HostRename;
+pub use file::{HostDeed, HostFile, HostStat};
 
 use crate::capture::Capture;
 use crate::decode::{Body as RecordBody, Record};
@@ -21,6 +21,7 @@ use crate::event::{Body, Direction, Event, LINEAGE_MAX};
 use crate::sigma::{Engine, Matches};
 use crate::state::cgroup_path;
 use crate::state::container::{CgroupIdentity, ContainerTable};
+use crate::state::file::FileTable;
 use crate::state::flow::FlowTable;
 use crate::state::name::NameTable;
 use crate::state::process::{Process, ProcessKey, ProcessTable};
@@ -38,6 +39,8 @@ pub trait Host {
     fn path(&mut self, device: u32, path: &str, mnt_ns: u32, pid: u32, now: u64) -> Option<String>;
     /// The same of a path of the host.
     fn path_of_host(&mut self, path: &str, mnt_ns: u32, pid: u32, now: u64) -> Option<String>;
+    /// Size of a file by its path in a mount namespace.
+    fn size(&mut self, path: &str, mnt_ns: u32) -> Option<u64>;
     /// A path of the host is an overlay's own scratch: what happens there no process asked for.
     fn is_overlay_scratch(&self, path: &str, mnt_ns: u32) -> bool;
 }
@@ -68,6 +71,8 @@ pub struct Pipeline {
     pub capture: Capture,
     flows: FlowTable,
     names: NameTable,
+    /// What was told of files lately.
+    files: FileTable,
     stories: Stories,
     engine: Engine,
     detections: Detections,
@@ -87,6 +92,7 @@ impl Pipeline {
             capture: Capture::default(),
             flows: FlowTable::default(),
             names: NameTable::default(),
+            files: FileTable::default(),
             stories,
             engine,
             detections,
@@ -128,7 +134,7 @@ impl Pipeline {
             RecordBody::Fork(fork) => self.fork(&actor, fork),
             RecordBody::Exit { code } => {
                 self.flows_ended(time, key(&actor), host);
-                self.exit(time, &actor, code);
+                self.exit(time, &actor, code, host);
             }
             RecordBody::Access(access) => self.access(time, &actor, access, false, host),
             RecordBody::Signal(access) => self.access(time, &actor, access, true, host),

@@ -8,12 +8,12 @@ mod start;
 mod facts;
 mod report;
 mod ledger;
+mod watch;
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustc_hash::FxHashMap;
 use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tracing::{debug, info, trace, warn};
@@ -30,7 +30,7 @@ use crate::ebpf::watch::Loaded as LoadedProgram;
 use crate::event::selection::Selection;
 use crate::host::container::ContainerSource;
 use crate::metric::Metrics;
-use crate::pipeline::{HostRename, Pipeline};
+use crate::pipeline::Pipeline;
 use crate::state::container::{CgroupIdentity, Container};
 use crate::state::flow::POLL;
 use facts::Facts;
@@ -77,6 +77,7 @@ async fn watch(
     start::privilege()?;
     let layout = start::layout()?;
     let mut loaded = crate::ebpf::load::load(&layout, &config.avoid, &config.capture)?;
+    watch::begin(&mut loaded);
     // The hooks are attached: what starts from here on is in the ring, the rest is in /proc.
     let inventory = start::inventory()?;
     let processes = inventory.len();
@@ -116,6 +117,8 @@ struct Agent {
     answers: mpsc::Receiver<Answer>,
     asked: mpsc::Sender<Answer>,
     lookups: usize,
+    /// What fanotify told too early.
+    waiting: watch::Waiting,
     /// Reused in every turn, see [`Agent::turn`].
     exits: Vec<Record>,
 }
@@ -140,6 +143,7 @@ impl Agent {
             answers,
             asked,
             lookups: 0,
+            waiting: watch::Waiting::default(),
             exits: Vec::new(),
         }
     }
@@ -195,7 +199,9 @@ impl Agent {
                 }
             }
         });
-        self.renames(&exits);
+        let ends = exits.iter().map(|exit| (exit.actor.pid, exit.time)).collect();
+        let Self { kernel, pipeline, facts, metrics, waiting, .. } = self;
+        watch::turn(kernel, metrics, watch::Turn { pipeline, facts, waiting, ends, now: facts::now() });
         for exit in exits.drain(..) {
             take_rows(&mut self.kernel.flows, &mut self.pipeline, &exit);
             self.pipeline.record(exit, &mut self.facts);
@@ -209,34 +215,6 @@ impl Agent {
         self.ask(now);
         for account in self.pipeline.accounts(now) {
             self.reporter.alert(account);
-        }
-    }
-
-    /// Renames that fanotify saw, where fentry is refused. They carry the time of reading; one of a
-    /// process that has ended since happened before its end.
-    fn renames(&mut self, exits: &[Record]) {
-        let Self { kernel, pipeline, facts, metrics, reporter, .. } = self;
-        let Some(watch) = &mut kernel.renames else { return };
-        let ends: FxHashMap<u32, u64> = exits.iter().map(|exit| (exit.actor.pid, exit.time)).collect();
-        let drained = watch.drain(&mut |seen| {
-            if seen.is_directory {
-                return;
-            }
-            let time = ends.get(&seen.pid).map_or(seen.time, |end| seen.time.min(*end));
-            let rename = HostRename { time, pid: seen.pid, from: seen.from, to: seen.to };
-            pipeline.renamed(rename, facts);
-            pipeline.observed().for_each(|event| reporter.event(&event));
-        });
-        match drained {
-            Ok(drained) => {
-                metrics.lost_renames += drained.overflowed;
-                metrics.unresolved_renames += drained.unresolved;
-                metrics.refused_renames += drained.malformed;
-            }
-            Err(error) => {
-                warn!(%error, "renames are no longer seen");
-                kernel.renames = None;
-            }
         }
     }
 
@@ -278,6 +256,7 @@ impl Agent {
             log.flush();
         }
         self.pipeline.sweep(facts::now());
+        watch::sweep(&mut self.kernel, &self.pipeline);
         let mut losses = self.reporter.sink_losses();
         losses.extend(self.metrics.take_losses(&self.pipeline.dropped()));
         losses.extend(self.look_after());

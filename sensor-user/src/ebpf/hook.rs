@@ -6,6 +6,8 @@
 use clap::ValueEnum;
 use serde::Deserialize;
 
+use super::fanotify::FileEvent;
+
 /// One thing that is observed.
 pub struct Hook {
     /// In a person's words.
@@ -103,7 +105,9 @@ pub enum Attach {
         place: &'static str,
     },
     /// No program: the agent's own watch by `fanotify(7)`.
-    Fanotify,
+    Fanotify {
+        event: FileEvent,
+    },
 }
 
 /// Ways of attaching that an operator may want to do without.
@@ -131,7 +135,7 @@ impl Attach {
     pub fn means(self) -> Option<Means> {
         match self {
             Self::Fentry { .. } | Self::Fexit { .. } => Some(Means::Fentry),
-            Self::Fanotify => Some(Means::Fanotify),
+            Self::Fanotify { .. } => Some(Means::Fanotify),
             Self::CgroupPacket { .. } => Some(Means::Packet),
             Self::RawTracepoint { .. }
             | Self::CgroupAddress { .. }
@@ -151,7 +155,7 @@ impl Attach {
             | Self::CgroupSocket { program }
             | Self::CgroupPacket { program, .. }
             | Self::With { program, .. } => Some(program),
-            Self::Fanotify => None,
+            Self::Fanotify { .. } => None,
         }
     }
 
@@ -166,7 +170,7 @@ impl Attach {
             Self::CgroupPacket { direction: Direction::In, .. } => "cgroup ingress".to_owned(),
             Self::CgroupPacket { direction: Direction::Out, .. } => "cgroup egress".to_owned(),
             Self::With { place, .. } => place.to_owned(),
-            Self::Fanotify => "fanotify FAN_RENAME".to_owned(),
+            Self::Fanotify { event } => event.name().to_owned(),
         }
     }
 }
@@ -189,6 +193,10 @@ const fn fentry(program: &'static str, function: &'static str) -> Attach {
 
 const fn fexit(program: &'static str, function: &'static str) -> Attach {
     Attach::Fexit { program, function }
+}
+
+const fn fanotify(event: FileEvent) -> Attach {
+    Attach::Fanotify { event }
 }
 
 /// A hook without which the sensor runs, and that loses nothing in a lower tier.
@@ -339,15 +347,17 @@ pub const HOOKS: &[Hook] = &[
     Hook {
         purpose: "file opened to write",
         trial: Trial::Open,
-        tiers: &[&[fentry("file_open", "security_file_open")]],
+        tiers: &[&[fentry("file_open", "security_file_open")], &[fanotify(FileEvent::Create)]],
         unseen: "opens that write nothing",
+        weakened: "opens of files that are there already",
         ..OPTIONAL
     },
     Hook {
         purpose: "secret opened",
         trial: Trial::Read,
-        tiers: &[&[fentry("file_read", "security_file_open")]],
+        tiers: &[&[fentry("file_read", "security_file_open")], &[fanotify(FileEvent::Open)]],
         unseen: "who reads keys and tokens",
+        weakened: "secrets of processes (/proc), and those that were made a moment before",
         ..OPTIONAL
     },
     Hook {
@@ -416,15 +426,16 @@ pub const HOOKS: &[Hook] = &[
                 fexit("copy_end", "vfs_copy_file_range"),
             ],
             &[fentry("file_close", "__fput")],
+            &[fanotify(FileEvent::Close)],
         ],
-        unseen: "how many bytes were written to a file",
-        weakened: "that sendfile and splice wrote less than they were asked to",
+        unseen: "how many bytes were written to a file; its size is known when its process ends",
+        weakened: "that sendfile and splice wrote less than asked; by fanotify all but the size",
         ..OPTIONAL
     },
     Hook {
         purpose: "file renamed",
         trial: Trial::Rename,
-        tiers: &[&[fentry("file_rename", "security_inode_rename")], &[Attach::Fanotify]],
+        tiers: &[&[fentry("file_rename", "security_inode_rename")], &[fanotify(FileEvent::Rename)]],
         unseen: "final names of files that are written under a temporary one",
         weakened: "renames on file systems mounted after the start",
         ..OPTIONAL
@@ -432,8 +443,9 @@ pub const HOOKS: &[Hook] = &[
     Hook {
         purpose: "file linked",
         trial: Trial::Link,
-        tiers: &[&[fentry("file_link", "security_inode_link")]],
+        tiers: &[&[fentry("file_link", "security_inode_link")], &[fanotify(FileEvent::Create)]],
         unseen: "second names of files",
+        weakened: "the first names of linked files, and names on file systems mounted later",
         ..OPTIONAL
     },
     Hook {
@@ -446,8 +458,9 @@ pub const HOOKS: &[Hook] = &[
     Hook {
         purpose: "file deleted",
         trial: Trial::Delete,
-        tiers: &[&[fentry("file_delete", "security_inode_unlink")]],
+        tiers: &[&[fentry("file_delete", "security_inode_unlink")], &[fanotify(FileEvent::Delete)]],
         unseen: "deleted files",
+        weakened: "names on file systems mounted later",
         ..OPTIONAL
     },
     Hook {
@@ -456,8 +469,10 @@ pub const HOOKS: &[Hook] = &[
         tiers: &[
             &[fentry("file_mode", "security_inode_setattr")],
             &[fentry("file_mode_by_dentry", "security_inode_setattr")],
+            &[fanotify(FileEvent::Attributes)],
         ],
         unseen: "chmod, until the file runs",
+        weakened: "chmod of files made more than ten minutes ago, on file systems mounted later",
         ..OPTIONAL
     },
     Hook {

@@ -22,7 +22,7 @@ use zerocopy::IntoBytes as _;
 
 use super::account::{Accounts, Aggregates};
 use super::counter::Ledger;
-use super::fanotify::{RenameWatch, default_roots};
+use super::fanotify::{FileWatch, default_roots};
 use super::flow::FlowRows;
 use super::hook::{self, Attach, Direction, HOOKS, Hook, Means, Tier, Trial};
 use super::offset::Layout;
@@ -85,8 +85,8 @@ pub struct Loaded {
     pub flows: FlowRows,
     /// What the programs log, with `--log debug`; else they are loaded without that code.
     pub log: Option<EbpfLogger<&'static dyn log::Log>>,
-    /// Renames on kernels without fentry.
-    pub renames: Option<RenameWatch>,
+    /// Files on kernels without fentry.
+    pub files: Option<FileWatch>,
     /// What came of each row of [`HOOKS`].
     pub hooks: Vec<HookCoverage>,
     /// For each of these whether it is known to fire; none where nothing is attached.
@@ -121,11 +121,12 @@ pub fn load(layout: &Layout, avoid: &[Means], capture: &Capture) -> Result<Loade
         cgroup: &cgroup,
         avoid,
         prover: Prover::new(&ledger, trials, &cgroup_path),
-        renames: None,
+        files: None,
+        capture,
     };
     let taken = HOOKS.iter().map(|hook| place.take(hook)).collect::<Result<Vec<_>, _>>()?;
     let (hooks, proofs) = taken.into_iter().unzip();
-    let renames = place.renames;
+    let files = place.files;
     let log =
         tracing::enabled!(tracing::Level::DEBUG).then(|| EbpfLogger::init(&mut programs).ok()).flatten();
     let watch = Watch::begin(ids(&programs));
@@ -138,7 +139,7 @@ pub fn load(layout: &Layout, avoid: &[Means], capture: &Capture) -> Result<Loade
         accounts,
         aggregates,
         flows,
-        renames,
+        files,
         hooks,
         proofs,
     })
@@ -221,7 +222,8 @@ struct Place<'a> {
     cgroup: &'a File,
     avoid: &'a [Means],
     prover: Prover<'a>,
-    renames: Option<RenameWatch>,
+    files: Option<FileWatch>,
+    capture: &'a Capture,
 }
 
 /// Said of a hook that the kernel attaches and does not run.
@@ -267,8 +269,8 @@ impl Place<'_> {
 
     /// Lets an attached hook fire. One that does not is detached and counts as refused.
     fn prove(&mut self, trial: Trial, tier: Tier) -> Result<Proof, String> {
-        let proof = match &mut self.renames {
-            Some(watch) if tier.contains(&Attach::Fanotify) => self.prover.prove_renames(watch),
+        let proof = match (&mut self.files, tier) {
+            (Some(watch), &[Attach::Fanotify { event }]) => self.prover.prove_watch(watch, event),
             _ => self.prover.prove(trial, tier),
         };
         if proof != Proof::Silent {
@@ -290,8 +292,10 @@ impl Place<'_> {
             Attach::CgroupPacket { program, .. } => self.program::<CgroupSkb>(program)?.unload(),
             // Its own row may have been proven.
             Attach::With { .. } => Ok(()),
-            Attach::Fanotify => {
-                self.renames = None;
+            Attach::Fanotify { event } => {
+                if let Some(watch) = &mut self.files {
+                    watch.disable(event);
+                }
                 Ok(())
             }
         };
@@ -370,9 +374,10 @@ impl Place<'_> {
                     return Err("the program that would see it is not attached".to_owned());
                 }
             }
-            Attach::Fanotify => {
-                let watch = RenameWatch::open(&default_roots()).map_err(|error| error.to_string())?;
-                self.renames = Some(watch);
+            Attach::Fanotify { event } => {
+                let capture = self.capture;
+                let watch = self.files.get_or_insert_with(|| FileWatch::new(&default_roots(), capture));
+                watch.enable(event).map_err(|error| error.to_string())?;
             }
         }
         Ok(())

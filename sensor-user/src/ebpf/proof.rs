@@ -25,7 +25,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use sensor_ebpf::wire::Kind;
 
 use super::counter::Ledger;
-use super::fanotify::RenameWatch;
+use super::fanotify::{FileEvent, FileWatch};
 use super::hook::{Tier, Trial};
 
 /// Where private directories are tried, so that one odd file system does not speak for all: the usual
@@ -140,15 +140,14 @@ impl<'a> Prover<'a> {
         }
     }
 
-    /// Renames a file under the eyes of the agent's own watch.
-    pub fn prove_renames(&self, watch: &mut RenameWatch) -> Proof {
+    /// Does something under the eyes of the agent's own watch.
+    pub fn prove_watch(&self, watch: &mut FileWatch, event: FileEvent) -> Proof {
         self.anywhere(|path| {
             if !watch.watches(path) {
                 return Proof::Unprovable(format!("the file system of {} is not watched", path.display()));
             }
-            let tried = file::rename(path);
-            match watch.has_own() {
-                Ok(seen) => outcome(seen, tried),
+            match watch.proves(event, path) {
+                Ok(seen) => outcome(seen, Ok(())),
                 Err(error) => Proof::Unprovable(error.to_string()),
             }
         })

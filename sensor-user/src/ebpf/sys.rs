@@ -5,7 +5,7 @@
 #![expect(unsafe_code, reason = "none of these has a safe form in any crate used here")]
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr::NonNull;
 
 use tokio::io::Interest;
@@ -44,6 +44,81 @@ pub fn fanotify_mark(group: BorrowedFd<'_>, flags: u32, mask: u64, target: Borro
     let outcome =
         unsafe { libc::fanotify_mark(group.as_raw_fd(), flags, mask, target.as_raw_fd(), std::ptr::null()) };
     if outcome == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// A notification group whose events come with the file open: works for marks on single files of any file
+/// system, also of those that cannot name a file by a handle.
+pub struct OpenGroup(OwnedFd);
+
+/// One event of an [`OpenGroup`].
+pub struct Opened {
+    /// Thread group, in the agent's pid namespace; 0 for a process outside of it.
+    pub pid: u32,
+    /// The file; none when the queue was full.
+    pub file: Option<OwnedFd>,
+}
+
+/// Events read at once from an [`OpenGroup`]: each takes a descriptor for a moment.
+const OPENED_AT_ONCE: usize = 64;
+
+impl OpenGroup {
+    /// # Errors
+    /// As [`fanotify_init`].
+    pub fn new() -> io::Result<Self> {
+        let flags = libc::FAN_CLASS_NOTIF | libc::FAN_NONBLOCK | libc::FAN_CLOEXEC;
+        let event_flags = libc::O_RDONLY | libc::O_CLOEXEC | libc::O_LARGEFILE | libc::O_NOATIME;
+        fanotify_init(flags, event_flags.unsigned_abs()).map(Self)
+    }
+
+    /// Asks for each opening of one file.
+    ///
+    /// # Errors
+    /// As [`fanotify_mark`].
+    pub fn mark(&self, file: BorrowedFd<'_>) -> io::Result<()> {
+        fanotify_mark(self.0.as_fd(), libc::FAN_MARK_ADD, libc::FAN_OPEN, file)
+    }
+
+    /// Asks no more.
+    ///
+    /// # Errors
+    /// As [`fanotify_mark`].
+    pub fn unmark(&self, file: BorrowedFd<'_>) -> io::Result<()> {
+        fanotify_mark(self.0.as_fd(), libc::FAN_MARK_REMOVE, libc::FAN_OPEN, file)
+    }
+
+    /// What has happened since, at most 64 events; none when there is nothing.
+    ///
+    /// # Errors
+    /// What read(2) says, but `EAGAIN`.
+    pub fn read(&self) -> io::Result<Vec<Opened>> {
+        let mut events =
+            [const { std::mem::MaybeUninit::<libc::fanotify_event_metadata>::uninit() }; OPENED_AT_ONCE];
+        // SAFETY: the buffer is as long as is said and lives across the call, which writes into it.
+        let length =
+            unsafe { libc::read(self.0.as_raw_fd(), events.as_mut_ptr().cast(), size_of_val(&events)) };
+        let Ok(length) = usize::try_from(length) else {
+            let error = io::Error::last_os_error();
+            return if error.kind() == io::ErrorKind::WouldBlock { Ok(Vec::new()) } else { Err(error) };
+        };
+        let count = length / size_of::<libc::fanotify_event_metadata>();
+        let opened = events.iter().take(count).map(|event| {
+            // SAFETY: the kernel has filled `count` events; this group has no records behind them.
+            let event = unsafe { event.assume_init_ref() };
+            let file = (event.fd >= 0).then(|| {
+                // SAFETY: the kernel has just made this descriptor for us, as it does for every event of a
+                // group without handles, and nobody else has it.
+                unsafe { OwnedFd::from_raw_fd(event.fd) }
+            });
+            Opened { pid: u32::try_from(event.pid).unwrap_or(0), file }
+        });
+        Ok(opened.collect())
+    }
+}
+
+impl AsFd for OpenGroup {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
 }
 
 /// `open_by_handle_at(2)`: opens what `handle` means on the file system that `mount` is open on.
@@ -184,7 +259,6 @@ pub fn readable(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
 #[cfg(test)]
 mod test {
     use super::*;
-    use std::os::fd::AsFd;
 
     #[test]
     fn a_handle_longer_than_the_kernel_allows_is_refused() {

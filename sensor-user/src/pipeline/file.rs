@@ -1,47 +1,18 @@
-//! Files that change.
+//! Files that change, and secrets that are opened.
+
+mod host;
 
 use sensor_ebpf::wire::Actor;
 use sensor_ebpf::wire::file::Change as ChangeFlags;
+
+pub use host::{HostDeed, HostFile, HostStat};
 
 use super::{Host, Pipeline, key};
 use crate::decode::{FileChange as ChangeRecord, FileNames};
 use crate::event::field::Category;
 use crate::event::{Body, FileAction, FileChange};
 
-/// A rename as fanotify tells it, with paths of the host.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HostRename {
-    /// `CLOCK_BOOTTIME`, nanoseconds.
-    pub time: u64,
-    pub pid: u32,
-    pub from: String,
-    pub to: String,
-}
-
 impl Pipeline {
-    /// Handles a rename that fanotify saw.
-    pub fn renamed(&mut self, rename: HostRename, host: &mut impl Host) {
-        let HostRename { time, pid, from, to } = rename;
-        // By number alone: fanotify does not tell the start, and whoever has the pid now did it.
-        let Some(process) = self.processes.get_by_pid(pid, 0) else {
-            self.passed.unknown_process += 1;
-            return;
-        };
-        if !self.wants(Category::FileEvent, process.key) {
-            return;
-        }
-        let mut seen = |path: &str| {
-            host.path_of_host(path, process.mnt_ns, pid, time).unwrap_or_else(|| path.to_owned())
-        };
-        let (seen_from, path) = (Some(seen(&from)), seen(&to));
-        if [from, to].iter().any(|path| host.is_overlay_scratch(path, process.mnt_ns)) {
-            return;
-        }
-        let from = seen_from;
-        let change = FileChange { action: FileAction::Rename, path, from, ..FileChange::default() };
-        self.event(time, process.key, Body::FileEvent(change), host);
-    }
-
     pub(super) fn rename(
         &mut self,
         time: u64,
@@ -83,6 +54,9 @@ impl Pipeline {
         if is_read && !self.capture.is_secret(&path) {
             self.passed.no_secrets += 1;
             return;
+        }
+        if action == FileAction::Write {
+            self.files.wrote(key(actor), file.inode, time);
         }
         let is_exact = flags & ChangeFlags::BYTES_EXACT != 0;
         let change = FileChange {

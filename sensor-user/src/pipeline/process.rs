@@ -9,7 +9,7 @@ use sensor_ebpf::wire::text::ARGUMENTS_MAX;
 use super::{Host, Pipeline, comm, key};
 use crate::decode::{Access, Exec, Fork};
 use crate::event::field::Category;
-use crate::event::{Body, ProcessAccess};
+use crate::event::{Body, FileAction, FileChange, ProcessAccess};
 use crate::state::cgroup_path;
 use crate::state::process::{Arguments, Executable, Fork as Forked, Process, ProcessKey, Session};
 use program::{applet, loaded, terminal};
@@ -67,7 +67,13 @@ impl Pipeline {
         self.stories.forked(&parent, child);
     }
 
-    pub(super) fn exit(&mut self, time: u64, actor: &Actor, code: u32) {
+    pub(super) fn exit(&mut self, time: u64, actor: &Actor, code: u32, host: &mut impl Host) {
+        // Where nobody counts what is written, the file itself tells how much it has now.
+        for path in self.stories.unsized_files(&key(actor)) {
+            let size = host.size(&path, actor.mnt_ns);
+            let close = FileChange { action: FileAction::Close, path, size, ..FileChange::default() };
+            self.event(time, key(actor), Body::FileEvent(close), host);
+        }
         let process = self.processes.exit(key(actor), time);
         self.stories.exited(time, &key(actor), process.as_deref(), code);
     }

@@ -44,6 +44,10 @@ impl Host for Paper {
         self.path(0, path, mnt_ns, pid, now)
     }
 
+    fn size(&mut self, path: &str, _mnt_ns: u32) -> Option<u64> {
+        (path == "/tmp/x").then_some(4096)
+    }
+
     fn is_overlay_scratch(&self, path: &str, _mnt_ns: u32) -> bool {
         path.starts_with("/work/")
     }
@@ -179,7 +183,7 @@ fn a_download_is_one_account_with_all_that_belongs_to_it() {
         [
             &Action::Executed { command_line: CURL.join(" ") },
             &Action::Connected { place: place.clone(), direction: Direction::Outbound },
-            &Action::Wrote { path: "/tmp/x".to_owned(), bytes: None, size: None },
+            &Action::Wrote { path: "/tmp/x".to_owned(), bytes: None, size: Some(4096) },
             &Action::Exited { status: Some(0), signal: None },
             &Action::Disconnected { place: place.clone(), bytes_sent: 80, bytes_received: 4096 },
         ]
@@ -221,14 +225,13 @@ fn a_temporary_file_is_told_by_its_final_name() {
             write(start + MILLISECOND, 30, "/layer/tmp/.x.tmp"),
         ],
     );
-    let rename = |from: &str, to: &str| HostRename {
+    let rename = |from: &str, to: &str| HostFile {
         time: start + 2 * MILLISECOND,
         pid: 30,
-        from: from.to_owned(),
-        to: to.to_owned(),
+        deed: HostDeed::Renamed { from: from.to_owned(), to: to.to_owned(), stat: None },
     };
-    pipeline.renamed(rename("/layer/tmp/.x.tmp", "/layer/tmp/x"), &mut Paper::default());
-    pipeline.renamed(rename("/work/#35", "/layer/tmp/gone"), &mut Paper::default());
+    pipeline.host_file(rename("/layer/tmp/.x.tmp", "/layer/tmp/x"), &mut Paper::default());
+    pipeline.host_file(rename("/work/#35", "/layer/tmp/gone"), &mut Paper::default());
     let accounts = pipeline.drain();
     let [account] = accounts.as_slice() else { panic!("one account, got {}", accounts.len()) };
     let renames: Vec<&Action> = account

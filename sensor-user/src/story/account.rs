@@ -170,6 +170,17 @@ impl Account {
         (*bytes, *size) != before
     }
 
+    /// Files that a process wrote and whose sizes are not known.
+    pub fn unsized_files(&self, pid: u32) -> Vec<String> {
+        let mut files = Vec::new();
+        for step in self.steps.iter().filter(|step| step.pid == pid) {
+            if let Action::Wrote { path, bytes: None, size: None } = &step.action {
+                files.push(path.clone());
+            }
+        }
+        files
+    }
+
     /// False: it was only counted.
     fn push(&mut self, step: Step) -> bool {
         if self.steps.len() >= STEPS_MAX {

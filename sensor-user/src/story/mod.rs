@@ -205,6 +205,13 @@ impl Stories {
         accounts
     }
 
+    /// Files that this process of a story wrote, of which nobody has told how much.
+    #[must_use]
+    pub fn unsized_files(&self, key: &ProcessKey) -> Vec<String> {
+        let story = self.story_of(key).and_then(|id| self.open.get(&id));
+        story.map(|story| story.account.unsized_files(key.pid)).unwrap_or_default()
+    }
+
     /// Is this process in a story? What others do, no story needs.
     #[must_use]
     pub fn follows(&self, key: &ProcessKey) -> bool {
