@@ -85,7 +85,8 @@ pub struct Datagram {
 #[map]
 pub static ENVIRONMENT_KEYS: HashMap<u64, u32> = HashMap::with_max_entries(KEYS_MAX, 0);
 
-/// Last components of the paths of files whose opening is told, cut at 16 bytes; filled by the agent.
+/// Last components of the paths of files whose opening is told, cut at 16 bytes, or three characters and
+/// `*`; filled by the agent.
 #[map]
 pub static SECRET_NAMES: HashMap<[u8; 16], u32> = HashMap::with_max_entries(KEYS_MAX, 0);
 

@@ -12,6 +12,7 @@ use sensor_ebpf::wire::Actor;
 
 pub use file::HostRename;
 
+use crate::capture::Capture;
 use crate::decode::{Body as RecordBody, Record};
 use crate::detection::Detections;
 use crate::event::field::Category;
@@ -46,6 +47,8 @@ pub struct Passed {
     pub matches: u64,
     /// Matches that wait for a field that is not known yet.
     pub pending: u64,
+    /// Files that were opened and are called like a secret, and are none by their whole path.
+    pub no_secrets: u64,
     /// Events whose process was not known: it started before the sensor or its record was lost.
     pub unknown_process: u64,
 }
@@ -54,6 +57,8 @@ pub struct Passed {
 pub struct Pipeline {
     pub processes: ProcessTable,
     pub containers: ContainerTable,
+    /// What of environments and secrets is taken in.
+    pub capture: Capture,
     stories: Stories,
     engine: Engine,
     detections: Detections,
@@ -70,6 +75,7 @@ impl Pipeline {
         Self {
             processes: ProcessTable::default(),
             containers: ContainerTable::default(),
+            capture: Capture::default(),
             stories,
             engine,
             detections,

@@ -72,7 +72,7 @@ async fn watch(
     let rules = start::rules(&config)?;
     start::privilege()?;
     let layout = start::layout()?;
-    let mut loaded = crate::ebpf::load::load(&layout, &config.avoid)?;
+    let mut loaded = crate::ebpf::load::load(&layout, &config.avoid, &config.capture)?;
     // The hooks are attached: what starts from here on is in the ring, the rest is in /proc.
     let inventory = start::inventory()?;
     let processes = inventory.len();

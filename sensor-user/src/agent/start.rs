@@ -96,7 +96,9 @@ pub(super) fn inventory() -> Result<Vec<(Process, String)>, StartError> {
 
 pub(super) fn pipeline(rules: Rules, config: &Config) -> Pipeline {
     let stories = Stories::with_gather(config.story.gather.duration());
-    Pipeline::new(rules.engine, rules.detections, stories)
+    let mut pipeline = Pipeline::new(rules.engine, rules.detections, stories);
+    pipeline.capture.clone_from(&config.capture);
+    pipeline
 }
 
 /// The way out: alerts to every sink that was asked for, or events to standard output alone.

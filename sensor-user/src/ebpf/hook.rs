@@ -367,7 +367,7 @@ pub const HOOKS: &[Hook] = &[
             &[Attach::With { program: "file_dirty", place: "tracepoint writeback_mark_inode_dirty" }],
         ],
         unseen: "stores through mappings",
-        weakened: "as above",
+        weakened: "writes to a file that another process left dirty",
         ..OPTIONAL
     },
     Hook {
@@ -378,7 +378,7 @@ pub const HOOKS: &[Hook] = &[
             &[Attach::With { program: "file_dirty", place: "tracepoint writeback_mark_inode_dirty" }],
         ],
         unseen: "stores through mappings that were made to read",
-        weakened: "as above",
+        weakened: "writes to a file that another process left dirty",
         ..OPTIONAL
     },
     Hook {

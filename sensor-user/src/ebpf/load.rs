@@ -28,6 +28,7 @@ use super::proof::{Proof, Prover};
 use super::ring::Ring;
 use super::watch::Watch;
 use crate::alert::HookCoverage;
+use crate::capture::{Capture, SecretPath, name_key};
 
 /// The kernel half, built by `cargo xtask build`. Empty in a binary built without it.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tidewaiter-ebpf.o"));
@@ -95,7 +96,7 @@ pub struct Loaded {
 ///
 /// # Errors
 /// [`LoadError`]; a refused hook that is not required is no error but part of the coverage.
-pub fn load(layout: &Layout, avoid: &[Means]) -> Result<Loaded, LoadError> {
+pub fn load(layout: &Layout, avoid: &[Means], capture: &Capture) -> Result<Loaded, LoadError> {
     let mut programs = open(layout)?;
     let cgroup_path = cgroup2_mount()?;
     let cgroup = File::open(&cgroup_path)
@@ -105,7 +106,7 @@ pub fn load(layout: &Layout, avoid: &[Means]) -> Result<Loaded, LoadError> {
     let ring: RingBuf<_> = map(&mut programs, "RECORDS")?;
     let ledger = Ledger::new(map::<PerCpuArray<_, _>>(&mut programs, "COUNTERS")?);
     let trials: Array<_, _> = map(&mut programs, "TRIAL")?;
-    fill(&mut programs)?;
+    fill(&mut programs, capture)?;
     let mut place = Place {
         programs: &mut programs,
         btf: btf.as_ref(),
@@ -163,15 +164,16 @@ fn open(layout: &Layout) -> Result<Ebpf, LoadError> {
 
 /// Puts into the programs' tables what they look up: names to keep, and the accounts of cgroups for which
 /// there will be no room.
-fn fill(programs: &mut Ebpf) -> Result<(), LoadError> {
+fn fill(programs: &mut Ebpf, capture: &Capture) -> Result<(), LoadError> {
     let refused = |error: MapError| LoadError::Object(error.to_string());
     let mut keys: HashMap<_, u64, u32> = borrow(programs, "ENVIRONMENT_KEYS")?;
-    for name in ENVIRONMENT {
-        keys.insert(name_key(name), 1, 0).map_err(refused)?;
+    for variable in &capture.environment {
+        keys.insert(variable.key(), 1, 0).map_err(refused)?;
     }
-    let mut names: HashMap<_, [u8; SECRET_NAME_SIZE], u32> = borrow(programs, "SECRET_NAMES")?;
-    for name in SECRETS {
-        names.insert(cut(name), 1, 0).map_err(refused)?;
+    let mut names: HashMap<_, [u8; 16], u32> = borrow(programs, "SECRET_NAMES")?;
+    let sockets = RUNTIME_SOCKETS.iter().map(|name| name_key(name));
+    for name in capture.secrets.iter().map(SecretPath::key).chain(sockets) {
+        names.insert(name, 1, 0).map_err(refused)?;
     }
     let mut accounts: HashMap<_, [u64; 2], [u64; 5]> = borrow(programs, "ACCOUNTS")?;
     for kind in Kind::ALL {
@@ -180,63 +182,9 @@ fn fill(programs: &mut Ebpf) -> Result<(), LoadError> {
     Ok(())
 }
 
-/// Names of environment variables that are kept: what decides where a tool connects, with whose rights,
-/// and what is loaded into it. Told apart by their first eight bytes.
-const ENVIRONMENT: [&str; 17] = [
-    "LD_PRELOAD=",
-    "LD_LIBRARY_PATH=",
-    "LD_AUDIT=",
-    "HTTP_PROXY=",
-    "HTTPS_PROXY=",
-    "ALL_PROXY=",
-    "http_proxy=",
-    "https_proxy=",
-    "all_proxy=",
-    "AWS_REGION=",
-    "AWS_DEFAULT_REGION=",
-    "AWS_PROFILE=",
-    "AWS_SECRET_ACCESS_KEY=",
-    "GOOGLE_APPLICATION_CREDENTIALS=",
-    "AZURE_CLIENT_SECRET=",
-    "KUBECONFIG=",
-    "SSH_CONNECTION=",
-];
-
-/// Names of files whose opening is told, and of sockets of container runtimes.
-const SECRETS: [&str; 16] = [
-    "shadow",
-    "gshadow",
-    "id_rsa",
-    "id_ed25519",
-    "id_ecdsa",
-    "credentials",
-    "kubeconfig",
-    "admin.conf",
-    "token",
-    "environ",
-    ".git-credentials",
-    "docker.sock",
-    "containerd.sock",
-    "crio.sock",
-    "podman.sock",
-    "kubelet.sock",
-];
-
-const SECRET_NAME_SIZE: usize = 16;
-
-/// The first bytes of a name as the kernel half compares them.
-fn name_key(name: &str) -> u64 {
-    let mut key = [0; 8];
-    key.iter_mut().zip(name.bytes()).for_each(|(to, from)| *to = from);
-    u64::from_ne_bytes(key)
-}
-
-/// A file's name as the kernel half reads it: cut, with a NUL at its end in any case.
-fn cut(name: &str) -> [u8; SECRET_NAME_SIZE] {
-    let mut key = [0; SECRET_NAME_SIZE];
-    key.iter_mut().take(SECRET_NAME_SIZE - 1).zip(name.bytes()).for_each(|(to, from)| *to = from);
-    key
-}
+/// Sockets of container runtimes: who is connected to one can start anything.
+const RUNTIME_SOCKETS: [&str; 5] =
+    ["docker.sock", "containerd.sock", "crio.sock", "podman.sock", "kubelet.sock"];
 
 /// A map that stays where it is: programs that are loaded later refer to it.
 fn borrow<'p, M>(programs: &'p mut Ebpf, name: &'static str) -> Result<M, LoadError>

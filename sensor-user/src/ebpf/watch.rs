@@ -17,6 +17,9 @@ const DESCRIPTORS: &str = "/proc/self/fdinfo";
 /// Most programs of others that are looked at: hosts with service meshes have some hundreds.
 const PROGRAMS_MAX: usize = 4096;
 
+/// Types of programs that service managers load all day, and that see no more than their cgroup.
+const EVERYDAY: &str = "cgroup_";
+
 /// What was found since the last look.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Findings {
@@ -116,9 +119,9 @@ impl Watch {
                 continue;
             }
             now.insert(id);
-            if !self.others.contains(&id) {
-                let kind = format!("{:?}", program.program_type());
-                let kind = kind.trim_start_matches("BPF_PROG_TYPE_").to_ascii_lowercase();
+            let kind = format!("{:?}", program.program_type());
+            let kind = kind.trim_start_matches("BPF_PROG_TYPE_").to_ascii_lowercase();
+            if !self.others.contains(&id) && !kind.starts_with(EVERYDAY) {
                 let name = program.name_as_str().unwrap_or_default().to_owned();
                 news.push(Loaded { id, kind, name, uid: program.created_by_uid() });
             }

@@ -240,7 +240,7 @@ pub enum SystemChange {
         target_pid: u32,
         path: String,
     },
-    /// The process has other namespaces now; inode numbers, zero when unknown.
+    /// The process has other namespaces now; inode numbers, zero for those it had before.
     NamespaceEnter {
         mnt_ns: u32,
         pid_ns: u32,

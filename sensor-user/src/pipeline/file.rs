@@ -69,13 +69,20 @@ impl Pipeline {
         action: FileAction,
         host: &mut impl Host,
     ) {
-        if !self.wants(Category::FileEvent, key(actor)) {
+        let is_read = action == FileAction::Read;
+        let category = if is_read { Category::FileAccess } else { Category::FileEvent };
+        if !self.wants(category, key(actor)) {
             return;
         }
         let ChangeRecord { file, path, is_from_mount, bytes, size, flags, .. } = change;
         let seen =
             if is_from_mount { None } else { host.path(file.device, &path, actor.mnt_ns, actor.pid, time) };
         let path = seen.unwrap_or(path);
+        // The kernel half goes by the last name alone.
+        if is_read && !self.capture.is_secret(&path) {
+            self.passed.no_secrets += 1;
+            return;
+        }
         let is_exact = flags & ChangeFlags::BYTES_EXACT != 0;
         let change = FileChange {
             action,

@@ -8,11 +8,15 @@ use super::*;
 use crate::alert::Action;
 use crate::decode::{Close, Connect, Exec, FileChange as ChangeRecord, Fork};
 use crate::detection::Catalogue;
-use crate::event::field::Fields;
+use crate::event::field::{Field, Fields};
 use crate::event::{FileAction, Protocol};
-use crate::sigma::RuleSet;
+use crate::sigma::{FieldId, Record as _, RuleSet, Value};
 use crate::state::container::{Container, Runtime};
 use crate::story::GATHER;
+
+mod process;
+mod file;
+mod system;
 
 const ID: &str = "8f3a2c91d0b4aa0b1c2d3e4f5061728394a5b6c7d8e9f0011223344556677889";
 const MILLISECOND: u64 = 1_000_000;
@@ -175,7 +179,7 @@ fn a_download_is_one_account_with_all_that_belongs_to_it() {
         [
             &Action::Executed { command_line: CURL.join(" ") },
             &Action::Connected { protocol: Protocol::Tcp, address, port: 80 },
-            &Action::Wrote { path: "/tmp/x".to_owned() },
+            &Action::Wrote { path: "/tmp/x".to_owned(), bytes: None, size: None },
             &Action::Exited { status: Some(0), signal: None },
             &Action::Disconnected { address, port: 80, bytes_sent: 80, bytes_received: 4096 },
         ]
@@ -307,4 +311,23 @@ fn a_local_copy_is_no_story() {
         ],
     );
     assert!(pipeline.drain().is_empty());
+}
+
+/// What a rule would see in a field.
+fn values(event: &Event, field: Field) -> Vec<String> {
+    let mut values = Vec::new();
+    event.visit(FieldId(field as u16), &mut |value| {
+        values.push(match value {
+            Value::Text(text) => text.to_owned(),
+            Value::Number(number) => number.to_string(),
+            Value::Bool(truth) => truth.to_string(),
+            Value::Ip(address) => address.to_string(),
+        });
+    });
+    values
+}
+
+fn event_of(pipeline: &mut Pipeline, pid: u32, body: Body) -> Event {
+    let process = pipeline.processes.get(key(&actor(pid))).expect("it is known");
+    Event { time: 0, process, ancestors: Vec::new(), container: None, user: None, body }
 }

