@@ -16,6 +16,8 @@ pub(crate) enum Finding {
     Seen(String),
     /// It is told, but not how many bytes.
     NoBytes(String),
+    /// The same, and the event says why: the content is mapped.
+    Mapped(String),
     /// It is told as something else; how.
     Wrong(String),
     Absent,
@@ -91,6 +93,7 @@ pub(crate) fn cell(deed: &Deed, done: &Done, lines: &[Line], coverage: &Coverage
             (Finding::Seen(what), _) => Outcome::Seen(what),
             (Finding::NoBytes(what), Some(row)) => Outcome::NoBytes(format!("{what}; {row}")),
             (Finding::NoBytes(what), None) => Outcome::Wrong(format!("no bytes: {what}")),
+            (Finding::Mapped(what), _) => Outcome::NoBytes(format!("{what}; told as mapped")),
             (Finding::Wrong(how), _) => Outcome::Wrong(how),
             (Finding::Absent, Some(row)) => Outcome::Accounted(row.to_owned()),
             (Finding::Absent, None) => Outcome::Silent,

@@ -11,11 +11,8 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 
 use super::{ECS_VERSION, SCHEMA, entity_id};
-use crate::event::field::{Category, Field, TABLE};
-use crate::event::{
-    Body, Connection, Direction, DnsQuery, Event, FileChange, Flow, FlowState, ProcessAccess, Socket,
-    SystemChange,
-};
+use crate::event::field::{Category, TABLE};
+use crate::event::{Body, Connection, Direction, DnsQuery, Event, Flow, FlowState, ProcessAccess, Socket};
 use crate::sigma::{FieldId, Presence, Record as _, Value as Fact};
 use crate::sink::Origin;
 
@@ -80,7 +77,7 @@ impl EventDocument {
                 Presence::Absent => continue,
                 Presence::Pending => pending.push(*name),
             }
-            if is_list(*field) {
+            if LISTS.contains(name) {
                 self.set(name, values);
             } else if let Some(first) = values.into_iter().next() {
                 self.set(name, first);
@@ -100,9 +97,6 @@ impl EventDocument {
         if images.len() > 1 {
             self.set("tidewaiter.images", images);
         }
-        if event.process.arguments_truncated {
-            self.set("tidewaiter.arguments_truncated", true);
-        }
     }
 
     fn body(&mut self, body: &Body) {
@@ -113,19 +107,18 @@ impl EventDocument {
             Body::NetworkFlow(flow) => self.flow(flow),
             Body::NetworkSocket(socket) => self.socket(socket),
             Body::DnsQuery(query) => self.query(query),
-            Body::FileEvent(change) => self.file(change),
-            Body::SystemChange(change) => self.system(change),
+            Body::FileEvent(change) => {
+                self.set_known("file.inode", change.file.map(|file| file.inode.to_string()));
+            }
+            // All that is known of it are fields.
+            Body::SystemChange(_) => {}
         }
     }
 
     fn access(&mut self, access: &ProcessAccess) {
-        let ProcessAccess { target, target_pid, signal } = access;
-        self.set("tidewaiter.target.pid", *target_pid);
-        if let Some(target) = target {
+        if let Some(target) = &access.target {
             self.set("tidewaiter.target.entity_id", entity_id(target.key));
-            self.set("tidewaiter.target.executable", target.executable.path.as_str());
         }
-        self.set_known("tidewaiter.target.signal", *signal);
     }
 
     fn connection(&mut self, connection: &Connection) {
@@ -135,7 +128,7 @@ impl EventDocument {
         self.set("network.direction", direction.name());
         self.set_known("destination.domain", hostname.as_deref());
         // As text: numbers beyond 2^53 do not survive every reader of JSON (RFC 8259, section 6).
-        self.set("tidewaiter.network.socket", socket.to_string());
+        self.set("tidewaiter.network.id", socket.to_string());
         self.set("tidewaiter.network.connected", *connected);
     }
 
@@ -183,41 +176,6 @@ impl EventDocument {
         }
     }
 
-    fn file(&mut self, change: &FileChange) {
-        let FileChange { action: _, path: _, from: _, file, bytes, size, is_mapped } = change;
-        self.set_known("file.size", *size);
-        self.set_known("file.inode", file.map(|file| file.inode.to_string()));
-        self.set_known("tidewaiter.file.bytes", *bytes);
-        if *is_mapped {
-            self.set("tidewaiter.file.mapped", true);
-        }
-    }
-
-    fn system(&mut self, change: &SystemChange) {
-        match change {
-            SystemChange::CgroupAttach { target_pid, path } => {
-                self.set("tidewaiter.target.pid", *target_pid);
-                self.set("tidewaiter.system.cgroup", path.as_str());
-            }
-            SystemChange::NamespaceEnter { mnt_ns, pid_ns, net_ns } => {
-                self.set("tidewaiter.system.mnt_ns", *mnt_ns);
-                self.set("tidewaiter.system.pid_ns", *pid_ns);
-                self.set("tidewaiter.system.net_ns", *net_ns);
-            }
-            SystemChange::BpfLoad { kind, name } => {
-                self.set("tidewaiter.system.bpf_type", kind.as_str());
-                self.set("tidewaiter.system.name", name.as_str());
-            }
-            SystemChange::ModuleLoad { name } => self.set("tidewaiter.system.name", name.as_str()),
-            SystemChange::Mount { source, kind, target, flags } => {
-                self.set("tidewaiter.system.source", source.as_str());
-                self.set("tidewaiter.system.filesystem", kind.as_str());
-                self.set("tidewaiter.system.target", target.as_str());
-                self.set("tidewaiter.system.flags", *flags);
-            }
-        }
-    }
-
     fn set_known(&mut self, name: &'static str, value: Option<impl Into<Value>>) {
         if let Some(value) = value {
             self.set(name, value);
@@ -247,10 +205,10 @@ impl EventDocument {
     }
 }
 
-/// Fields whose values are a list in ECS; the values of others are names of one thing.
-fn is_list(field: Field) -> bool {
-    matches!(field, Field::Arguments | Field::AncestorImages)
-}
+/// Facts that are lists, however many values they have; several values of another are names of one thing, and the
+/// first is the fact.
+const LISTS: [&str; 4] =
+    ["process.args", "process.env_vars", "tidewaiter.lineage.executable", "dns.answers.data"];
 
 /// Ids of users are texts in ECS.
 fn value_of(name: &str, fact: Fact<'_>) -> Value {

@@ -1,7 +1,7 @@
 //! What a line of `tidewaiter events` says, and where.
 
 use super::*;
-use crate::event::{FileAction, Protocol};
+use crate::event::{FileAction, FileChange, Protocol};
 use crate::sink::{json, sample};
 
 fn told(body: Body) -> Value {
@@ -49,7 +49,7 @@ fn bytes_and_the_end_of_a_flow_are_told() {
         (&92.into(), &1_258_291.into())
     );
     assert_eq!(closed["destination"]["ip"], "10.0.0.2");
-    assert_eq!(closed["tidewaiter"]["network"]["socket"], "18446744073709551615");
+    assert_eq!(closed["tidewaiter"]["network"]["id"], "18446744073709551615");
     let failed = told(flow(FlowState::Failed(111)));
     assert_eq!(
         (&failed["event"]["action"], &failed["tidewaiter"]["network"]["errno"]),
@@ -66,7 +66,10 @@ fn a_file_has_its_path_and_what_is_known_of_its_bytes() {
         ..FileChange::default()
     };
     let told = told(Body::FileEvent(change));
-    assert_eq!((&told["file"]["path"], &told["tidewaiter"]["file"]["bytes"]), (&"/tmp/x".into(), &5.into()));
+    assert_eq!(
+        (&told["file"]["path"], &told["tidewaiter"]["file"]["bytes_written"]),
+        (&"/tmp/x".into(), &5.into())
+    );
     assert_eq!((&told["event"]["action"], &told["file"].get("size")), (&"close".into(), &None));
 }
 
