@@ -215,6 +215,7 @@ pub enum Slot {
     FileTruncate,
     FileAllocate,
     FileLink,
+    FileSymlink,
     FileDelete,
     FileMode,
     FileClose,

@@ -385,7 +385,9 @@ fn file_change(bytes: &[u8]) -> Result<FileChange, DecodeError> {
 fn file_names(bytes: &[u8]) -> Result<FileNames, DecodeError> {
     let (record, tail) = fixed::<file::Rename>(bytes, "a new name")?;
     let mut texts = Texts(tail);
-    let from = texts.path(record.from)?;
+    // A symbolic link holds a text, not a place that was walked to.
+    let is_place = record.from.flags & Text::COMPONENTS != 0;
+    let from = if is_place { texts.path(record.from)? } else { texts.string(record.from)? };
     let to = texts.path(record.to)?;
     texts.end()?;
     Ok(FileNames { file: record.file, from, to })

@@ -56,6 +56,7 @@ pub enum Trial {
     FileClose,
     Rename,
     Link,
+    Symlink,
     Delete,
     Mode,
     CgroupCreate,
@@ -432,6 +433,13 @@ pub const HOOKS: &[Hook] = &[
         trial: Trial::Link,
         tiers: &[&[fentry("file_link", "security_inode_link")]],
         unseen: "second names of files",
+        ..OPTIONAL
+    },
+    Hook {
+        purpose: "symbolic link made",
+        trial: Trial::Symlink,
+        tiers: &[&[fentry("file_symlink", "security_inode_symlink")]],
+        unseen: "symbolic links",
         ..OPTIONAL
     },
     Hook {

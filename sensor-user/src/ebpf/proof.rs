@@ -123,6 +123,7 @@ impl<'a> Prover<'a> {
             Trial::FileClose => self.anywhere(|path| self.close_written(path, tier)),
             Trial::Rename => self.anywhere(|path| self.moves(Kind::FileRename, || file::rename(path))),
             Trial::Link => self.anywhere(|path| self.moves(Kind::FileLink, || file::link(path))),
+            Trial::Symlink => self.anywhere(|path| self.moves(Kind::FileLink, || file::symlink(path))),
             Trial::Delete => self.anywhere(|path| self.moves(Kind::FileDelete, || file::delete(path))),
             Trial::Mode => self.anywhere(|path| self.moves(Kind::FileMode, || file::permit(path))),
             Trial::CgroupCreate => self.moves(Kind::CgroupCreate, || Private::make(&self.cgroups).map(drop)),

@@ -56,7 +56,9 @@ impl Pipeline {
         let FileNames { file, from, to } = names;
         let mut seen =
             |path: String| host.path(file.device, &path, actor.mnt_ns, actor.pid, time).unwrap_or(path);
-        let (from, path) = (Some(seen(from)), seen(to));
+        // What a symbolic link leads to is a text: it has no inode of its own yet.
+        let from = if file.inode == 0 { from } else { seen(from) };
+        let (from, path) = (Some(from), seen(to));
         let change = FileChange { action, path, from, file: Some(file), ..FileChange::default() };
         self.event(time, key(actor), Body::FileEvent(change), host);
     }

@@ -155,6 +155,16 @@ pub(super) fn link(directory: &Path) -> io::Result<()> {
     fs::remove_file(to)
 }
 
+/// Makes a symbolic link that leads to a name beside it, and takes it away.
+pub(super) fn symlink(directory: &Path) -> io::Result<()> {
+    let [target, name] = NAMES;
+    let name = directory.join(name);
+    // What an earlier trial may have left.
+    let _ = fs::remove_file(&name);
+    std::os::unix::fs::symlink(target, &name)?;
+    fs::remove_file(name)
+}
+
 pub(super) fn delete(directory: &Path) -> io::Result<()> {
     let [name, _] = NAMES;
     create(directory)?;
