@@ -33,7 +33,7 @@ are compared. Do not edit it. One run makes one column:
 | not here | this kernel or its configuration has no such way |
 
 Anything else fails the test. Tier 1 means that no hook is missing or weakened; what the second tier misses is in
-[hook.md](hook.md).
+[hook.md](hook.md). Files that are written to were made by another process and are on the disk.
 ";
 
 /// What stands in a cell of a column that does not know the way.
