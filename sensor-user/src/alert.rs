@@ -2,13 +2,19 @@
 //!
 //! Values only: how they look is the sinks' business (`sink::text`, `sink::document`).
 
+mod notice;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::event::Protocol;
+pub use notice::{
+    Aggregate, Coverage, HookCoverage, LedgerRow, Loss, Notice, Stopped, Subject, Tampering, Target, Window,
+};
+
+use crate::event::{Direction, Protocol};
 use crate::sigma::Level;
 use crate::state::container::Container;
 use crate::state::process::Process;
@@ -48,6 +54,8 @@ pub struct Alert {
     pub steps: Vec<Step>,
     /// Steps left out beyond that bound.
     pub steps_omitted: u32,
+    /// Payload bytes of connections whose end is among these: sent, received.
+    pub bytes_omitted: (u64, u64),
     /// Fields that were not known in time (`container.name`): the alert did not wait for them.
     pub pending: Vec<&'static str>,
 }
@@ -88,16 +96,29 @@ pub enum Action {
         command_line: String,
     },
     Connected {
-        protocol: Protocol,
-        address: IpAddr,
-        port: u16,
+        place: Place,
+        /// Who opened it.
+        direction: Direction,
     },
-    /// A TCP connection ended; payload bytes as the kernel counted them.
-    Disconnected {
-        address: IpAddr,
-        port: u16,
+    /// A connection that goes on: payload bytes so far, as the process moved them.
+    Transferred {
+        place: Place,
+        /// Names the socket while it lives.
+        socket: u64,
         bytes_sent: u64,
         bytes_received: u64,
+    },
+    /// A connection ended; payload bytes as the kernel counted them.
+    Disconnected {
+        place: Place,
+        bytes_sent: u64,
+        bytes_received: u64,
+    },
+    /// A connection never came to be.
+    Failed {
+        place: Place,
+        /// The errno, zero when unknown.
+        error: u32,
     },
     Opened {
         path: String,
@@ -136,26 +157,54 @@ pub enum Action {
     },
 }
 
-impl Alert {
-    /// Where it went: the first TCP destination that is not DNS, else the first other that is not
-    /// DNS and has a port, else the first at all.
+/// The other end of a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub protocol: Protocol,
+    /// Unspecified: several, or not known which.
+    pub address: IpAddr,
+    pub port: u16,
+    /// The name that was asked for it.
+    pub name: Option<Arc<str>>,
+}
+
+impl Place {
+    /// The same place, by whatever name.
     #[must_use]
-    pub fn destination(&self) -> Option<(Protocol, IpAddr, u16)> {
+    pub fn is_same(&self, other: &Self) -> bool {
+        (self.protocol, self.address, self.port) == (other.protocol, other.address, other.port)
+    }
+}
+
+impl Alert {
+    /// Where it went: the first TCP destination that is not DNS and took the connection, else the first
+    /// other that is not DNS and has a port, else the first at all. What came from outside goes last.
+    #[must_use]
+    pub fn destination(&self) -> Option<(&Place, Direction)> {
         const DNS: u16 = 53;
-        let rank = |(protocol, _, port): &(Protocol, IpAddr, u16)| match (protocol, *port) {
-            (_, DNS | 0) => 2,
+        let has_failed = |place: &Place| {
+            let failed =
+                |step: &&Step| matches!(&step.action, Action::Failed { place: it, .. } if it.is_same(place));
+            self.steps.iter().find(failed).is_some()
+        };
+        let rank = |(place, direction): &(&Place, Direction)| match (place.protocol, place.port) {
+            _ if *direction == Direction::Inbound => 4,
+            (_, DNS | 0) => 3,
+            (Protocol::Tcp, _) if has_failed(place) => 2,
             (Protocol::Tcp, _) => 0,
             (Protocol::Udp | Protocol::Other(_), _) => 1,
         };
         self.destinations().min_by_key(rank)
     }
 
-    /// Every destination in the story's order.
-    pub fn destinations(&self) -> impl Iterator<Item = (Protocol, IpAddr, u16)> {
-        self.steps.iter().filter_map(|step| match step.action {
-            Action::Connected { protocol, address, port } => Some((protocol, address, port)),
+    /// Every other end in the story's order, with who opened the connection.
+    pub fn destinations(&self) -> impl Iterator<Item = (&Place, Direction)> {
+        self.steps.iter().filter_map(|step| match &step.action {
+            Action::Connected { place, direction } => Some((place, *direction)),
             Action::Executed { .. }
+            | Action::Transferred { .. }
             | Action::Disconnected { .. }
+            | Action::Failed { .. }
             | Action::Opened { .. }
             | Action::Wrote { .. }
             | Action::Renamed { .. }
@@ -188,23 +237,27 @@ impl Alert {
                 }
                 Action::Executed { .. }
                 | Action::Connected { .. }
+                | Action::Transferred { .. }
                 | Action::Disconnected { .. }
                 | Action::Deleted { .. }
+                | Action::Failed { .. }
                 | Action::Exited { .. } => {}
             }
         }
         files
     }
 
-    /// Payload bytes over all TCP connections that ended within the story: sent, received.
+    /// Payload bytes over all connections of the story, of those that go on as far as they are: sent,
+    /// received. None: no connection has moved any, as far as is known.
     #[must_use]
-    pub fn bytes(&self) -> (u64, u64) {
-        self.steps.iter().fold((0, 0), |(sent, received), step| match step.action {
-            Action::Disconnected { bytes_sent, bytes_received, .. } => {
-                (sent.saturating_add(bytes_sent), received.saturating_add(bytes_received))
-            }
+    pub fn bytes(&self) -> Option<(u64, u64)> {
+        let omitted = Some(self.bytes_omitted).filter(|bytes| *bytes != (0, 0));
+        let told = self.steps.iter().filter_map(|step| match step.action {
+            Action::Transferred { bytes_sent, bytes_received, .. }
+            | Action::Disconnected { bytes_sent, bytes_received, .. } => Some((bytes_sent, bytes_received)),
             Action::Executed { .. }
             | Action::Connected { .. }
+            | Action::Failed { .. }
             | Action::Opened { .. }
             | Action::Wrote { .. }
             | Action::Renamed { .. }
@@ -212,87 +265,10 @@ impl Alert {
             | Action::Deleted { .. }
             | Action::MadeExecutable { .. }
             | Action::Read { .. }
-            | Action::Exited { .. } => (sent, received),
+            | Action::Exited { .. } => None,
+        });
+        told.chain(omitted).reduce(|(sent, received), (more_sent, more_received)| {
+            (sent.saturating_add(more_sent), received.saturating_add(more_received))
         })
     }
-}
-
-/// Something about the sensor itself, in the same stream as its alerts.
-#[derive(Clone, Debug)]
-pub struct Notice {
-    pub id: Uuid,
-    /// As [`Alert::sequence`], the same count.
-    pub sequence: u64,
-    pub time: Timestamp,
-    pub subject: Subject,
-}
-
-/// What a [`Notice`] is about.
-#[derive(Clone, Debug)]
-pub enum Subject {
-    /// The sensor is ready; what it sees and what it does not.
-    Coverage(Coverage),
-    /// Records were lost since the last notice.
-    Loss(Vec<Loss>),
-    /// Somebody works on what the sensor stands on.
-    Tampering(Vec<Tampering>),
-    /// The agent ends in order.
-    Stopped { alerts: u64, events: u64 },
-}
-
-/// What is attached, and what that leaves unseen.
-#[derive(Clone, Debug, Default)]
-pub struct Coverage {
-    pub kernel: String,
-    pub hooks: Vec<HookCoverage>,
-    pub detections: usize,
-    /// Fields this kernel's BTF lacks.
-    pub missing_offsets: Vec<&'static str>,
-    /// Processes and containers found at start.
-    pub processes: usize,
-    pub containers: usize,
-    /// From the start of the agent to ready.
-    pub start_milliseconds: u64,
-}
-
-/// One row of the hook table, as it turned out.
-#[derive(Clone, Debug)]
-pub struct HookCoverage {
-    /// What is observed (`file written`).
-    pub purpose: &'static str,
-    /// The attach point that was taken (`fentry security_file_open`), or none.
-    pub attached: Option<String>,
-    /// 1 is the best tier.
-    pub tier: u8,
-    /// Better attach points that were refused, each with the kernel's reason.
-    pub refused: Vec<(String, String)>,
-    /// What cannot be seen now.
-    pub weakens: Option<&'static str>,
-}
-
-/// Losses of one kind of record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Loss {
-    /// Kind of record (`network_connect`) or place (`syslog udp://127.0.0.1:514`).
-    pub what: String,
-    pub count: u64,
-    /// Reason in a few words (`ring full`).
-    pub reason: &'static str,
-}
-
-/// One thing that somebody did.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Tampering {
-    /// A program of the sensor's was detached: what it saw is not seen any more.
-    Detached { program: String },
-    /// A BPF program was loaded by somebody else.
-    Loaded {
-        id: u32,
-        /// `enum bpf_prog_type`, in lower case.
-        kind: String,
-        /// Given by its loader: a claim.
-        name: String,
-        /// User that loaded it, where the kernel tells.
-        uid: Option<u32>,
-    },
 }

@@ -190,6 +190,8 @@ pub struct FileChange {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileNames {
     pub file: FileId,
+    /// A symbolic link: `from` is the text it holds.
+    pub is_symbolic: bool,
     pub from: String,
     pub to: String,
 }
@@ -390,7 +392,7 @@ fn file_names(bytes: &[u8]) -> Result<FileNames, DecodeError> {
     let from = if is_place { texts.path(record.from)? } else { texts.string(record.from)? };
     let to = texts.path(record.to)?;
     texts.end()?;
-    Ok(FileNames { file: record.file, from, to })
+    Ok(FileNames { file: record.file, is_symbolic: !is_place, from, to })
 }
 
 fn cgroup(bytes: &[u8]) -> Result<Cgroup, DecodeError> {

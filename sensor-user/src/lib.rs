@@ -8,6 +8,7 @@
 pub mod agent;
 pub mod ebpf;
 pub mod decode;
+pub mod dns;
 pub mod state;
 pub mod event;
 pub mod sigma;

@@ -1,11 +1,12 @@
 //! What the agent counts of itself, and what of it is a loss that must be told.
 
+mod book;
+
 use rustc_hash::FxHashMap;
-use sensor_ebpf::wire::Kind;
-use tracing::warn;
+
+pub use book::{Books, Look, Owner};
 
 use crate::alert::Loss;
-use crate::ebpf::counter::Ledger;
 
 /// Counts since the start.
 #[derive(Debug, Default)]
@@ -22,28 +23,24 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Losses since the last call, by kind of record and place. `dropped` is what full tables dropped
-    /// since the start.
-    pub fn take_losses(&mut self, ledger: &Ledger, dropped: &[(&'static str, u64)]) -> Vec<Loss> {
-        let mut losses = Vec::new();
-        for kind in Kind::ALL {
-            match ledger.read(kind) {
-                Ok(counter) => losses.extend(self.news(kind.name(), counter.lost, "ring full")),
-                Err(error) => warn!(%error, kind = kind.name(), "the kernel half's ledger cannot be read"),
-            }
-        }
-        losses.extend(self.news("record", self.refused_records, "not decodable"));
-        losses.extend(self.news("file_rename (queue overflows)", self.lost_renames, "fanotify queue full"));
-        losses.extend(self.news("fanotify event", self.refused_renames, "not decodable"));
-        for (what, total) in dropped {
-            losses.extend(self.news(what, *total, "table full"));
-        }
-        losses
+    /// The agent's own losses since the last call, by place. `dropped` is what full tables dropped since the
+    /// start.
+    pub fn take_losses(&mut self, dropped: &[(&'static str, u64)]) -> Vec<Loss> {
+        let own = [
+            ("record", self.refused_records, "not decodable"),
+            ("file_rename (queue overflows)", self.lost_renames, "fanotify queue full"),
+            ("fanotify event", self.refused_renames, "not decodable"),
+        ];
+        let dropped = dropped.iter().map(|(what, total)| (*what, *total, "table full"));
+        own.into_iter()
+            .chain(dropped)
+            .filter_map(|(what, total, reason)| self.news(what, total, reason))
+            .collect()
     }
 
     fn news(&mut self, what: &'static str, total: u64, reason: &'static str) -> Option<Loss> {
         let told = self.told.insert(what, total).unwrap_or(0);
         let count = total.saturating_sub(told);
-        (count > 0).then(|| Loss { what: what.to_owned(), count, reason })
+        (count > 0).then(|| Loss { what: what.to_owned(), count, reason, ..Loss::default() })
     }
 }

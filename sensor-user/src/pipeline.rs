@@ -3,6 +3,7 @@
 
 mod process;
 mod network;
+mod dns;
 mod file;
 mod system;
 
@@ -20,6 +21,8 @@ use crate::event::{Body, Direction, Event, LINEAGE_MAX};
 use crate::sigma::{Engine, Matches};
 use crate::state::cgroup_path;
 use crate::state::container::{CgroupIdentity, ContainerTable};
+use crate::state::flow::FlowTable;
+use crate::state::name::NameTable;
 use crate::state::process::{Process, ProcessKey, ProcessTable};
 use crate::story::{Account, Stories};
 
@@ -51,6 +54,10 @@ pub struct Passed {
     pub no_secrets: u64,
     /// Events whose process was not known: it started before the sensor or its record was lost.
     pub unknown_process: u64,
+    /// Connections from outside that ended before a process moved a byte over them.
+    pub untaken_connections: u64,
+    /// Packets of port 53 that are no DNS message.
+    pub refused_names: u64,
 }
 
 /// The tables, the rules and the stories.
@@ -59,6 +66,8 @@ pub struct Pipeline {
     pub containers: ContainerTable,
     /// What of environments and secrets is taken in.
     pub capture: Capture,
+    flows: FlowTable,
+    names: NameTable,
     stories: Stories,
     engine: Engine,
     detections: Detections,
@@ -76,6 +85,8 @@ impl Pipeline {
             processes: ProcessTable::default(),
             containers: ContainerTable::default(),
             capture: Capture::default(),
+            flows: FlowTable::default(),
+            names: NameTable::default(),
             stories,
             engine,
             detections,
@@ -115,7 +126,10 @@ impl Pipeline {
         match body {
             RecordBody::Exec(exec) => self.exec(time, &actor, *exec, host),
             RecordBody::Fork(fork) => self.fork(&actor, fork),
-            RecordBody::Exit { code } => self.exit(time, &actor, code),
+            RecordBody::Exit { code } => {
+                self.flows_ended(time, key(&actor), host);
+                self.exit(time, &actor, code);
+            }
             RecordBody::Access(access) => self.access(time, &actor, access, false, host),
             RecordBody::Signal(access) => self.access(time, &actor, access, true, host),
             RecordBody::Connect(connect) => self.connect(time, &actor, connect, Direction::Outbound, host),
@@ -161,6 +175,7 @@ impl Pipeline {
     pub fn sweep(&mut self, now: u64) {
         self.processes.sweep(now);
         self.containers.sweep(now);
+        self.names.sweep(now);
     }
 
     /// Number of detections at work.
@@ -182,7 +197,7 @@ impl Pipeline {
         [
             ("process", processes.evicted_live + processes.evicted_exited),
             ("container", containers.evicted + containers.evicted_cgroups),
-            ("connection's byte counts", self.stories.unfollowed()),
+            ("connection's byte counts", self.flows.forgotten()),
         ]
     }
 

@@ -14,6 +14,26 @@ pub struct FlowKey {
     pub digest: u32,
 }
 
+impl FlowKey {
+    /// [`FlowKey::digest`] of what an unconnected socket receives.
+    pub const FROM_ANYWHERE: u32 = 1;
+
+    /// [`FlowKey::digest`] of a destination of an unconnected socket: the words of the address as they are
+    /// in memory, the port in host order. Never 0 nor [`FlowKey::FROM_ANYWHERE`].
+    #[inline(always)]
+    #[must_use]
+    pub const fn digest(address: [u32; 4], port: u16) -> u32 {
+        /// 2^32 divided by the golden ratio: spreads neighbours (Knuth, The Art of Computer Programming 6.4).
+        const SPREAD: u32 = 0x9e37_79b9;
+        let mut digest = port as u32;
+        digest = digest.wrapping_mul(SPREAD) ^ address[0];
+        digest = digest.wrapping_mul(SPREAD) ^ address[1];
+        digest = digest.wrapping_mul(SPREAD) ^ address[2];
+        digest = digest.wrapping_mul(SPREAD) ^ address[3];
+        digest.wrapping_mul(SPREAD) | 2
+    }
+}
+
 /// What one process moved over one socket.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]

@@ -7,6 +7,7 @@
 mod start;
 mod facts;
 mod report;
+mod ledger;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -15,13 +16,14 @@ use std::time::{Duration, Instant};
 use rustc_hash::FxHashMap;
 use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior, interval};
-use tracing::{info, trace, warn};
+use tracing::{debug, info, trace, warn};
 
 pub use start::StartError;
 
-use crate::alert::{Coverage, Loss, Subject, Tampering};
+use crate::alert::{Coverage, Loss, Stopped, Subject, Tampering};
 use crate::config::Config;
 use crate::decode::{Body, Record, decode};
+use crate::ebpf::flow::FlowRows;
 use crate::ebpf::load::Loaded;
 use crate::ebpf::ring::TICK;
 use crate::ebpf::watch::Loaded as LoadedProgram;
@@ -30,7 +32,9 @@ use crate::host::container::ContainerSource;
 use crate::metric::Metrics;
 use crate::pipeline::{HostRename, Pipeline};
 use crate::state::container::{CgroupIdentity, Container};
+use crate::state::flow::POLL;
 use facts::Facts;
+use ledger::Bookkeeper;
 use report::Reporter;
 
 /// How often tables are swept and losses are told. A first loss is known within this time.
@@ -107,6 +111,7 @@ struct Agent {
     facts: Facts,
     reporter: Reporter,
     metrics: Metrics,
+    books: Bookkeeper,
     runtimes: Arc<ContainerSource>,
     answers: mpsc::Receiver<Answer>,
     asked: mpsc::Sender<Answer>,
@@ -130,6 +135,7 @@ impl Agent {
             facts: Facts::read(),
             reporter,
             metrics: Metrics::default(),
+            books: Bookkeeper::default(),
             runtimes: Arc::new(ContainerSource::new(config.containers.clone())),
             answers,
             asked,
@@ -142,13 +148,15 @@ impl Agent {
     async fn watch(&mut self, shutdown: impl Future<Output = ()>) {
         tokio::pin!(shutdown);
         let mut sweep = steady(SWEEP);
+        let mut poll = steady(Duration::from_nanos(POLL));
         loop {
             tokio::select! {
                 () = &mut shutdown => return,
                 () = self.reporter.reader_gone() => return,
                 () = self.kernel.ring.ready() => {}
                 Some(answer) = self.answers.recv() => self.named(answer),
-                _ = sweep.tick() => self.sweep(),
+                _ = sweep.tick() => self.sweep(false),
+                _ = poll.tick() => self.poll(),
             }
             self.turn();
             tokio::select! {
@@ -164,16 +172,21 @@ impl Agent {
     /// renamed a file and ended in the same turn must still be known when the rename is read.
     fn turn(&mut self) {
         let mut exits = std::mem::take(&mut self.exits);
-        let Self { kernel, pipeline, facts, metrics, reporter, .. } = self;
-        kernel.ring.drain(|bytes| match decode(bytes) {
+        let Self { kernel, pipeline, facts, metrics, reporter, books, .. } = self;
+        let Loaded { ring, flows, .. } = kernel;
+        ring.drain(|bytes| match decode(bytes) {
             Ok(record) => {
                 trace!(?record);
-                if matches!(record.body, Body::Exit { .. }) {
+                if let Body::Exit { .. } = record.body {
                     exits.push(record);
-                } else {
-                    pipeline.record(record, facts);
-                    pipeline.observed().for_each(|event| reporter.event(&event));
+                    return;
                 }
+                if let Body::CgroupRemove(cgroup) = &record.body {
+                    books.note_gone(cgroup.id, record.time);
+                }
+                take_rows(flows, pipeline, &record);
+                pipeline.record(record, facts);
+                pipeline.observed().for_each(|event| reporter.event(&event));
             }
             Err(error) => {
                 metrics.refused_records += 1;
@@ -184,6 +197,7 @@ impl Agent {
         });
         self.renames(&exits);
         for exit in exits.drain(..) {
+            take_rows(&mut self.kernel.flows, &mut self.pipeline, &exit);
             self.pipeline.record(exit, &mut self.facts);
         }
         self.observe();
@@ -245,16 +259,32 @@ impl Agent {
         }
     }
 
-    fn sweep(&mut self) {
+    /// Reads what moved over which socket.
+    fn poll(&mut self) {
+        let Self { kernel, pipeline, facts, .. } = self;
+        let rows = kernel.flows.read();
+        for key in pipeline.poll(facts::now(), &rows, facts) {
+            if let Err(error) = kernel.flows.remove(&key) {
+                debug!(%error, ?key, "a row of the flow map stays");
+            }
+        }
+    }
+
+    fn sweep(&mut self, is_last: bool) {
         if let Some(log) = &mut self.kernel.log {
             log.flush();
         }
         self.pipeline.sweep(facts::now());
         let mut losses = self.reporter.sink_losses();
-        losses.extend(self.metrics.take_losses(&self.kernel.ledger, &self.pipeline.dropped()));
+        losses.extend(self.metrics.take_losses(&self.pipeline.dropped()));
         losses.extend(self.look_after());
+        let (lost, counted) = self.books.look(&mut self.kernel, &self.pipeline, is_last);
+        losses.extend(lost);
         if !losses.is_empty() {
             self.reporter.notice(Subject::Loss(losses));
+        }
+        if !counted.is_empty() {
+            self.reporter.notice(Subject::Aggregation(counted));
         }
     }
 
@@ -278,25 +308,48 @@ impl Agent {
         }
         let skipped = findings.skipped.into_iter();
         skipped
-            .map(|(program, count)| Loss { what: format!("run of {program}"), count, reason: SKIPPED })
+            .map(|(program, count)| Loss {
+                what: format!("run of {program}"),
+                count,
+                reason: SKIPPED,
+                container: None,
+                window: None,
+            })
             .collect()
     }
 
-    /// Tells what was still gathering, detaches everything, lets the sinks deliver.
+    /// Detaches everything, tells what was still gathering, lets the sinks deliver.
     async fn stop(mut self) {
+        // From here on nothing is added: what is read last is all there was.
+        self.kernel.programs = None;
         self.turn();
+        while self.kernel.ring.has_more() {
+            self.turn();
+        }
+        self.poll();
         for account in self.pipeline.drain() {
             self.reporter.alert(account);
         }
-        self.sweep();
+        self.sweep(true);
         let (alerts, passed, repeats) =
             (self.reporter.alerts(), self.pipeline.passed(), self.pipeline.repeats());
-        self.reporter.notice(Subject::Stopped { alerts, events: passed.events });
+        let ledger = Bookkeeper::rows(&self.kernel);
+        let (events, untaken_connections) = (passed.events, passed.untaken_connections);
+        self.reporter.notice(Subject::Stopped(Stopped { alerts, events, untaken_connections, ledger }));
         let losses: Vec<Loss> = self.reporter.finish(FLUSH).await;
-        for Loss { what, count, reason } in losses {
+        for Loss { what, count, reason, .. } in losses {
             warn!(what, count, reason, "not delivered before the end");
         }
         info!(alerts, ?passed, repeats, "stopped");
+    }
+}
+
+/// Reads what moved last over a socket that a record says is going.
+fn take_rows(flows: &mut FlowRows, pipeline: &mut Pipeline, record: &Record) {
+    for key in pipeline.wanted_rows(record) {
+        if let Some(row) = flows.take(&key) {
+            pipeline.row_taken(record.time, &key, &row);
+        }
     }
 }
 

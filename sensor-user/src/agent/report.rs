@@ -38,7 +38,16 @@ impl Reporter {
     pub(super) fn alert(&mut self, account: Account) {
         let time = date(account.time);
         let Account {
-            number, is_amendment, process, ancestors, container, user, steps, steps_omitted, ..
+            number,
+            is_amendment,
+            process,
+            ancestors,
+            container,
+            user,
+            steps,
+            steps_omitted,
+            bytes_omitted,
+            ..
         } = account.clone();
         let Some((detection, related)) = account.into_detections() else { return };
         self.alerts += u64::from(!is_amendment);
@@ -57,6 +66,7 @@ impl Reporter {
             user,
             steps,
             steps_omitted,
+            bytes_omitted,
         };
         self.sinks.deliver(&Arc::new(Message::Alert(Box::new(alert))));
     }
@@ -152,7 +162,7 @@ fn pending(container: &Container) -> Vec<&'static str> {
 
 /// A boot clock reading as a date, by both clocks as they stand now: a clock that was set since the
 /// start shifts nothing.
-fn date(boot_time: u64) -> Timestamp {
+pub(super) fn date(boot_time: u64) -> Timestamp {
     let ago = Duration::from_nanos(facts::now().saturating_sub(boot_time));
     let ago = SignedDuration::try_from(ago).unwrap_or_default();
     Timestamp::now().checked_sub(ago).unwrap_or(Timestamp::UNIX_EPOCH)

@@ -20,8 +20,10 @@ use thiserror::Error;
 use tracing::debug;
 use zerocopy::IntoBytes as _;
 
+use super::account::{Accounts, Aggregates};
 use super::counter::Ledger;
 use super::fanotify::{RenameWatch, default_roots};
+use super::flow::FlowRows;
 use super::hook::{self, Attach, Direction, HOOKS, Hook, Means, Tier, Trial};
 use super::offset::Layout;
 use super::proof::{Proof, Prover};
@@ -74,10 +76,13 @@ impl LoadError {
 
 /// The kernel half at work. Dropping it detaches everything.
 pub struct Loaded {
-    /// Owns programs and links.
-    pub programs: Ebpf,
+    /// Owns programs and links; without it nothing is attached, and the maps can still be read.
+    pub programs: Option<Ebpf>,
     pub ring: Ring,
     pub ledger: Ledger,
+    pub accounts: Accounts,
+    pub aggregates: Aggregates,
+    pub flows: FlowRows,
     /// What the programs log, with `--log debug`; else they are loaded without that code.
     pub log: Option<EbpfLogger<&'static dyn log::Log>>,
     /// Renames on kernels without fentry.
@@ -107,6 +112,9 @@ pub fn load(layout: &Layout, avoid: &[Means], capture: &Capture) -> Result<Loade
     let ledger = Ledger::new(map::<PerCpuArray<_, _>>(&mut programs, "COUNTERS")?);
     let trials: Array<_, _> = map(&mut programs, "TRIAL")?;
     fill(&mut programs, capture)?;
+    let accounts = Accounts::new(map(&mut programs, "ACCOUNTS")?);
+    let aggregates = Aggregates::new(map(&mut programs, "AGGREGATES")?);
+    let flows = FlowRows::new(map(&mut programs, "FLOWS")?);
     let mut place = Place {
         programs: &mut programs,
         btf: btf.as_ref(),
@@ -122,11 +130,14 @@ pub fn load(layout: &Layout, avoid: &[Means], capture: &Capture) -> Result<Loade
         tracing::enabled!(tracing::Level::DEBUG).then(|| EbpfLogger::init(&mut programs).ok()).flatten();
     let watch = Watch::begin(ids(&programs));
     Ok(Loaded {
-        programs,
+        programs: Some(programs),
         watch,
         log,
         ring: Ring::new(ring).map_err(LoadError::Ring)?,
         ledger,
+        accounts,
+        aggregates,
+        flows,
         renames,
         hooks,
         proofs,

@@ -11,6 +11,8 @@ pub mod offset;
 pub mod btf;
 pub mod ring;
 pub mod counter;
+pub mod account;
+pub mod flow;
 pub mod fanotify;
 pub mod sys;
 pub mod watch;

@@ -59,6 +59,14 @@ impl Ring {
     }
 }
 
+impl Ring {
+    /// The last batch did not empty the ring.
+    #[must_use]
+    pub fn has_more(&self) -> bool {
+        self.more
+    }
+}
+
 impl AsFd for Ring {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.records.as_fd()

@@ -65,7 +65,18 @@ fields! {
     DestinationIp "destination.ip" "Destination address; IPv4-mapped IPv6 as IPv4";
     DestinationPort "destination.port" "Destination port";
     Protocol "network.transport" "tcp, udp, icmp, sctp or other";
+    DestinationHostname "destination.domain" "Name under which the container asked for the address, as its own name server answered";
     Initiated "tidewaiter.network.initiated" "true: this side opened the connection";
+    Direction "network.direction" "egress, ingress, or unknown: the connection was open before the sensor looked, or came from another process";
+    BytesSent "source.bytes" "Payload bytes that the process sent over the connection so far";
+    BytesReceived "destination.bytes" "Payload bytes that the process received over it so far";
+    FlowState "tidewaiter.network.state" "open: it goes on, told every 5 s while it moves data; closed; failed: it never came to be";
+    SocketType "tidewaiter.network.socket" "raw, packet, vsock, runtime (of a container runtime), or other";
+    SocketPath "tidewaiter.network.path" "Path of a container runtime's socket";
+    QueryName "dns.question.name" "Name that was asked for, in lower case, without the last dot";
+    QueryType "dns.question.type" "Type of record that was asked for: A, AAAA, TXT, TYPE65280";
+    QueryStatus "dns.response_code" "NOERROR, NXDOMAIN and others; absent in the question";
+    QueryResults "dns.answers.data" "Addresses and other records of the answer; any may match";
     TargetFilename "file.path" "Path as seen by the process; of a rename the new one";
     SourceFilename "tidewaiter.file.from" "Former path of a rename, other name of a link where it is known";
     FileAction "event.action" "open, write, close, rename, link, delete, mode or read";
@@ -178,7 +189,7 @@ impl Event {
 }
 
 /// Called with each value of a field.
-type Each<'e> = &'e mut dyn FnMut(Value<'_>);
+pub(super) type Each<'e> = &'e mut dyn FnMut(Value<'_>);
 
 impl Record for Event {
     fn log_source(&self) -> LogSourceId {
@@ -229,7 +240,16 @@ impl Record for Event {
             Field::ContainerRuntime => self.container(|container| Some(container.runtime.name()), each),
             Field::PodName => self.container(|container| Some(&container.pod.as_ref()?.name), each),
             Field::Namespace => self.container(|container| Some(&container.pod.as_ref()?.namespace), each),
-            Field::DestinationIp => self.connection(|connection| Value::Ip(connection.address), each),
+            Field::DestinationIp => match &self.body {
+                Body::DnsQuery(query) => one(Value::Ip(query.server), each),
+                Body::NetworkConnection(_)
+                | Body::NetworkFlow(_)
+                | Body::ProcessCreation
+                | Body::ProcessAccess(_)
+                | Body::NetworkSocket(_)
+                | Body::FileEvent(_)
+                | Body::SystemChange(_) => self.connection(|it| Value::Ip(it.address), each),
+            },
             Field::DestinationPort => {
                 self.connection(|connection| Value::Number(connection.port.into()), each)
             }
@@ -237,6 +257,17 @@ impl Record for Event {
             Field::Initiated => {
                 self.connection(|connection| Value::Bool(connection.direction == Direction::Outbound), each)
             }
+            Field::DestinationHostname
+            | Field::Direction
+            | Field::BytesSent
+            | Field::BytesReceived
+            | Field::FlowState
+            | Field::SocketType
+            | Field::SocketPath
+            | Field::QueryName
+            | Field::QueryType
+            | Field::QueryStatus
+            | Field::QueryResults => self.network(field, each),
             Field::TargetFilename => text(self.file().map(|file| file.path.as_str()), each),
             Field::SourceFilename => text(self.file().and_then(|file| file.from.as_deref()), each),
             Field::FileAction => text(self.file().map(|file| file.action.name()), each),
@@ -326,17 +357,17 @@ fn size(value: Option<u64>, each: Each<'_>) -> Presence {
     value.map_or(Presence::Absent, |value| one(Value::Number(i64::try_from(value).unwrap_or(i64::MAX)), each))
 }
 
-fn text(value: Option<&str>, each: Each<'_>) -> Presence {
+pub(super) fn text(value: Option<&str>, each: Each<'_>) -> Presence {
     value.map_or(Presence::Absent, |value| one(Value::Text(value), each))
 }
 
-fn one(value: Value<'_>, each: Each<'_>) -> Presence {
+pub(super) fn one(value: Value<'_>, each: Each<'_>) -> Presence {
     each(value);
     Presence::Present
 }
 
 /// Every value; a field without any is absent.
-fn all<'v>(values: impl Iterator<Item = Value<'v>>, each: Each<'_>) -> Presence {
+pub(super) fn all<'v>(values: impl Iterator<Item = Value<'v>>, each: Each<'_>) -> Presence {
     let mut presence = Presence::Absent;
     for value in values {
         presence = one(value, each);

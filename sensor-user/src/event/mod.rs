@@ -2,6 +2,7 @@
 
 pub mod field;
 pub mod selection;
+mod network;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use sensor_ebpf::wire::FileId;
 
 use crate::state::container::Container;
+pub use crate::state::flow::{Direction, FlowState, Protocol};
 use crate::state::process::Process;
 
 /// Something a process did, with all that is known of who it was.
@@ -74,27 +76,6 @@ pub struct Connection {
     pub connected: bool,
 }
 
-/// Who opened a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Direction {
-    Outbound,
-    Inbound,
-    /// It was open before the sensor looked, or the process got the socket from another.
-    Unknown,
-}
-
-impl Direction {
-    /// The name ECS uses (`network.direction`).
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Outbound => "egress",
-            Self::Inbound => "ingress",
-            Self::Unknown => "unknown",
-        }
-    }
-}
-
 /// What went over a connection, as far as the process of the event moved it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flow {
@@ -103,17 +84,6 @@ pub struct Flow {
     pub bytes_sent: u64,
     pub bytes_received: u64,
     pub state: FlowState,
-}
-
-/// Where a connection stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum FlowState {
-    /// It goes on: told every few seconds while it moves data.
-    Open,
-    /// It ended, or the process let go of it.
-    Closed,
-    /// It never came to be; the errno, zero when unknown.
-    Failed(u32),
 }
 
 /// A socket that goes past TCP and UDP, or that leads to a program with more rights.
@@ -151,29 +121,6 @@ pub struct DnsAnswer {
     pub addresses: Vec<IpAddr>,
     /// Names and texts of the other records, in their order.
     pub records: Vec<String>,
-}
-
-/// Transport of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Protocol {
-    Tcp,
-    Udp,
-    /// Another IANA protocol number.
-    Other(u16),
-}
-
-impl Protocol {
-    /// The name Sigma and ECS use (`network.transport`).
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Tcp => "tcp",
-            Self::Udp => "udp",
-            Self::Other(1 | 58) => "icmp",
-            Self::Other(132) => "sctp",
-            Self::Other(_) => "other",
-        }
-    }
 }
 
 /// A file that changed, or that holds secrets and was opened.

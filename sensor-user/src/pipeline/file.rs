@@ -53,11 +53,10 @@ impl Pipeline {
         if !self.wants(Category::FileEvent, key(actor)) {
             return;
         }
-        let FileNames { file, from, to } = names;
+        let FileNames { file, is_symbolic, from, to } = names;
         let mut seen =
             |path: String| host.path(file.device, &path, actor.mnt_ns, actor.pid, time).unwrap_or(path);
-        // What a symbolic link leads to is a text: it has no inode of its own yet.
-        let from = if file.inode == 0 { from } else { seen(from) };
+        let from = if is_symbolic { from } else { seen(from) };
         let (from, path) = (Some(from), seen(to));
         let change = FileChange { action, path, from, file: Some(file), ..FileChange::default() };
         self.event(time, key(actor), Body::FileEvent(change), host);

@@ -1,13 +1,67 @@
-//! Connections, what goes over them, and names.
+//! Connections, what goes over them, and sockets that lead past them.
 
+use std::sync::Arc;
+
+use sensor_ebpf::wire::flow::{Flow as Row, FlowKey};
 use sensor_ebpf::wire::{Actor, FileId};
 
 use super::{Host, Pipeline, key};
-use crate::decode::{Close, Connect, Dns, Socket as SocketRecord};
+use crate::decode::{Body as RecordBody, Close, Connect, Record, Socket as SocketRecord};
 use crate::event::field::Category;
-use crate::event::{Body, Connection, Direction, Protocol};
+use crate::event::{Body, Connection, Direction, Flow, Socket};
+use crate::state::flow::{Bytes, End, Opened, Part};
+use crate::state::process::ProcessKey;
+
+/// Families and types of sockets (include/linux/socket.h, include/linux/net.h).
+const PACKET: u16 = 17;
+const VSOCK: u16 = 40;
+const RAW: u16 = 3;
+const OLD_PACKET: u16 = 10;
 
 impl Pipeline {
+    /// Rows of the kernel half's map that are to be read, and taken out, before a record is handled: what
+    /// moved last over a socket that is going.
+    #[must_use]
+    pub fn wanted_rows(&self, record: &Record) -> Vec<FlowKey> {
+        match &record.body {
+            RecordBody::Close(close) if !close.is_share => self.flows.rows_of_socket(close.socket),
+            RecordBody::Exit { .. } => self.flows.rows_of_process(key(&record.actor)),
+            RecordBody::Exec(_)
+            | RecordBody::Fork(_)
+            | RecordBody::Access(_)
+            | RecordBody::Signal(_)
+            | RecordBody::Connect(_)
+            | RecordBody::Accept(_)
+            | RecordBody::Traffic(_)
+            | RecordBody::Close(_)
+            | RecordBody::Socket(_)
+            | RecordBody::UnixConnect { .. }
+            | RecordBody::Dns(_)
+            | RecordBody::File(..)
+            | RecordBody::Name(..)
+            | RecordBody::CgroupCreate(_)
+            | RecordBody::CgroupRemove(_)
+            | RecordBody::CgroupAttach(_)
+            | RecordBody::Namespace(_)
+            | RecordBody::BpfLoad { .. }
+            | RecordBody::ModuleLoad { .. }
+            | RecordBody::Mount(_) => Vec::new(),
+        }
+    }
+
+    /// A row that was taken out.
+    pub fn row_taken(&mut self, now: u64, key: &FlowKey, row: &Row) {
+        self.flows.row(now, key, row, true);
+    }
+
+    /// All rows as they are now; returns those that may go.
+    pub fn poll(&mut self, now: u64, rows: &[(FlowKey, Row)], host: &mut impl Host) -> Vec<FlowKey> {
+        let processes = &self.processes;
+        let polled = self.flows.poll(now, rows, |process| processes.is_live(process));
+        self.parts(now, polled.parts, host);
+        polled.removable
+    }
+
     pub(super) fn connect(
         &mut self,
         time: u64,
@@ -16,50 +70,95 @@ impl Pipeline {
         direction: Direction,
         host: &mut impl Host,
     ) {
-        if !self.wants(Category::NetworkConnection, key(actor)) {
+        if !connect.has_actor {
+            // Nobody took it, or nobody moved a byte: whose it would have been is not known.
+            self.passed.untaken_connections += 1;
             return;
         }
-        let protocol = match connect.protocol {
-            6 => Protocol::Tcp,
-            17 => Protocol::Udp,
-            other => Protocol::Other(other),
-        };
-        let connection = Connection {
-            socket: connect.socket,
-            protocol,
-            address: connect.address,
-            port: connect.port,
-            hostname: None,
-            direction,
-            connected: !connect.is_datagram,
-        };
+        let Connect { socket, address, port, protocol, is_datagram, is_subflow, .. } = connect;
+        let end = End { number: protocol, address, port };
+        let opened = Opened { socket, end, direction, is_datagram, is_subflow };
+        let (is_news, over) = self.flows.opened(time, key(actor), &opened);
+        self.parts(time, over, host);
+        if !is_news || !self.wants(Category::NetworkConnection, key(actor)) {
+            return;
+        }
+        let connection = self.connection(time, key(actor), socket, end, direction, !is_datagram);
         self.event(time, key(actor), Body::NetworkConnection(connection), host);
     }
 
-    pub(super) fn close(&mut self, time: u64, _actor: &Actor, close: Close, _host: &mut impl Host) {
-        if !close.is_share {
-            self.stories.closed(time, close.socket, close.bytes_sent, close.bytes_received);
-        }
+    pub(super) fn close(&mut self, time: u64, actor: &Actor, close: Close, host: &mut impl Host) {
+        let Close { socket, bytes_sent, bytes_received, failure, is_share } = close;
+        let bytes = Bytes { sent: bytes_sent, received: bytes_received };
+        let parts = if is_share {
+            self.flows.released(time, key(actor), socket, bytes)
+        } else {
+            self.flows.closed(socket, bytes, failure)
+        };
+        self.parts(time, parts, host);
     }
 
-    pub(super) fn socket(
-        &mut self,
-        _time: u64,
-        _actor: &Actor,
-        _socket: SocketRecord,
-        _host: &mut impl Host,
-    ) {
+    /// A process ended, and with it what it moved over sockets that are not connected.
+    pub(super) fn flows_ended(&mut self, time: u64, process: ProcessKey, host: &mut impl Host) {
+        let parts = self.flows.exited(process);
+        self.parts(time, parts, host);
+    }
+
+    pub(super) fn socket(&mut self, time: u64, actor: &Actor, socket: SocketRecord, host: &mut impl Host) {
+        if !self.wants(Category::NetworkSocket, key(actor)) {
+            return;
+        }
+        let socket = match (socket.family, socket.kind) {
+            (PACKET, _) | (_, OLD_PACKET) => Socket::Packet,
+            (VSOCK, _) => Socket::Vsock,
+            (_, RAW) => Socket::Raw { protocol: socket.protocol },
+            (family, kind) => Socket::Other { family, kind },
+        };
+        self.event(time, key(actor), Body::NetworkSocket(socket), host);
     }
 
     pub(super) fn unix_connect(
         &mut self,
-        _time: u64,
-        _actor: &Actor,
-        _file: FileId,
-        _path: String,
-        _host: &mut impl Host,
+        time: u64,
+        actor: &Actor,
+        file: FileId,
+        path: String,
+        host: &mut impl Host,
     ) {
+        if !self.wants(Category::NetworkSocket, key(actor)) {
+            return;
+        }
+        let seen = host.path(file.device, &path, actor.mnt_ns, actor.pid, time);
+        let socket = Socket::Runtime { path: seen.unwrap_or(path) };
+        self.event(time, key(actor), Body::NetworkSocket(socket), host);
     }
 
-    pub(super) fn dns(&mut self, _time: u64, _actor: &Actor, _dns: &Dns, _host: &mut impl Host) {}
+    /// News of the flow table become events.
+    fn parts(&mut self, time: u64, parts: Vec<Part>, host: &mut impl Host) {
+        for part in parts {
+            let Part { process, socket, end, direction, connected, bytes, state } = part;
+            if !self.wants(Category::NetworkFlow, process) {
+                continue;
+            }
+            let connection = self.connection(time, process, socket, end, direction, connected);
+            let Bytes { sent: bytes_sent, received: bytes_received } = bytes;
+            let flow = Flow { connection, bytes_sent, bytes_received, state };
+            self.event(time, process, Body::NetworkFlow(flow), host);
+        }
+    }
+
+    fn connection(
+        &mut self,
+        time: u64,
+        process: ProcessKey,
+        socket: u64,
+        end: End,
+        direction: Direction,
+        connected: bool,
+    ) -> Connection {
+        let scope: Option<Arc<str>> = self.processes.get(process).and_then(|it| it.container.clone());
+        let hostname = self.names.name(scope.as_ref(), end.address, time);
+        let End { address, port, .. } = end;
+        Connection { socket, protocol: end.protocol(), address, port, hostname, direction, connected }
+    }
 }

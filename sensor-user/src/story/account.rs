@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::program;
-use crate::alert::{Action, Detection, Step};
-use crate::event::{Connection, Event, FileChange};
+use crate::alert::{Action, Detection, Place, Step};
+use crate::event::{Connection, Event, FileChange, Flow, FlowState};
 use crate::state::container::Container;
-use crate::state::process::Process;
+use crate::state::process::{Process, ProcessKey};
 
 /// Most steps an account carries; further ones are counted. A transfer has under ten, a build
 /// script that is caught has its beginning told.
@@ -31,10 +31,12 @@ pub struct Account {
     pub user: Option<Arc<str>>,
     pub steps: Vec<Step>,
     pub steps_omitted: u32,
+    /// Payload bytes of connections whose end is among these.
+    pub bytes_omitted: (u64, u64),
     detection: Option<Detection>,
     related: Vec<Detection>,
-    /// Socket, address and port of connections that have not ended.
-    open: Vec<(u64, std::net::IpAddr, u16)>,
+    /// Connections whose end is awaited: who uses which socket.
+    open: Vec<(ProcessKey, u64)>,
 }
 
 impl Account {
@@ -54,6 +56,7 @@ impl Account {
             user: event.user.clone(),
             steps: Vec::new(),
             steps_omitted: 0,
+            bytes_omitted: (0, 0),
             detection: None,
             related: Vec::new(),
             open: Vec::new(),
@@ -96,34 +99,50 @@ impl Account {
         self.push(Step { offset, pid: process.key.pid, program: program(process), action })
     }
 
-    /// Remembers a connection, so that its end finds its destination. False: as many are open as
-    /// there can be steps.
-    pub fn connect(&mut self, connection: &Connection) -> bool {
-        let has_room = self.open.len() < STEPS_MAX;
-        if has_room {
-            self.open.push((connection.socket, connection.address, connection.port));
+    /// Remembers a connection, so that its end is awaited; at most as many as there can be steps.
+    pub fn connect(&mut self, process: ProcessKey, socket: u64) {
+        if self.open.len() < STEPS_MAX && !self.open.contains(&(process, socket)) {
+            self.open.push((process, socket));
         }
-        has_room
     }
 
-    /// Sockets of connections that have not ended.
-    pub fn open_connections(&self) -> impl Iterator<Item = u64> {
-        self.open.iter().map(|(socket, ..)| *socket)
+    /// Is the end of a connection awaited, of this process or of any?
+    #[must_use]
+    pub fn awaits_end(&self, of: Option<ProcessKey>) -> bool {
+        self.open.iter().any(|(process, _)| of.is_none_or(|of| of == *process))
     }
 
-    /// A connection of this account ended. The step belongs to whoever opened it. False: it is none
-    /// of this account's.
-    pub fn close(&mut self, time: u64, socket: u64, bytes_sent: u64, bytes_received: u64) -> bool {
-        let Some(index) = self.open.iter().position(|(known, ..)| *known == socket) else { return false };
-        let (_, address, port) = self.open.swap_remove(index);
-        let opener = self.steps.iter().find(
-            |step| matches!(step.action, Action::Connected { address: a, port: p, .. } if (a, p) == (address, port)),
-        );
-        let (pid, program) = opener
-            .map_or((self.process.key.pid, program(&self.process)), |step| (step.pid, step.program.clone()));
+    /// Goes on where another account of the same story was told.
+    pub fn follow(&mut self, former: &Self) {
+        self.open.clone_from(&former.open);
+    }
+
+    /// A connection moved data, failed or ended. What it had moved before is told anew. True: it is news.
+    pub fn flow(&mut self, time: u64, process: &Process, flow: &Flow) -> bool {
+        let Flow { connection, bytes_sent, bytes_received, state } = flow;
+        let (bytes_sent, bytes_received, socket) = (*bytes_sent, *bytes_received, connection.socket);
+        let place = place(connection);
+        let is_former = |step: &Step| {
+            step.pid == process.key.pid
+                && matches!(&step.action, Action::Transferred { place: it, socket: of, .. }
+                    if *of == socket && it.is_same(&place))
+        };
+        let former = self.steps.iter().position(is_former).map(|index| self.steps.remove(index));
+        if *state != FlowState::Open {
+            self.open.retain(|known| *known != (process.key, socket));
+        }
+        let action = match *state {
+            FlowState::Open if former.is_none() && self.steps.len() >= STEPS_MAX => return false,
+            FlowState::Open => Action::Transferred { place, socket, bytes_sent, bytes_received },
+            FlowState::Closed => Action::Disconnected { place, bytes_sent, bytes_received },
+            FlowState::Failed(error) => Action::Failed { place, error },
+        };
         let offset = time.saturating_sub(self.time);
-        let action = Action::Disconnected { address, port, bytes_sent, bytes_received };
-        self.push(Step { offset, pid, program, action })
+        if !self.push(Step { offset, pid: process.key.pid, program: program(process), action }) {
+            self.bytes_omitted.0 = self.bytes_omitted.0.saturating_add(bytes_sent);
+            self.bytes_omitted.1 = self.bytes_omitted.1.saturating_add(bytes_received);
+        }
+        true
     }
 
     /// A file that the process wrote was closed: the step of its write learns how much it was. True: it
@@ -170,13 +189,21 @@ impl Account {
     }
 }
 
+/// Where a connection leads.
+pub(super) fn place(connection: &Connection) -> Place {
+    let Connection { protocol, address, port, hostname, .. } = connection;
+    Place { protocol: *protocol, address: *address, port: *port, name: hostname.clone() }
+}
+
 /// Does a step say nothing new? An exit or an end never repeats.
 fn is_repeat(known: &Action, new: &Action) -> bool {
     match (known, new) {
         (Action::Wrote { path, .. } | Action::Opened { path }, Action::Opened { path: other })
         | (Action::Wrote { path, .. }, Action::Wrote { path: other, .. }) => path == other,
+        (Action::Connected { place, direction }, Action::Connected { place: other, direction: way }) => {
+            place.is_same(other) && direction == way
+        }
         (Action::Executed { .. }, Action::Executed { .. })
-        | (Action::Connected { .. }, Action::Connected { .. })
         | (Action::Renamed { .. }, Action::Renamed { .. })
         | (Action::Linked { .. }, Action::Linked { .. })
         | (Action::Deleted { .. }, Action::Deleted { .. })
@@ -185,7 +212,9 @@ fn is_repeat(known: &Action, new: &Action) -> bool {
         (
             Action::Executed { .. }
             | Action::Connected { .. }
+            | Action::Transferred { .. }
             | Action::Disconnected { .. }
+            | Action::Failed { .. }
             | Action::Opened { .. }
             | Action::Wrote { .. }
             | Action::Renamed { .. }

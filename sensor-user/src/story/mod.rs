@@ -13,10 +13,11 @@ use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 
+use account::place;
 pub use account::{Account, STEPS_MAX};
 
 use crate::alert::{Action, Detection};
-use crate::event::{Body, Event, FileAction, Protocol};
+use crate::event::{Body, Event, FileAction};
 use crate::state::process::{Process, ProcessKey};
 
 /// Longest wait from the first match to the alert: with the ring's 10 ms and a sink's delivery the
@@ -25,10 +26,11 @@ pub const GATHER: Duration = Duration::from_millis(700);
 /// Wait after the process ended: its sockets close after its exit record, the peer's last
 /// acknowledgement takes a round trip, and renames arrive by another way.
 const LINGER: Duration = Duration::from_millis(100);
+/// Longest wait for the end of connections after the last process ended: the kernel still sends what it has,
+/// and a peer that has not taken it by then may never.
+const SETTLE: Duration = Duration::from_secs(10);
 /// Most stories open at once. Beyond it the oldest is told early, so nothing is lost.
 const STORIES_MAX: usize = 4096;
-/// Most connections followed to their end. Beyond it new ones end without their bytes.
-const CONNECTIONS_MAX: usize = 16_384;
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct StoryId(u64);
@@ -38,12 +40,12 @@ struct StoryId(u64);
 pub struct Stories {
     open: FxHashMap<StoryId, Story>,
     members: FxHashMap<ProcessKey, StoryId>,
-    connections: FxHashMap<u64, StoryId>,
+    /// Members that have ended and whose connections have not.
+    settling: FxHashMap<ProcessKey, StoryId>,
     gather: Option<Duration>,
     /// Accounts begun so far.
     accounts: u64,
     repeats: u64,
-    unfollowed: u64,
 }
 
 struct Story {
@@ -57,6 +59,10 @@ struct Story {
     all_ended: Option<u64>,
     /// Its end was told when the root ended. What children do after that is told when all have.
     is_amended: bool,
+    /// The same when all had ended. What connections that outlive them do after that is told when it is over.
+    is_amended_after_all: bool,
+    /// Members that ended before their connections.
+    settling: Vec<ProcessKey>,
     /// Rules that were told.
     told: Vec<String>,
 }
@@ -91,8 +97,9 @@ impl Stories {
         }
         if let Phase::Told { .. } = story.phase {
             self.accounts += 1;
-            story.account = Account::begin(event, self.accounts);
-            story.is_amended = false;
+            let former = std::mem::replace(&mut story.account, Account::begin(event, self.accounts));
+            story.account.follow(&former);
+            (story.is_amended, story.is_amended_after_all) = (false, false);
             story.phase = Phase::Gathering { until };
         }
         story.account.add_match(event, detection);
@@ -102,15 +109,23 @@ impl Stories {
     pub fn observe(&mut self, event: &Event) {
         let Some(id) = self.story_of(&event.process.key) else { return };
         let Some(story) = self.open.get_mut(&id) else { return };
-        // Only TCP tells its end, so only that is waited for.
-        if let Body::NetworkConnection(connection) = &event.body
-            && connection.protocol == Protocol::Tcp
-        {
-            if self.connections.len() < CONNECTIONS_MAX && story.account.connect(connection) {
-                self.connections.insert(connection.socket, id);
-            } else {
-                self.unfollowed += 1;
+        match &event.body {
+            Body::NetworkConnection(connection) if connection.connected && connection.port != 0 => {
+                story.account.connect(event.process.key, connection.socket);
             }
+            Body::NetworkFlow(flow) => {
+                if story.account.flow(event.time, &event.process, flow) {
+                    story.phase.note();
+                }
+                return;
+            }
+            Body::ProcessCreation
+            | Body::ProcessAccess(_)
+            | Body::NetworkConnection(_)
+            | Body::NetworkSocket(_)
+            | Body::DnsQuery(_)
+            | Body::FileEvent(_)
+            | Body::SystemChange(_) => {}
         }
         if let Body::FileEvent(file) = &event.body
             && file.action == FileAction::Close
@@ -134,22 +149,16 @@ impl Stories {
         }
     }
 
-    /// A TCP connection ended.
-    pub fn closed(&mut self, time: u64, socket: u64, bytes_sent: u64, bytes_received: u64) {
-        let Some(id) = self.connections.remove(&socket) else { return };
-        if let Some(story) = self.open.get_mut(&id)
-            && story.account.close(time, socket, bytes_sent, bytes_received)
-        {
-            story.phase.note();
-        }
-    }
-
     /// A process ended. `code` is as the kernel has it: status in bits 8-15, signal in bits 0-6.
     /// A forked process that never had a program of its own leaves no step.
     pub fn exited(&mut self, time: u64, key: &ProcessKey, process: Option<&Process>, code: u32) {
         let Some(id) = self.members.remove(key) else { return };
         let Some(story) = self.open.get_mut(&id) else { return };
         story.alive = story.alive.saturating_sub(1);
+        if story.account.awaits_end(Some(*key)) {
+            self.settling.insert(*key, id);
+            story.settling.push(*key);
+        }
         let [status_byte, signal_byte] =
             [(code >> 8) & 0xff, code & 0x7f].map(|byte| u8::try_from(byte).ok());
         let signal = signal_byte.filter(|signal| *signal != 0);
@@ -199,13 +208,7 @@ impl Stories {
     /// Is this process in a story? What others do, no story needs.
     #[must_use]
     pub fn follows(&self, key: &ProcessKey) -> bool {
-        self.members.contains_key(key)
-    }
-
-    /// Connections beyond the bounds, whose byte counts no story will have.
-    #[must_use]
-    pub fn unfollowed(&self) -> u64 {
-        self.unfollowed
+        self.story_of(key).is_some()
     }
 
     /// Matches that were counted instead of told.
@@ -215,7 +218,7 @@ impl Stories {
     }
 
     fn story_of(&self, key: &ProcessKey) -> Option<StoryId> {
-        self.members.get(key).copied()
+        self.members.get(key).or_else(|| self.settling.get(key)).copied()
     }
 
     fn begin(&mut self, event: &Event, until: u64) -> StoryId {
@@ -232,6 +235,8 @@ impl Stories {
             root_ended: None,
             all_ended: None,
             is_amended: false,
+            is_amended_after_all: false,
+            settling: Vec::new(),
             told: Vec::new(),
         };
         self.open.insert(id, story);
@@ -251,8 +256,8 @@ impl Stories {
 
     fn remove(&mut self, id: StoryId) {
         let Some(story) = self.open.remove(&id) else { return };
-        for cookie in story.account.open_connections() {
-            self.connections.remove(&cookie);
+        for key in story.settling {
+            self.settling.remove(&key);
         }
     }
 }
@@ -264,14 +269,19 @@ impl Story {
             Phase::Gathering { until } => until <= now,
             Phase::Told { has_news } => {
                 let is_root_over = self.root_ended.is_some_and(|ended| lingered(ended) <= now);
-                self.is_over(now) || has_news && is_root_over && !self.is_amended
+                let is_all_over = self.all_ended.is_some_and(|ended| lingered(ended) <= now);
+                let is_awaited =
+                    is_root_over && !self.is_amended || is_all_over && !self.is_amended_after_all;
+                self.is_over(now) || has_news && is_awaited
             }
         }
     }
 
-    /// All members have ended, and their connections had the time to.
+    /// All members have ended, and their connections too, or had the time to.
     fn is_over(&self, now: u64) -> bool {
-        self.all_ended.is_some_and(|ended| lingered(ended) <= now)
+        let is_settled =
+            |ended: u64| !self.account.awaits_end(None) || ended.saturating_add(nanoseconds(SETTLE)) <= now;
+        self.all_ended.is_some_and(|ended| lingered(ended) <= now && is_settled(ended))
     }
 
     fn tell(&mut self) -> Option<Account> {
@@ -282,6 +292,7 @@ impl Story {
             Phase::Told { has_news: true } => {
                 self.account.is_amendment = true;
                 self.is_amended = true;
+                self.is_amended_after_all = self.all_ended.is_some();
             }
             Phase::Told { has_news: false } => return None,
         }
@@ -310,11 +321,9 @@ fn action(event: &Event) -> Option<Action> {
     Some(match &event.body {
         Body::ProcessCreation => Action::Executed { command_line: event.process.command_line().to_owned() },
         Body::NetworkConnection(connection) if connection.port == 0 => return None,
-        Body::NetworkConnection(connection) => Action::Connected {
-            protocol: connection.protocol,
-            address: connection.address,
-            port: connection.port,
-        },
+        Body::NetworkConnection(connection) => {
+            Action::Connected { place: place(connection), direction: connection.direction }
+        }
         Body::FileEvent(file) => match file.action {
             FileAction::Open => Action::Opened { path: file.path.clone() },
             FileAction::Write => Action::Wrote { path: file.path.clone(), bytes: None, size: None },

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use super::*;
-use crate::event::{Connection, Direction, FileChange};
+use crate::event::{Connection, Direction, FileChange, Flow, FlowState, Protocol};
 use crate::sigma::Level;
 use crate::state::process::{Executable, Session};
 
@@ -163,8 +163,8 @@ fn a_long_transfer_is_amended_with_its_end() {
     assert!(stories.due(LATER).is_empty(), "nothing new");
     let process = process(1);
     stories.exited(LATER, &process.key, Some(&process), 0);
-    stories.closed(LATER + MILLISECOND, 443, 2_000_000_000, 300);
-    assert!(stories.due(LATER + 2 * MILLISECOND).is_empty(), "its connections have a moment to end");
+    assert!(stories.due(LATER + 99 * MILLISECOND).is_empty(), "its connections have a moment to end");
+    stories.observe(&event(1, LATER + MILLISECOND, flow(443, 2_000_000_000, FlowState::Closed)));
     let ended = stories.due(LATER + 200 * MILLISECOND);
     let [ended] = ended.as_slice() else { panic!("amended once, got {}", ended.len()) };
     assert!(ended.is_amendment);
@@ -175,7 +175,7 @@ fn a_long_transfer_is_amended_with_its_end() {
             .iter()
             .any(|step| matches!(step.action, Action::Disconnected { bytes_sent: 2_000_000_000, .. }))
     );
-    assert!(stories.open.is_empty() && stories.connections.is_empty());
+    assert!(stories.open.is_empty() && stories.settling.is_empty());
 }
 
 #[test]
@@ -195,6 +195,7 @@ fn a_tree_that_lives_on_is_amended_when_its_root_and_when_all_have_ended() {
     }
     stories.exited(LATER + 2 * second, &child, None, 0);
     assert_eq!(stories.due(LATER + 4 * second).len(), 1, "all have");
+    assert!(stories.due(LATER + 20 * second).is_empty(), "their connections never ended");
     assert!(stories.open.is_empty());
 }
 
@@ -211,18 +212,70 @@ fn beyond_the_bound_the_oldest_is_told_early() {
     assert_eq!(stories.members.len(), STORIES_MAX);
 }
 
+fn flow(port: u16, bytes_sent: u64, state: FlowState) -> Body {
+    let Body::NetworkConnection(connection) = connection(port) else { panic!("a connection") };
+    Body::NetworkFlow(Flow { connection, bytes_sent, bytes_received: 300, state })
+}
+
 #[test]
-fn connections_beyond_the_bound_are_counted() {
+fn a_connection_that_outlives_its_process_is_awaited_for_a_while() {
+    let mut stories = Stories::default();
+    stories.matched(&event(1, START, Body::ProcessCreation), detection("upload", Level::High));
+    stories.observe(&event(1, START + MILLISECOND, connection(443)));
+    stories.observe(&event(1, START + MILLISECOND, connection(80)));
+    let process = process(1);
+    stories.exited(LATER, &process.key, Some(&process), 0);
+    assert_eq!(stories.due(LATER + 1000 * MILLISECOND).len(), 1, "the alert does not wait");
+    stories.observe(&event(1, LATER + 2000 * MILLISECOND, flow(443, 5, FlowState::Closed)));
+    let amended = stories.due(LATER + 2001 * MILLISECOND);
+    assert_eq!(amended.len(), 1, "its end is told");
+    assert!(stories.follows(&process.key), "the other one may end too");
+    assert!(stories.due(LATER + 20_000 * MILLISECOND).is_empty());
+    assert!(stories.open.is_empty() && stories.settling.is_empty() && stories.members.is_empty());
+}
+
+#[test]
+fn a_connection_that_goes_on_is_told_as_far_as_it_is() {
+    let mut stories = Stories::default();
+    stories.matched(&event(1, START, Body::ProcessCreation), detection("upload", Level::High));
+    stories.observe(&event(1, START, connection(443)));
+    for second in 1..4 {
+        stories.observe(&event(1, START + second, flow(443, second * 1000, FlowState::Open)));
+    }
+    let accounts = stories.due(START + 1000 * MILLISECOND);
+    let [account] = accounts.as_slice() else { panic!("one account") };
+    let moved: Vec<u64> = account
+        .steps
+        .iter()
+        .filter_map(|step| match step.action {
+            Action::Transferred { bytes_sent, .. } => Some(bytes_sent),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(moved, [3000], "once, with the latest sum");
+    stories.observe(&event(1, START + 9, flow(443, 4000, FlowState::Closed)));
+    let ended = stories.drain();
+    let [ended] = ended.as_slice() else { panic!("amended") };
+    assert!(!ended.steps.iter().any(|step| matches!(step.action, Action::Transferred { .. })));
+    assert!(
+        ended.steps.iter().any(|step| matches!(step.action, Action::Disconnected { bytes_sent: 4000, .. }))
+    );
+}
+
+#[test]
+fn bytes_of_connections_beyond_the_bound_are_summed() {
     let mut stories = Stories::default();
     stories.matched(&event(1, START, Body::ProcessCreation), detection("scan", Level::Low));
     let bound = u16::try_from(STEPS_MAX).expect("fits");
     for port in 1..=bound + 5 {
         stories.observe(&event(1, START, connection(port)));
+        stories.observe(&event(1, START, flow(port, 10, FlowState::Open)));
+        stories.observe(&event(1, START, flow(port, 10, FlowState::Closed)));
     }
-    assert_eq!(stories.unfollowed(), 5);
-    assert_eq!(stories.connections.len(), STEPS_MAX);
-    let Body::NetworkConnection(connection) = connection(bound + 9) else { panic!("a connection") };
-    let datagram = Connection { protocol: Protocol::Udp, ..connection };
-    stories.observe(&event(1, START, Body::NetworkConnection(datagram)));
-    assert_eq!(stories.unfollowed(), 5, "datagrams have no end to wait for");
+    let accounts = stories.drain();
+    let [account] = accounts.as_slice() else { panic!("one account") };
+    assert_eq!(account.steps.len(), STEPS_MAX);
+    let told = account.steps.iter().filter(|step| matches!(step.action, Action::Disconnected { .. })).count();
+    let told = u64::try_from(told).expect("few");
+    assert_eq!(told * 10 + account.bytes_omitted.0, u64::from(bound + 5) * 10);
 }

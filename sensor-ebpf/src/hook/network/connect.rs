@@ -138,7 +138,8 @@ fn datagram(ctx: &SockAddrContext, address: [u32; 4], flags: u32) {
             device: address[2],
             generation: address[3],
         },
-        owner: socket,
+        // The process too: the kernel gives a socket's address to the next one at once.
+        owner: socket ^ (current.pid as u64) << 32,
         number: port as u32,
         kind: Kind::NetworkConnect as u32,
     };

@@ -21,8 +21,6 @@ use crate::task::{Current, Task};
 const NO_EXIST: u64 = 1;
 /// `MSG_PEEK` (include/linux/socket.h): the bytes stay and are given again.
 const PEEK: u32 = 2;
-/// [`FlowKey::digest`] of what an unconnected socket receives.
-const FROM_ANYWHERE: u32 = 1;
 
 /// Which way.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -131,14 +129,14 @@ fn count(sock: Address, size: u64, direction: Direction) {
     let mut key = FlowKey { socket: sock.0, pid: current.pid, digest: 0 };
     let is_connected = port != 0;
     if !is_connected {
-        key.digest = FROM_ANYWHERE;
+        key.digest = FlowKey::FROM_ANYWHERE;
         if direction == Direction::Sent
             // SAFETY: an entry that is evicted meanwhile is that of another thread: it does not fit.
             && let Some(sent) = unsafe { DATAGRAMS.get(&current.thread) }
             && sent.socket == sock.0
         {
             (address, port) = (sent.address, sent.port);
-            key.digest = digest(address, port);
+            key.digest = FlowKey::digest(address, port);
         }
     }
     if moved(&key, size, direction) {
@@ -243,19 +241,6 @@ fn tell(sock: Address, kind: Kind, flags: u32) {
     }
     let header = Task::current().header(kind, size_of::<Connect>());
     ticket.fixed(&connection(header, sock, protocol, flags));
-}
-
-/// Tells the destinations of one socket apart. Never 0 nor [`FROM_ANYWHERE`].
-#[inline(always)]
-fn digest(address: [u32; 4], port: u16) -> u32 {
-    /// 2^32 divided by the golden ratio: spreads neighbours (Knuth, The Art of Computer Programming 6.4).
-    const SPREAD: u32 = 0x9e37_79b9;
-    let mut digest = port as u32;
-    digest = digest.wrapping_mul(SPREAD) ^ address[0];
-    digest = digest.wrapping_mul(SPREAD) ^ address[1];
-    digest = digest.wrapping_mul(SPREAD) ^ address[2];
-    digest = digest.wrapping_mul(SPREAD) ^ address[3];
-    digest.wrapping_mul(SPREAD) | 2
 }
 
 /// `BPF_CGROUP_INET_SOCK_RELEASE`, in `inet_release`: nobody holds the socket any more (since 5.9)

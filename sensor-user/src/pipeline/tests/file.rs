@@ -23,8 +23,12 @@ fn what_becomes_of_a_file_is_told() {
     let mut pipeline = pipeline();
     let start = 90_000 * MILLISECOND;
     let at = |milliseconds: u64| start + milliseconds * MILLISECOND;
-    let link =
-        FileNames { file: FileId::default(), from: "/layer/t/b".to_owned(), to: "/layer/t/c".to_owned() };
+    let link = FileNames {
+        file: FileId::default(),
+        is_symbolic: false,
+        from: "/layer/t/b".to_owned(),
+        to: "/layer/t/c".to_owned(),
+    };
     feed(
         &mut pipeline,
         [

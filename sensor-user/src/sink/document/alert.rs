@@ -6,9 +6,11 @@ use std::net::IpAddr;
 use super::part::{EffectiveUser, Hash};
 use super::{
     Container, Destination, Document, Event, File, Image, Kind, Lineage, Network, Orchestrator, Parent,
-    Process, Related, Resource, Rule, Source, StepAction, StepReport, Tactic, Technique, Threat, User,
+    PlaceReport, Process, Related, Resource, Rule, Source, StepAction, StepReport, Tactic, Technique, Threat,
+    User,
 };
-use crate::alert::{Action, Alert, Detection, Step};
+use crate::alert::{Action, Alert, Detection, Place, Step};
+use crate::event::Direction;
 use crate::sigma::Level;
 use crate::sink::Origin;
 use crate::state::{container, process};
@@ -27,8 +29,7 @@ pub(super) fn document<'a>(alert: &'a Alert, origin: &'a Origin) -> Document<'a>
         module: "tidewaiter",
         dataset: format!("tidewaiter.{}", if alert.is_amendment { "amendment" } else { "alert" }),
     };
-    let (sent, received) = alert.bytes();
-    let ended = alert.steps.iter().any(|step| matches!(step.action, Action::Disconnected { .. }));
+    let bytes = alert.bytes();
 
     let kind = if alert.is_amendment { Kind::Amendment } else { Kind::Alert };
     let mut document = Document::bare(alert.time, kind, Cow::Owned(sentence(alert)), event, origin);
@@ -41,15 +42,20 @@ pub(super) fn document<'a>(alert: &'a Alert, origin: &'a Origin) -> Document<'a>
     document.container = alert.container.as_deref().map(container);
     document.orchestrator = alert.container.as_deref().and_then(orchestrator);
     document.process = Some(process(alert, origin));
-    document.source = ended.then_some(Source { bytes: sent });
-    document.destination =
-        destination.map(|(_, ip, port)| Destination { ip, port, bytes: ended.then_some(received) });
-    document.network = destination.map(|(protocol, ip, _)| Network {
-        transport: protocol.name(),
-        r#type: match ip {
+    document.source = bytes.map(|(sent, _)| Source { bytes: sent });
+    document.destination = destination.map(|(place, _)| Destination {
+        ip: place.address,
+        port: place.port,
+        domain: text(place.name.as_deref()),
+        bytes: bytes.map(|(_, received)| received),
+    });
+    document.network = destination.map(|(place, direction)| Network {
+        transport: place.protocol.name(),
+        r#type: match place.address {
             IpAddr::V4(_) => "ipv4",
             IpAddr::V6(_) => "ipv6",
         },
+        direction: direction.name(),
     });
     document.file = files.first().map(|path| File { path: Cow::Borrowed(path) });
 
@@ -100,9 +106,12 @@ fn sentence(alert: &Alert) -> String {
         sentence.push_str(" in ");
         sentence.push_str(container.name.as_deref().unwrap_or(container.short_id()));
     }
-    if let Some((_, address, port)) = alert.destination() {
-        sentence.push_str(" to ");
-        sentence.push_str(&std::net::SocketAddr::new(address, port).to_string());
+    if let Some((place, direction)) = alert.destination() {
+        sentence.push_str(if direction == Direction::Inbound { " from " } else { " to " });
+        sentence.push_str(&std::net::SocketAddr::new(place.address, place.port).to_string());
+        if let Some(name) = &place.name {
+            sentence.push_str(&format!(" ({name})"));
+        }
     }
     sentence
 }
@@ -194,15 +203,22 @@ fn step(step: &Step) -> StepReport<'_> {
         Action::Executed { command_line } => {
             StepAction::Executed { command_line: Cow::Borrowed(command_line) }
         }
-        Action::Connected { protocol, address, port } => {
-            StepAction::Connected { transport: protocol.name(), ip: *address, port: *port }
+        Action::Connected { place, direction } => {
+            StepAction::Connected { place: self::place(place), direction: direction.name() }
         }
-        Action::Disconnected { address, port, bytes_sent, bytes_received } => StepAction::Disconnected {
-            ip: *address,
-            port: *port,
+        Action::Transferred { place, bytes_sent, bytes_received, .. } => StepAction::Transferred {
+            place: self::place(place),
             bytes_sent: *bytes_sent,
             bytes_received: *bytes_received,
         },
+        Action::Disconnected { place, bytes_sent, bytes_received } => StepAction::Disconnected {
+            place: self::place(place),
+            bytes_sent: *bytes_sent,
+            bytes_received: *bytes_received,
+        },
+        Action::Failed { place, error } => {
+            StepAction::Failed { place: self::place(place), errno: Some(*error).filter(|error| *error != 0) }
+        }
         Action::Opened { path } => StepAction::Opened { path: Cow::Borrowed(path) },
         Action::Wrote { path, bytes, size } => {
             StepAction::Wrote { path: Cow::Borrowed(path), bytes: *bytes, size: *size }
@@ -220,6 +236,15 @@ fn step(step: &Step) -> StepReport<'_> {
         Action::Exited { status, signal } => StepAction::Exited { status: *status, signal: *signal },
     };
     StepReport { offset_ns: step.offset, pid: step.pid, program: Cow::Borrowed(&step.program), action }
+}
+
+pub(super) fn place(place: &Place) -> PlaceReport<'_> {
+    PlaceReport {
+        transport: place.protocol.name(),
+        ip: place.address,
+        port: place.port,
+        domain: text(place.name.as_deref()),
+    }
 }
 
 fn related(detection: &Detection) -> Related<'_> {

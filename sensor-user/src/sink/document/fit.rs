@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use super::{Document, StepAction};
+use super::{ContainerReport, Document, StepAction};
 use crate::sink::json::encode;
 use crate::sink::text::escape::is_unsafe;
 
@@ -86,7 +86,11 @@ fn long_texts(document: &mut Document<'_>) {
                 cut(from, SHORT);
                 cut(to, SHORT);
             }
-            StepAction::Connected { .. } | StepAction::Disconnected { .. } | StepAction::Exited { .. } => {}
+            StepAction::Connected { place, .. }
+            | StepAction::Transferred { place, .. }
+            | StepAction::Disconnected { place, .. }
+            | StepAction::Failed { place, .. } => cut_option(&mut place.domain, SHORT),
+            StepAction::Exited { .. } => {}
         }
     }
     own.lineage.truncate(LINEAGE);
@@ -109,7 +113,8 @@ fn long_texts(document: &mut Document<'_>) {
 fn all_but_the_essential(document: &mut Document<'_>) {
     // About 25 texts can occur at once: with keys and numbers below 4,000 bytes.
     const TEXT: usize = 80;
-    const LOSSES: usize = 12;
+    const LOSSES: usize = 6;
+    const LEDGER: usize = 12;
     cut_essential(document, TEXT);
     let own = &mut document.tidewaiter;
     let steps = u32::try_from(own.steps.len()).unwrap_or(u32::MAX);
@@ -120,6 +125,8 @@ fn all_but_the_essential(document: &mut Document<'_>) {
     own.images.clear();
     own.files.clear();
     own.losses.truncate(LOSSES);
+    own.aggregates.truncate(LOSSES);
+    own.ledger.truncate(LEDGER);
     if let Some(coverage) = &mut own.coverage {
         coverage.hooks.clear();
         coverage.missing_offsets.clear();
@@ -167,13 +174,27 @@ fn cut_essential(document: &mut Document<'_>, bytes: usize) {
             cut(&mut parent.command_line, bytes);
         }
     }
+    if let Some(destination) = &mut document.destination {
+        cut_option(&mut destination.domain, bytes);
+    }
     if let Some(file) = &mut document.file {
         cut(&mut file.path, bytes);
     }
     cut_option(&mut document.tidewaiter.detection, bytes);
-    for loss in &mut document.tidewaiter.losses {
+    let own = &mut document.tidewaiter;
+    for loss in &mut own.losses {
         cut(&mut loss.what, bytes);
+        loss.container.iter_mut().for_each(|container| cut_container(container, bytes));
     }
+    for aggregate in &mut own.aggregates {
+        aggregate.container.iter_mut().for_each(|container| cut_container(container, bytes));
+        cut_option(&mut aggregate.program, bytes);
+    }
+}
+
+fn cut_container(container: &mut ContainerReport<'_>, bytes: usize) {
+    cut(&mut container.id, bytes);
+    cut_option(&mut container.name, bytes);
 }
 
 fn cut_list(texts: &mut Vec<Cow<'_, str>>, count: usize, bytes: usize) {

@@ -13,6 +13,7 @@ mod event;
 mod fit;
 mod notice;
 mod part;
+mod report;
 
 use std::borrow::Cow;
 
@@ -25,9 +26,13 @@ pub use event::EventDocument;
 pub(super) use event::{action, kind};
 pub use fit::fit;
 pub use part::{
-    Container, CoverageReport, Deed, Destination, EffectiveUser, Event, File, Hash, Hook, Host, HostSystem,
-    Image, Lineage, LossReport, Network, Orchestrator, Parent, Process, Refusal, Related, Resource, Rule,
-    Source, StepAction, StepReport, Stopped, Tactic, Technique, Threat, User,
+    Container, Destination, EffectiveUser, Event, File, Hash, Host, HostSystem, Image, Lineage, Network,
+    Orchestrator, Parent, PlaceReport, Process, Related, Resource, Rule, Source, StepAction, StepReport,
+    Tactic, Technique, Threat, User,
+};
+pub use report::{
+    AggregateReport, ContainerReport, CoverageReport, Deed, Hook, LedgerReport, LossReport, Refusal,
+    StoppedReport,
 };
 
 use super::Origin;
@@ -62,7 +67,7 @@ pub struct Document<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub destination: Option<Destination>,
+    pub destination: Option<Destination<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network: Option<Network>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,6 +88,7 @@ pub enum Kind {
     Coverage,
     Loss,
     Tampering,
+    Aggregation,
     Stopped,
 }
 
@@ -96,6 +102,7 @@ impl Kind {
             Self::Coverage => "coverage",
             Self::Loss => "loss",
             Self::Tampering => "tampering",
+            Self::Aggregation => "aggregation",
             Self::Stopped => "stopped",
         }
     }
@@ -110,7 +117,8 @@ impl Kind {
                 Subject::Coverage(_) => Self::Coverage,
                 Subject::Loss(_) => Self::Loss,
                 Subject::Tampering(_) => Self::Tampering,
-                Subject::Stopped { .. } => Self::Stopped,
+                Subject::Aggregation(_) => Self::Aggregation,
+                Subject::Stopped(_) => Self::Stopped,
             },
         }
     }
@@ -186,8 +194,14 @@ pub struct Tidewaiter<'a> {
     pub losses: Vec<LossReport<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tampering: Vec<Deed<'a>>,
+    /// Records that were counted instead of told, by what they have in common.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub aggregates: Vec<AggregateReport<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub stopped: Option<Stopped>,
+    pub stopped: Option<StoppedReport>,
+    /// What became of every record, by kind.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ledger: Vec<LedgerReport>,
 }
 
 impl<'a> Document<'a> {

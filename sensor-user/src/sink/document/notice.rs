@@ -2,9 +2,18 @@
 
 use std::borrow::Cow;
 
-use super::{CoverageReport, Deed, Document, Event, Hook, Kind, LossReport, Refusal, Stopped};
-use crate::alert::{Coverage, HookCoverage, Loss, Notice, Subject, Tampering};
+use jiff::Timestamp;
+
+use super::alert::place;
+use super::{
+    AggregateReport, ContainerReport, CoverageReport, Deed, Document, Event, Hook, Kind, LedgerReport,
+    LossReport, Refusal, StoppedReport,
+};
+use crate::alert::{
+    Aggregate, Coverage, HookCoverage, LedgerRow, Loss, Notice, Stopped, Subject, Tampering, Target,
+};
 use crate::sink::Origin;
+use crate::state::container::Container;
 
 pub(super) fn document<'a>(notice: &'a Notice, origin: &'a Origin) -> Document<'a> {
     // ECS kinds: `state` for what holds now, `metric` for a count, `event` for what happened.
@@ -12,7 +21,8 @@ pub(super) fn document<'a>(notice: &'a Notice, origin: &'a Origin) -> Document<'
         Subject::Coverage(_) => (Kind::Coverage, "state", 0),
         Subject::Loss(_) => (Kind::Loss, "metric", 50),
         Subject::Tampering(_) => (Kind::Tampering, "event", 73),
-        Subject::Stopped { .. } => (Kind::Stopped, "event", 25),
+        Subject::Aggregation(_) => (Kind::Aggregation, "metric", 25),
+        Subject::Stopped(_) => (Kind::Stopped, "event", 25),
     };
     let event = Event {
         id: notice.id,
@@ -31,8 +41,12 @@ pub(super) fn document<'a>(notice: &'a Notice, origin: &'a Origin) -> Document<'
         Subject::Coverage(coverage) => document.tidewaiter.coverage = Some(report(coverage)),
         Subject::Loss(losses) => document.tidewaiter.losses = losses.iter().map(loss).collect(),
         Subject::Tampering(deeds) => document.tidewaiter.tampering = deeds.iter().map(deed).collect(),
-        Subject::Stopped { alerts, events } => {
-            document.tidewaiter.stopped = Some(Stopped { alerts: *alerts, events: *events });
+        Subject::Aggregation(rows) => document.tidewaiter.aggregates = rows.iter().map(aggregate).collect(),
+        Subject::Stopped(stopped) => {
+            let Stopped { alerts, events, untaken_connections, ledger } = stopped;
+            let (alerts, events, untaken_connections) = (*alerts, *events, *untaken_connections);
+            document.tidewaiter.stopped = Some(StoppedReport { alerts, events, untaken_connections });
+            document.tidewaiter.ledger = ledger.iter().map(ledger_row).collect();
         }
     }
     document
@@ -59,7 +73,15 @@ fn sentence(subject: &Subject) -> String {
                 .collect();
             deeds.join(", ")
         }
-        Subject::Stopped { alerts, events } => format!("stopped after {alerts} alerts from {events} events"),
+        Subject::Aggregation(rows) => {
+            let count = rows.iter().fold(0_u64, |sum, row| sum.saturating_add(row.count));
+            let mut kinds: Vec<&str> = rows.iter().map(|row| row.what).collect();
+            kinds.dedup();
+            format!("{count} records counted instead of told: {}", kinds.join(", "))
+        }
+        Subject::Stopped(Stopped { alerts, events, .. }) => {
+            format!("stopped after {alerts} alerts from {events} events")
+        }
     }
 }
 
@@ -95,7 +117,57 @@ fn hook(hook: &HookCoverage) -> Hook<'_> {
 }
 
 fn loss(loss: &Loss) -> LossReport<'_> {
-    LossReport { what: Cow::Borrowed(&loss.what), count: loss.count, reason: loss.reason }
+    LossReport {
+        what: Cow::Borrowed(&loss.what),
+        count: loss.count,
+        reason: loss.reason,
+        container: loss.container.as_deref().map(container),
+        from: loss.window.map(|window| date(window.from)),
+        to: loss.window.map(|window| date(window.to)),
+    }
+}
+
+fn aggregate(row: &Aggregate) -> AggregateReport<'_> {
+    let mut report = AggregateReport {
+        what: row.what,
+        count: row.count,
+        container: row.container.as_deref().map(container),
+        destination: None,
+        pid: None,
+        program: None,
+        from: date(row.window.from),
+        to: date(row.window.to),
+    };
+    match &row.target {
+        Target::Destination(destination) => report.destination = Some(place(destination)),
+        Target::Process { pid, program } => {
+            report.pid = Some(*pid);
+            report.program = program.as_deref().map(Cow::Borrowed);
+        }
+        Target::Others => {}
+    }
+    report
+}
+
+fn ledger_row(row: &LedgerRow) -> LedgerReport {
+    let counter = row.counter;
+    LedgerReport {
+        kind: row.kind,
+        generated: counter.generated,
+        delivered: counter.delivered,
+        aggregated: counter.aggregated,
+        filtered: counter.filtered,
+        lost: counter.lost,
+        difference: counter.difference(),
+    }
+}
+
+fn container(container: &Container) -> ContainerReport<'_> {
+    ContainerReport { id: Cow::Borrowed(&container.id), name: container.name.as_deref().map(Cow::Borrowed) }
+}
+
+fn date(time: Timestamp) -> String {
+    format!("{time:.6}")
 }
 
 fn deed(deed: &Tampering) -> Deed<'_> {

@@ -176,9 +176,12 @@ pub struct Source {
 
 /// `destination`: the other end.
 #[derive(Clone, Debug, Serialize)]
-pub struct Destination {
+pub struct Destination<'a> {
     pub ip: IpAddr,
     pub port: u16,
+    /// The name that was asked for the address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub domain: Option<Cow<'a, str>>,
     /// Payload bytes received from it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
@@ -189,6 +192,8 @@ pub struct Destination {
 pub struct Network {
     pub transport: &'static str,
     pub r#type: &'static str,
+    /// `egress`: the watched process opened it; `ingress`: the other end did.
+    pub direction: &'static str,
 }
 
 /// `file`: the first one touched; all are in `tidewaiter.files`.
@@ -230,15 +235,28 @@ pub enum StepAction<'a> {
         command_line: Cow<'a, str>,
     },
     Connected {
-        transport: &'static str,
-        ip: IpAddr,
-        port: u16,
+        #[serde(flatten)]
+        place: PlaceReport<'a>,
+        direction: &'static str,
     },
-    Disconnected {
-        ip: IpAddr,
-        port: u16,
+    Transferred {
+        #[serde(flatten)]
+        place: PlaceReport<'a>,
         bytes_sent: u64,
         bytes_received: u64,
+    },
+    Disconnected {
+        #[serde(flatten)]
+        place: PlaceReport<'a>,
+        bytes_sent: u64,
+        bytes_received: u64,
+    },
+    Failed {
+        #[serde(flatten)]
+        place: PlaceReport<'a>,
+        /// The kernel's errno; absent when it is not known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        errno: Option<u32>,
     },
     Opened {
         path: Cow<'a, str>,
@@ -280,6 +298,16 @@ pub enum StepAction<'a> {
     },
 }
 
+/// The other end of a connection in a step.
+#[derive(Clone, Debug, Serialize)]
+pub struct PlaceReport<'a> {
+    pub transport: &'static str,
+    pub ip: IpAddr,
+    pub port: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub domain: Option<Cow<'a, str>>,
+}
+
 /// Another match in the same process tree, in `tidewaiter.related`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Related<'a> {
@@ -287,73 +315,4 @@ pub struct Related<'a> {
     pub name: Cow<'a, str>,
     pub level: &'static str,
     pub technique: Vec<Cow<'a, str>>,
-}
-
-/// `tidewaiter.coverage`: what is attached, and what that leaves unseen.
-#[derive(Clone, Debug, Serialize)]
-pub struct CoverageReport<'a> {
-    pub hooks_attached: usize,
-    pub hooks_missing: usize,
-    pub detections: usize,
-    pub processes: usize,
-    pub containers: usize,
-    pub start_ms: u64,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub missing_offsets: Vec<&'static str>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub hooks: Vec<Hook<'a>>,
-}
-
-/// A row of `tidewaiter.coverage.hooks`.
-#[derive(Clone, Debug, Serialize)]
-pub struct Hook<'a> {
-    pub purpose: &'static str,
-    /// Absent: nothing could be attached.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub attached: Option<Cow<'a, str>>,
-    /// 1 is the best.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub tier: Option<u8>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub refused: Vec<Refusal<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub weakens: Option<&'static str>,
-}
-
-/// A better attach point that was refused.
-#[derive(Clone, Debug, Serialize)]
-pub struct Refusal<'a> {
-    pub attach_point: Cow<'a, str>,
-    pub reason: Cow<'a, str>,
-}
-
-/// A row of `tidewaiter.losses`.
-#[derive(Clone, Debug, Serialize)]
-pub struct LossReport<'a> {
-    /// Kind of record, or the place.
-    pub what: Cow<'a, str>,
-    pub count: u64,
-    pub reason: &'static str,
-}
-
-/// `tidewaiter.stopped`.
-#[derive(Clone, Debug, Serialize)]
-pub struct Stopped {
-    pub alerts: u64,
-    pub events: u64,
-}
-
-/// A row of `tidewaiter.tampering`.
-#[derive(Clone, Debug, Serialize)]
-pub struct Deed<'a> {
-    /// `detached`: a program of the sensor's; `loaded`: a BPF program of somebody else's.
-    pub action: &'static str,
-    pub name: Cow<'a, str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub id: Option<u32>,
-    /// Type of the program.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub r#type: Option<Cow<'a, str>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub user_id: Option<u32>,
 }

@@ -40,7 +40,7 @@ fn an_alert_in_ecs() {
         ("/process/parent/name", json!("sh")),
         ("/source/bytes", json!(92)),
         ("/destination", json!({"ip": "10.0.0.2", "port": 80, "bytes": 1_258_291})),
-        ("/network", json!({"transport": "tcp", "type": "ipv4"})),
+        ("/network", json!({"transport": "tcp", "type": "ipv4", "direction": "egress"})),
         ("/file/path", json!("/tmp/x")),
         ("/host/hostname", json!("node-1")),
         ("/host/os/kernel", json!("6.18.5")),
@@ -51,7 +51,7 @@ fn an_alert_in_ecs() {
             "/tidewaiter/steps/1",
             json!({
                 "offset_ns": 12_000_000, "pid": 4242, "program": "curl", "action": "connected",
-                "transport": "tcp", "ip": "10.0.0.2", "port": 80,
+                "transport": "tcp", "ip": "10.0.0.2", "port": 80, "direction": "egress",
             }),
         ),
     ] {
@@ -60,6 +60,17 @@ fn an_alert_in_ecs() {
     for absent in ["/orchestrator", "/tidewaiter/truncated", "/tidewaiter/pending", "/tidewaiter/coverage"] {
         assert_eq!(document.pointer(absent), None, "{absent}");
     }
+}
+
+#[test]
+fn a_destination_has_its_name_and_a_refused_one_its_reason() {
+    let document = value(&Message::Alert(Box::new(sample::connections())));
+    let expected = json!({"ip": "10.0.0.2", "port": 80, "domain": "files.example.com", "bytes": 92});
+    assert_eq!(document["destination"], expected, "the one that took the connection");
+    let steps = &document["tidewaiter"]["steps"];
+    assert_eq!((&steps[2]["action"], &steps[2]["errno"]), (&json!("failed"), &json!(111)));
+    assert_eq!((&steps[5]["action"], &steps[5]["bytes_sent"]), (&json!("transferred"), &json!(3 << 20)));
+    assert_eq!(steps[4]["direction"], "ingress");
 }
 
 #[test]
@@ -97,12 +108,30 @@ fn notices() {
     let loss = value(&sample::loss());
     assert_eq!(loss["kind"], "loss");
     assert_eq!(loss["message"], "12411 records lost: network_connect, syslog udp://127.0.0.1:514");
-    let expected = json!({"what": "network_connect", "count": 12_408, "reason": "ring full"});
+    let expected = json!({
+        "what": "network_connect", "count": 12_408, "reason": "ring full",
+        "container": {"id": sample::container().id, "name": "web-1"},
+        "from": "2026-11-21T12:03:12.280000Z", "to": "2026-11-21T12:03:14.281042Z",
+    });
     assert_eq!(loss["tidewaiter"]["losses"][0], expected);
 
     let stopped = value(&sample::stopped());
     assert_eq!(stopped["kind"], "stopped");
-    assert_eq!(stopped["tidewaiter"]["stopped"], json!({"alerts": 4, "events": 120_034}));
+    let expected = json!({"alerts": 4, "events": 120_034, "untaken_connections": 0});
+    assert_eq!(stopped["tidewaiter"]["stopped"], expected);
+    let expected = json!([{
+        "kind": "process_exec", "generated": 120_100, "delivered": 120_034, "aggregated": 0, "filtered": 66,
+        "lost": 0, "difference": 0,
+    }]);
+    assert_eq!(stopped["tidewaiter"]["ledger"], expected);
+
+    let aggregation = value(&sample::aggregation());
+    assert_eq!(aggregation["kind"], "aggregation");
+    let message = "981275 records counted instead of told: network_connect, file_open";
+    assert_eq!(aggregation["message"], message);
+    let rows = &aggregation["tidewaiter"]["aggregates"];
+    assert_eq!(rows[0]["destination"], json!({"transport": "tcp", "ip": "10.0.0.2", "port": 80}));
+    assert_eq!((&rows[2]["pid"], &rows[2]["program"]), (&json!(4242), &json!("make")));
 }
 
 #[test]
@@ -127,7 +156,13 @@ fn any_document_fits_into_four_thousand_bytes_and_keeps_its_identity() {
         *losses = vec![losses[0].clone(); 99];
     }
     let hostile = Message::Alert(Box::new(sample::hostile()));
-    for message in [hostile, many_losses, sample::coverage()] {
+    let mut many_aggregates = sample::aggregation();
+    if let Message::Notice(notice) = &mut many_aggregates
+        && let Subject::Aggregation(rows) = &mut notice.subject
+    {
+        *rows = vec![rows[0].clone(); 99];
+    }
+    for message in [hostile, many_losses, many_aggregates, sample::coverage()] {
         for bytes in [4_000, 5_000, 7_500] {
             let line = fit(Document::new(&message, &origin), bytes);
             assert!(line.len() <= bytes, "{} > {bytes}", line.len());

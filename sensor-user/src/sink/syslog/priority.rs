@@ -72,7 +72,7 @@ impl Severity {
             Message::Notice(notice) => match notice.subject {
                 Subject::Coverage(_) => Self::Informational,
                 Subject::Loss(_) | Subject::Tampering(_) => Self::Warning,
-                Subject::Stopped { .. } => Self::Notice,
+                Subject::Aggregation(_) | Subject::Stopped(_) => Self::Notice,
             },
         }
     }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::line::{FAINT, FILE, Line, PLACE, PLAIN, STRONG, WARNING, level_style, level_word, span, wrap};
 use super::quantity::{bytes, duration};
 use super::{View, escape};
-use crate::alert::{Action, Alert, Step};
+use crate::alert::{Action, Alert, Place, Step};
+use crate::event::Direction;
 use crate::sink::document::program;
 use crate::state::container::{Container, Runtime};
 use crate::state::process::Process;
@@ -193,27 +194,51 @@ fn lineage(page: &mut Page, alert: &Alert) {
 }
 
 fn destinations(page: &mut Page, alert: &Alert) {
-    let (sent, received) = alert.bytes();
-    let mut seen = Vec::new();
+    let mut to: Vec<&Place> = Vec::new();
+    let mut from: Vec<&Place> = Vec::new();
     // The one that alert documents name stands first.
-    for destination in alert.destination().into_iter().chain(alert.destinations()) {
-        if !seen.contains(&destination) {
-            seen.push(destination);
+    for (place, direction) in alert.destination().into_iter().chain(alert.destinations()) {
+        let list = if direction == Direction::Inbound { &mut from } else { &mut to };
+        if !list.iter().any(|known| known.is_same(place)) {
+            list.push(place);
         }
     }
-    let mut lines: Vec<Line> = seen
-        .iter()
-        .take(LIST)
-        .map(|(protocol, address, port)| {
-            Line::new().with(PLACE, place(*address, *port)).with(FAINT, format!(" {}", protocol.name()))
-        })
-        .collect();
-    if let Some(first) = lines.first_mut()
-        && sent.saturating_add(received) > 0
-    {
-        *first = std::mem::take(first).with(PLAIN, format!("   ↑ {}  ↓ {}", bytes(sent), bytes(received)));
+    let moved = alert.bytes().filter(|(sent, received)| sent.saturating_add(*received) > 0);
+    let mut amount = moved.map(|(sent, received)| arrows(sent, received));
+    for (label, places) in [("to", to), ("from", from)] {
+        let mut lines: Vec<Line> = places.iter().take(LIST).copied().map(named).collect();
+        if let Some(first) = lines.first_mut()
+            && let Some(amount) = amount.take()
+        {
+            *first = std::mem::take(first).with(PLAIN, amount);
+        }
+        page.rows(label, and_more(lines, places.len()));
     }
-    page.rows("to", and_more(lines, seen.len()));
+}
+
+fn arrows(sent: u64, received: u64) -> String {
+    format!("   ↑ {}  ↓ {}", bytes(sent), bytes(received))
+}
+
+/// `10.0.0.2:80 tcp  example.com`
+pub(super) fn named(place: &Place) -> Line {
+    let line = Line::new().with(PLACE, self::place(place.address, place.port));
+    line.with(FAINT, format!(" {}", place.protocol.name())).join(name(place))
+}
+
+/// Two blanks and the name, where there is one; a long one must not push out what stands behind it.
+fn name(place: &Place) -> Line {
+    const NAME: usize = 40;
+    match &place.name {
+        Some(name) => Line::new().with(PLAIN, "  ").with(PLACE, name).cut(NAME),
+        None => Line::new(),
+    }
+}
+
+/// `10.0.0.2:80   ↑ 92 B  ↓ 1.2 MiB  example.com`: the amounts are the news.
+fn amounts(place: &Place, sent: u64, received: u64) -> Line {
+    let place_only = Line::new().with(PLACE, self::place(place.address, place.port));
+    place_only.with(PLAIN, arrows(sent, received)).join(name(place))
 }
 
 fn files(page: &mut Page, alert: &Alert) {
@@ -231,7 +256,11 @@ fn and_more(mut lines: Vec<Line>, all: usize) -> Vec<Line> {
 }
 
 fn place(address: IpAddr, port: u16) -> String {
-    if port == 0 { address.to_string() } else { SocketAddr::new(address, port).to_string() }
+    match port {
+        0 if address.is_unspecified() => "several".to_owned(),
+        0 => address.to_string(),
+        _ => SocketAddr::new(address, port).to_string(),
+    }
 }
 
 /// `    12 ms  connected  10.0.0.2:80 tcp`, with the program where there are several.
@@ -268,15 +297,21 @@ fn told(action: &Action) -> (&'static str, Line) {
     let line = Line::new();
     match action {
         Action::Executed { command_line } => ("ran", line.with(STRONG, command_line)),
-        Action::Connected { protocol, address, port } => (
-            "connected",
-            line.with(PLACE, place(*address, *port)).with(FAINT, format!(" {}", protocol.name())),
-        ),
-        Action::Disconnected { address, port, bytes_sent, bytes_received } => (
-            "closed",
-            line.with(PLACE, place(*address, *port))
-                .with(PLAIN, format!("   ↑ {}  ↓ {}", bytes(*bytes_sent), bytes(*bytes_received))),
-        ),
+        Action::Connected { place, direction } => {
+            let verb = match direction {
+                Direction::Outbound => "connected",
+                Direction::Inbound => "accepted",
+                Direction::Unknown => "used",
+            };
+            (verb, named(place))
+        }
+        Action::Transferred { place, bytes_sent, bytes_received, .. } => {
+            ("moved", amounts(place, *bytes_sent, *bytes_received))
+        }
+        Action::Disconnected { place, bytes_sent, bytes_received } => {
+            ("closed", amounts(place, *bytes_sent, *bytes_received))
+        }
+        Action::Failed { place, error } => (failure(*error), named(place)),
         Action::Opened { path } => ("opened", line.with(FILE, path)),
         Action::Wrote { path, bytes, size } => {
             ("wrote", line.with(FILE, path).with(PLAIN, written(*bytes, *size)))
@@ -303,6 +338,17 @@ fn written(count: Option<u64>, size: Option<u64>) -> String {
         (Some(count), _) => format!("   {}", bytes(count)),
         (None, Some(size)) => format!("   now {}", bytes(size)),
         (None, None) => String::new(),
+    }
+}
+
+/// Why a connection never came to be (include/uapi/asm-generic/errno.h).
+fn failure(error: u32) -> &'static str {
+    match error {
+        101 | 113 => "no route",
+        104 => "reset",
+        110 => "no answer",
+        111 => "refused",
+        _ => "failed",
     }
 }
 

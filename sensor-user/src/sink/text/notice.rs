@@ -6,18 +6,18 @@ use super::View;
 use super::escape::visible;
 use super::line::{FAINT, GOOD, Line, PLAIN, STRONG, WARNING, wrap};
 use super::quantity::duration;
-use crate::alert::{Coverage, HookCoverage, Loss, Notice, Subject, Tampering};
+use crate::alert::{
+    Aggregate, Coverage, HookCoverage, LedgerRow, Loss, Notice, Stopped, Subject, Tampering, Target,
+};
+use crate::state::container::Container;
 
 pub(super) fn lines(notice: &Notice, view: &View) -> Vec<Line> {
     let mut lines = match &notice.subject {
         Subject::Coverage(coverage) => self::coverage(coverage, view.columns()),
         Subject::Loss(losses) => self::losses(losses),
         Subject::Tampering(deeds) => tampering(deeds),
-        Subject::Stopped { alerts, events } => vec![
-            mark(FAINT_MARK)
-                .with(STRONG, "stopped")
-                .with(PLAIN, format!(" after {} from {}", some(*alerts, "alert"), some(*events, "event"))),
-        ],
+        Subject::Aggregation(rows) => aggregates(rows),
+        Subject::Stopped(stopped) => self::stopped(stopped),
     };
     if let Some(first) = lines.first_mut() {
         let time = Line::new().with(FAINT, view.time_of_day(notice.time));
@@ -123,10 +123,61 @@ fn losses(losses: &[Loss]) -> Vec<Line> {
             .with(FAINT, ": what they would have told is not in any alert"),
     ];
     lines.extend(losses.iter().map(|loss| {
-        detail()
+        let line = detail()
             .with(WARNING, format!("{:>9}", grouped(loss.count)))
             .with(PLAIN, format!("  {}", loss.what))
-            .with(FAINT, format!("  {}", loss.reason))
+            .with(FAINT, format!("  {}", loss.reason));
+        whose(line, loss.container.as_deref())
+    }));
+    lines
+}
+
+/// `● 980,075 records counted instead of told`, then a line for what they have in common.
+fn aggregates(rows: &[Aggregate]) -> Vec<Line> {
+    let all = rows.iter().fold(0_u64, |sum, row| sum.saturating_add(row.count));
+    let mut lines = vec![
+        mark(GOOD_MARK)
+            .with(STRONG, format!("{} counted instead of told", some(all, "record")))
+            .with(FAINT, ": more than one container's share"),
+    ];
+    lines.extend(rows.iter().map(|row| {
+        let line = detail()
+            .with(PLAIN, format!("{:>9}", grouped(row.count)))
+            .with(PLAIN, format!("  {}  ", row.what));
+        let line = match &row.target {
+            Target::Destination(place) => line.join(super::alert::named(place)),
+            Target::Process { pid, program: None } => line.with(PLAIN, format!("pid {pid}")),
+            Target::Process { pid, program: Some(program) } => {
+                line.with(PLAIN, program).with(FAINT, format!(" pid {pid}"))
+            }
+            Target::Others => line.with(FAINT, "others"),
+        };
+        whose(line, row.container.as_deref())
+    }));
+    lines
+}
+
+fn whose(line: Line, container: Option<&Container>) -> Line {
+    match container {
+        Some(container) => {
+            line.with(FAINT, "  in ").with(PLAIN, container.name.as_deref().unwrap_or(container.short_id()))
+        }
+        None => line,
+    }
+}
+
+/// The end, and what the books say where they do not balance.
+fn stopped(stopped: &Stopped) -> Vec<Line> {
+    let Stopped { alerts, events, ledger, .. } = stopped;
+    let told = format!(" after {} from {}", some(*alerts, "alert"), some(*events, "event"));
+    let mut lines = vec![mark(FAINT_MARK).with(STRONG, "stopped").with(PLAIN, told)];
+    let is_off = |row: &&LedgerRow| row.counter.difference() != 0;
+    lines.extend(ledger.iter().filter(is_off).map(|row| {
+        let difference = grouped(row.counter.difference());
+        detail()
+            .with(WARNING, format!("{difference:>9}"))
+            .with(PLAIN, format!("  {}", row.kind))
+            .with(FAINT, "  neither told nor counted: a defect of the sensor")
     }));
     lines
 }

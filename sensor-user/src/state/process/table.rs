@@ -4,6 +4,7 @@
 //! argument. It never asks the world; a process it does not know stays unknown.
 
 mod entry;
+mod query;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -181,12 +182,6 @@ impl ProcessTable {
         self.replace(slot, Memory::Whole(Arc::clone(&exact)));
         self.stats.merged += 1;
         Some(exact)
-    }
-
-    /// Whether the process is known, without making a fork whole for the answer.
-    #[must_use]
-    pub fn knows(&self, key: ProcessKey) -> bool {
-        self.find(key).is_some()
     }
 
     /// As [`ProcessTable::get`], for records by number; start 0 (a kernel without the field) means

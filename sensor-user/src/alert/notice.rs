@@ -1,0 +1,145 @@
+//! What the sensor says about itself.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use sensor_ebpf::wire::counter::Counter;
+use uuid::Uuid;
+
+use super::Place;
+use crate::state::container::Container;
+
+/// Something about the sensor itself, in the same stream as its alerts.
+#[derive(Clone, Debug)]
+pub struct Notice {
+    pub id: Uuid,
+    /// As [`Alert::sequence`], the same count.
+    pub sequence: u64,
+    pub time: Timestamp,
+    pub subject: Subject,
+}
+
+/// What a [`Notice`] is about.
+#[derive(Clone, Debug)]
+pub enum Subject {
+    /// The sensor is ready; what it sees and what it does not.
+    Coverage(Coverage),
+    /// Records were lost since the last notice.
+    Loss(Vec<Loss>),
+    /// Records beyond the limit of their cgroup were counted instead of told.
+    Aggregation(Vec<Aggregate>),
+    /// Somebody works on what the sensor stands on.
+    Tampering(Vec<Tampering>),
+    /// The agent ends in order.
+    Stopped(Stopped),
+}
+
+/// What is attached, and what that leaves unseen.
+#[derive(Clone, Debug, Default)]
+pub struct Coverage {
+    pub kernel: String,
+    pub hooks: Vec<HookCoverage>,
+    pub detections: usize,
+    /// Fields this kernel's BTF lacks.
+    pub missing_offsets: Vec<&'static str>,
+    /// Processes and containers found at start.
+    pub processes: usize,
+    pub containers: usize,
+    /// From the start of the agent to ready.
+    pub start_milliseconds: u64,
+}
+
+/// One row of the hook table, as it turned out.
+#[derive(Clone, Debug)]
+pub struct HookCoverage {
+    /// What is observed (`file written`).
+    pub purpose: &'static str,
+    /// The attach point that was taken (`fentry security_file_open`), or none.
+    pub attached: Option<String>,
+    /// 1 is the best tier.
+    pub tier: u8,
+    /// Better attach points that were refused, each with the kernel's reason.
+    pub refused: Vec<(String, String)>,
+    /// What cannot be seen now.
+    pub weakens: Option<&'static str>,
+}
+
+/// Losses of one kind of record.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Loss {
+    /// Kind of record (`network_connect`) or place (`syslog udp://127.0.0.1:514`).
+    pub what: String,
+    pub count: u64,
+    /// Reason in a few words (`ring full`).
+    pub reason: &'static str,
+    /// Whose: absent on the host, and where it is not known.
+    pub container: Option<Arc<Container>>,
+    /// When, where that is known.
+    pub window: Option<Window>,
+}
+
+/// Between two looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    pub from: Timestamp,
+    pub to: Timestamp,
+}
+
+/// Records of one kind that were counted only: their container made more than its share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Aggregate {
+    /// Kind of record (`network_connect`).
+    pub what: &'static str,
+    pub count: u64,
+    pub container: Option<Arc<Container>>,
+    pub target: Target,
+    pub window: Window,
+}
+
+/// What records that were counted together have in common.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    Destination(Place),
+    Process {
+        pid: u32,
+        /// Where the process is known.
+        program: Option<String>,
+    },
+    /// So many others, or not known.
+    Others,
+}
+
+/// The end of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stopped {
+    pub alerts: u64,
+    pub events: u64,
+    /// Connections from outside that ended before a process moved a byte over them.
+    pub untaken_connections: u64,
+    /// The kernel half's books, read after it was detached: kinds that had any records.
+    pub ledger: Vec<LedgerRow>,
+}
+
+/// What became of the records of one kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LedgerRow {
+    pub kind: &'static str,
+    pub counter: Counter,
+}
+
+/// One thing that somebody did to the sensor, or beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tampering {
+    /// A program of the sensor's was detached: what it saw is not seen any more.
+    Detached { program: String },
+    /// A BPF program was loaded by somebody else.
+    Loaded {
+        id: u32,
+        /// `enum bpf_prog_type`, in lower case.
+        kind: String,
+        /// Given by its loader: a claim.
+        name: String,
+        /// User that loaded it, where the kernel tells.
+        uid: Option<u32>,
+    },
+}

@@ -1,0 +1,1 @@
+//! Messages as resolvers make them, and as nobody should.

@@ -1,0 +1,122 @@
+//! The parts of a notice: what the sensor says about itself, under `tidewaiter`.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+use super::PlaceReport;
+
+/// `tidewaiter.coverage`: what is attached, and what that leaves unseen.
+#[derive(Clone, Debug, Serialize)]
+pub struct CoverageReport<'a> {
+    pub hooks_attached: usize,
+    pub hooks_missing: usize,
+    pub detections: usize,
+    pub processes: usize,
+    pub containers: usize,
+    pub start_ms: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing_offsets: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hooks: Vec<Hook<'a>>,
+}
+
+/// A row of `tidewaiter.coverage.hooks`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Hook<'a> {
+    pub purpose: &'static str,
+    /// Absent: nothing could be attached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attached: Option<Cow<'a, str>>,
+    /// 1 is the best.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tier: Option<u8>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<Refusal<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weakens: Option<&'static str>,
+}
+
+/// A better attach point that was refused.
+#[derive(Clone, Debug, Serialize)]
+pub struct Refusal<'a> {
+    pub attach_point: Cow<'a, str>,
+    pub reason: Cow<'a, str>,
+}
+
+/// A row of `tidewaiter.losses`.
+#[derive(Clone, Debug, Serialize)]
+pub struct LossReport<'a> {
+    /// Kind of record, or the place.
+    pub what: Cow<'a, str>,
+    pub count: u64,
+    pub reason: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container: Option<ContainerReport<'a>>,
+    /// RFC 3339, UTC: nothing was lost before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+}
+
+/// Whose records.
+#[derive(Clone, Debug, Serialize)]
+pub struct ContainerReport<'a> {
+    pub id: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<Cow<'a, str>>,
+}
+
+/// A row of `tidewaiter.aggregates`: destination or process, or neither where there were too many.
+#[derive(Clone, Debug, Serialize)]
+pub struct AggregateReport<'a> {
+    /// Kind of record.
+    pub what: &'static str,
+    pub count: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container: Option<ContainerReport<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub destination: Option<PlaceReport<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub program: Option<Cow<'a, str>>,
+    pub from: String,
+    pub to: String,
+}
+
+/// A row of `tidewaiter.ledger`: generated = delivered + aggregated + filtered + lost + difference.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct LedgerReport {
+    pub kind: &'static str,
+    pub generated: u64,
+    pub delivered: u64,
+    pub aggregated: u64,
+    pub filtered: u64,
+    pub lost: u64,
+    pub difference: u64,
+}
+
+/// `tidewaiter.stopped`.
+#[derive(Clone, Debug, Serialize)]
+pub struct StoppedReport {
+    pub alerts: u64,
+    pub events: u64,
+    pub untaken_connections: u64,
+}
+
+/// A row of `tidewaiter.tampering`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Deed<'a> {
+    /// `detached`: a program of the sensor's; `loaded`: a BPF program of somebody else's.
+    pub action: &'static str,
+    pub name: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<u32>,
+    /// Type of the program.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub r#type: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<u32>,
+}

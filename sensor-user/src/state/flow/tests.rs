@@ -1,0 +1,1 @@
+//! Who moved what: transfers as records and rows tell them.
