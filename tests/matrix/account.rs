@@ -78,7 +78,7 @@ fn seen_by(deed: &Deed) -> &'static [&'static str] {
         ("write", _) => &["file written"],
         ("name", "rename" | "renameat2_exchange") => &["file renamed"],
         ("name", "link" | "tmpfile_link") => &["file linked"],
-        ("name", "symlink") => &["SYMLINK"],
+        ("name", "symlink") => &["symbolic link made"],
         ("name", "unlink") => &["file deleted"],
         ("name", _) => &["file made executable"],
         ("read", _) => &["secret opened"],

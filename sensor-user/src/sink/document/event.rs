@@ -122,57 +122,37 @@ impl EventDocument {
     }
 
     fn connection(&mut self, connection: &Connection) {
-        let Connection { socket, protocol: _, address, port: _, hostname, direction, connected } = connection;
-        let family = if address.is_ipv4() { "ipv4" } else { "ipv6" };
+        let family = if connection.address.is_ipv4() { "ipv4" } else { "ipv6" };
         self.set("network.type", family);
-        self.set("network.direction", direction.name());
-        self.set_known("destination.domain", hostname.as_deref());
         // As text: numbers beyond 2^53 do not survive every reader of JSON (RFC 8259, section 6).
-        self.set("tidewaiter.network.id", socket.to_string());
-        self.set("tidewaiter.network.connected", *connected);
+        self.set("tidewaiter.network.id", connection.socket.to_string());
+        self.set("tidewaiter.network.connected", connection.connected);
     }
 
     fn flow(&mut self, flow: &Flow) {
-        let Flow { connection, bytes_sent, bytes_received, state } = flow;
-        self.connection(connection);
-        // Of the watched process, whoever opened the connection: what it sent, what it got.
-        self.set("source.bytes", *bytes_sent);
-        self.set("destination.bytes", *bytes_received);
-        self.set("network.bytes", bytes_sent.saturating_add(*bytes_received));
-        match state {
-            FlowState::Open => self.set("tidewaiter.network.state", "open"),
-            FlowState::Closed => self.set("tidewaiter.network.state", "closed"),
-            FlowState::Failed(errno) => {
-                self.set("tidewaiter.network.state", "failed");
-                self.set_known("tidewaiter.network.errno", Some(*errno).filter(|errno| *errno != 0));
-            }
+        self.connection(&flow.connection);
+        self.set("network.bytes", flow.bytes_sent.saturating_add(flow.bytes_received));
+        if let FlowState::Failed(errno) = flow.state {
+            self.set_known("tidewaiter.network.errno", Some(errno).filter(|errno| *errno != 0));
         }
     }
 
     fn socket(&mut self, socket: &Socket) {
-        self.set("tidewaiter.socket.kind", kind(socket));
         match socket {
             Socket::Raw { protocol } => self.set("network.iana_number", protocol.to_string()),
-            Socket::Packet | Socket::Vsock => {}
             Socket::Other { family, kind } => {
-                self.set("tidewaiter.socket.family", *family);
-                self.set("tidewaiter.socket.type", *kind);
+                self.set("tidewaiter.network.family", *family);
+                self.set("tidewaiter.network.kind", *kind);
             }
-            Socket::Runtime { path } => self.set("tidewaiter.socket.path", path.as_str()),
+            Socket::Packet | Socket::Vsock | Socket::Runtime { .. } => {}
         }
     }
 
     fn query(&mut self, query: &DnsQuery) {
-        let DnsQuery { server, name, kind, answer } = query;
-        self.set("dns.type", if answer.is_some() { "answer" } else { "query" });
-        self.set("dns.question.name", name.as_str());
-        self.set("dns.question.type", kind.as_str());
-        self.set("tidewaiter.dns.server", server.to_string());
-        if let Some(answer) = answer {
-            self.set("dns.response_code", answer.code.as_str());
+        self.set("dns.type", if query.answer.is_some() { "answer" } else { "query" });
+        if let Some(answer) = &query.answer {
             let addresses: Vec<_> = answer.addresses.iter().map(IpAddr::to_string).collect();
             self.set("dns.resolved_ip", addresses);
-            self.set("tidewaiter.dns.records", answer.records.clone());
         }
     }
 
@@ -267,17 +247,6 @@ pub(in crate::sink) fn action(event: &Event) -> &'static str {
         }
         Body::FileEvent(change) => change.action.name(),
         Body::SystemChange(change) => change.name(),
-    }
-}
-
-/// A socket's kind in one word.
-pub(in crate::sink) fn kind(socket: &Socket) -> &'static str {
-    match socket {
-        Socket::Raw { .. } => "raw",
-        Socket::Packet => "packet",
-        Socket::Vsock => "vsock",
-        Socket::Other { .. } => "other",
-        Socket::Runtime { .. } => "runtime",
     }
 }
 
