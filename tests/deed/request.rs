@@ -17,7 +17,7 @@ pub(crate) const SECONDS_MAX: u64 = 3600;
 pub(crate) const BYTES_MAX: usize = 1 << 30;
 
 const USAGE: &str = "usage: deed list [unprivileged] | deed ACTION WAY [--dir DIR] [--to ADDRESS:PORT] [--bytes N] [--count N] \
-                     [--seconds N] [--path PATH] [--target-pid PID] [--tcp]";
+                     [--seconds N] [--path PATH] [--target-pid PID] [--tcp] [--settled]";
 
 /// What the program is to do.
 #[derive(Debug)]
@@ -51,6 +51,8 @@ pub(crate) struct Request {
     pub(crate) target_pid: Option<Pid>,
     /// Race with TCP rather than UDP sockets.
     pub(crate) tcp: bool,
+    /// Files that another process made are written back to their disk before they are used.
+    pub(crate) settled: bool,
 }
 
 /// Reads the arguments behind the program's name.
@@ -66,12 +68,14 @@ pub(crate) fn read(arguments: impl Iterator<Item = OsString>) -> Result<Wish> {
     let mut request = Request::default();
     while let Some(option) = words.next() {
         let option = option?;
-        if option == "--tcp" {
-            request.tcp = true;
-            continue;
+        match option.as_str() {
+            "--tcp" => request.tcp = true,
+            "--settled" => request.settled = true,
+            _ => {
+                let value = words.next().with_context(|| format!("{option} needs a value; {USAGE}"))??;
+                request.take(&option, value).with_context(|| format!("reading {option}"))?;
+            }
         }
-        let value = words.next().with_context(|| format!("{option} needs a value; {USAGE}"))??;
-        request.take(&option, value).with_context(|| format!("reading {option}"))?;
     }
     Ok(Wish::Deed { action, way, request })
 }

@@ -44,9 +44,17 @@ impl Coverage {
         format!("{first} hooks on tier 1, {} lower, {missing} missing", self.0.len() - first - missing)
     }
 
-    /// The row of the notice that says why this deed may go unseen, or its bytes.
+    /// The row of the notice that says why this deed may go unseen.
     pub(crate) fn account_of(&self, deed: &Deed) -> Option<&str> {
-        let rows = rows(deed);
+        self.gap_in(seen_by(deed))
+    }
+
+    /// The row that says why its bytes may not be known.
+    pub(crate) fn account_of_bytes(&self, deed: &Deed) -> Option<&str> {
+        self.gap_in(counted_by(deed)).or_else(|| self.account_of(deed))
+    }
+
+    fn gap_in(&self, rows: &[&str]) -> Option<&str> {
         let hook = self.0.iter().find(|hook| {
             rows.contains(&hook.purpose.as_str()) && (hook.tier.is_none() || hook.is_weakened)
         })?;
@@ -55,24 +63,22 @@ impl Coverage {
 }
 
 /// The hooks that see a deed; a hook that is missing or weakened accounts for what is not told.
-fn rows(deed: &Deed) -> &'static [&'static str] {
-    const WRITTEN: &[&str] = &["written file closed", "file written"];
-    const MOVED: &[&str] = &["bytes sent", "bytes received", "connection ended", "socket released"];
+fn seen_by(deed: &Deed) -> &'static [&'static str] {
     match (deed.action.as_str(), deed.way.as_str()) {
         ("connect", "ipv6") => &["IPv6 connect"],
         ("connect", "refused") => &["connection ended"],
         ("datagram", "ipv6") => &["IPv6 datagram"],
         ("datagram", _) => &["IPv4 datagram"],
         ("accept", _) => &["connection accepted"],
-        ("transfer", _) => MOVED,
         ("socket", "unix") => &["runtime socket connected"],
         ("socket", _) => &["raw socket made"],
-        ("write", "mmap") => &["file mapped to write", "written file closed"],
+        ("write", "mmap") => &["file mapped to write"],
         ("write", "truncate" | "ftruncate") => &["file length set"],
         ("write", "fallocate") => &["file space allocated"],
-        ("write", _) => WRITTEN,
+        ("write", _) => &["file written"],
         ("name", "rename" | "renameat2_exchange") => &["file renamed"],
-        ("name", "link" | "tmpfile_link" | "symlink") => &["file linked"],
+        ("name", "link" | "tmpfile_link") => &["file linked"],
+        ("name", "symlink") => &["symbolic link made"],
         ("name", "unlink") => &["file deleted"],
         ("name", _) => &["file made executable"],
         ("read", _) => &["secret opened"],
@@ -85,6 +91,15 @@ fn rows(deed: &Deed) -> &'static [&'static str] {
         ("system", "cgroup_move") => &["process moved to a cgroup"],
         ("system", _) => &["process controlled"],
         // Programs started and IPv4 connects: without these hooks the sensor does not start.
+        _ => &[],
+    }
+}
+
+/// The hooks that count the bytes of a deed that is seen.
+fn counted_by(deed: &Deed) -> &'static [&'static str] {
+    match deed.action.as_str() {
+        "transfer" => &["bytes sent", "bytes received", "connection ended", "socket released"],
+        "write" => &["written file closed"],
         _ => &[],
     }
 }

@@ -15,8 +15,8 @@ const LOADS: [&str; 3] = ["flood", "race", "pace"];
 /// The exit status of a deed that has no way here.
 const MISSING: i32 = 77;
 
-/// A name that the sensor takes for a secret's.
-const SECRET: &str = "id_rsa";
+/// A path that the sensor takes for a secret's.
+const SECRET: [&str; 2] = [".ssh", "id_rsa"];
 
 /// A name that the sensor takes for a container runtime's socket.
 const RUNTIME: &str = "docker.sock";
@@ -76,14 +76,21 @@ impl Deeds {
         let directory = place.join(format!("{action}-{way}"));
         fs::create_dir(&directory).with_context(|| format!("making {}", directory.display()))?;
         let mut words = vec![action.as_ref(), way.as_ref(), OsStr::new("--dir"), directory.as_os_str()];
-        let (secret, socket, pid) = (directory.join(SECRET), directory.join(RUNTIME), agent.to_string());
+        let (secret, socket, pid) = (
+            SECRET.iter().fold(directory.clone(), |path, part| path.join(part)),
+            directory.join(RUNTIME),
+            agent.to_string(),
+        );
         // Alive until the deed is done.
         let mut _listener = None;
         match (action.as_str(), way.as_str()) {
             ("read", _) => {
+                fs::create_dir(directory.join(SECRET[0]))?;
                 fs::write(&secret, "no secret\n")?;
                 words.extend([OsStr::new("--path"), secret.as_os_str()]);
             }
+            // The usual case is a file that has been there for long.
+            ("write", _) => words.push(OsStr::new("--settled")),
             ("socket", "unix") => {
                 _listener = Some(UnixListener::bind(&socket)?);
                 words.extend([OsStr::new("--path"), socket.as_os_str()]);

@@ -18,13 +18,17 @@ pub(crate) fn write(way: &str, truth: &Truth<'_>, lines: &[Line]) -> Finding {
         return Finding::Wrong(format!("only told as {actions}"));
     }
     let (bytes, size) = (truth.number("bytes"), truth.number("size"));
-    let exact = told.iter().rev().find_map(|line| number(line, "tidewaiter.file.bytes"));
+    let exact = told.iter().rev().find_map(|line| number(line, "tidewaiter.file.bytes_written"));
     let last_size = told.iter().rev().find_map(|line| number(line, "file.size"));
     match exact {
         // Lengths that are set move no bytes: the size is the fact.
         _ if matches!(way, "truncate" | "ftruncate" | "fallocate") => sized(&actions, last_size, size),
         Some(exact) if Some(exact) == bytes => Finding::Seen(format!("{actions}, {exact} bytes")),
         Some(exact) => Finding::Wrong(format!("told {exact} bytes of {}", bytes.unwrap_or_default())),
+        // The event itself says that stores are not seen.
+        None if told.iter().any(|line| line.field("tidewaiter.file.mapped") == Some(&true.into())) => {
+            Finding::Mapped(actions)
+        }
         None => Finding::NoBytes(actions),
     }
 }

@@ -16,6 +16,8 @@ pub(crate) enum Finding {
     Seen(String),
     /// It is told, but not how many bytes.
     NoBytes(String),
+    /// The same, and the event says why: the content is mapped.
+    Mapped(String),
     /// It is told as something else; how.
     Wrong(String),
     Absent,
@@ -83,17 +85,21 @@ impl fmt::Display for Cell {
 
 /// Judges one deed.
 pub(crate) fn cell(deed: &Deed, done: &Done, lines: &[Line], coverage: &Coverage, agent: u32) -> Cell {
-    let account = coverage.account_of(deed);
     let outcome = match done {
         Done::Missing(reason) => Outcome::NotHere(reason.clone()),
         Done::Failed(reason) => Outcome::Failed(reason.clone()),
-        Done::Told(truth) => match (find(deed, truth, lines, agent), account) {
-            (Finding::Seen(what), _) => Outcome::Seen(what),
-            (Finding::NoBytes(what), Some(row)) => Outcome::NoBytes(format!("{what}; {row}")),
-            (Finding::NoBytes(what), None) => Outcome::Wrong(format!("no bytes: {what}")),
-            (Finding::Wrong(how), _) => Outcome::Wrong(how),
-            (Finding::Absent, Some(row)) => Outcome::Accounted(row.to_owned()),
-            (Finding::Absent, None) => Outcome::Silent,
+        Done::Told(truth) => match find(deed, truth, lines, agent) {
+            Finding::Seen(what) => Outcome::Seen(what),
+            Finding::NoBytes(what) => match coverage.account_of_bytes(deed) {
+                Some(row) => Outcome::NoBytes(format!("{what}; {row}")),
+                None => Outcome::Wrong(format!("no bytes: {what}")),
+            },
+            Finding::Mapped(what) => Outcome::NoBytes(format!("{what}; told as mapped")),
+            Finding::Wrong(how) => Outcome::Wrong(how),
+            Finding::Absent => match coverage.account_of(deed) {
+                Some(row) => Outcome::Accounted(row.to_owned()),
+                None => Outcome::Silent,
+            },
         },
     };
     Cell { deed: deed.clone(), outcome }

@@ -112,10 +112,10 @@ fn is_near(told: u64, expected: u64, protocol: &str) -> bool {
 pub(crate) fn socket(way: &str, truth: &Truth<'_>, lines: &[Line]) -> Finding {
     let wanted = if way == "unix" { "runtime" } else { way };
     let told: Vec<_> = truth.own(lines).filter(|line| is_of(line, "network_socket")).collect();
-    let kind = |line: &Line| line.text("tidewaiter.socket.kind").to_owned();
+    let kind = |line: &Line| line.text("tidewaiter.network.socket").to_owned();
     match told.iter().find(|line| kind(line) == wanted) {
-        Some(line) if way == "unix" && line.text("tidewaiter.socket.path") != truth.text("path") => {
-            Finding::Wrong(format!("told as {}", line.text("tidewaiter.socket.path")))
+        Some(line) if way == "unix" && line.text("tidewaiter.network.path") != truth.text("path") => {
+            Finding::Wrong(format!("told as {}", line.text("tidewaiter.network.path")))
         }
         Some(_) => Finding::Seen(if way == "unix" { "path" } else { "kind" }.to_owned()),
         None => {

@@ -28,12 +28,12 @@ are compared. Do not edit it. One run makes one column:
 | word | meaning |
 |---|---|
 | seen | an event tells it: who did it, to what, and bytes where there are any, to the byte (UDP within 1 %) |
-| seen, no bytes | the same without the bytes, which the coverage notice said |
+| seen, no bytes | the same without the bytes, which the coverage notice or the event itself said |
 | accounted | no event tells it, and the coverage notice said so: in brackets its row |
 | not here | this kernel or its configuration has no such way |
 
 Anything else fails the test. Tier 1 means that no hook is missing or weakened; what the second tier misses is in
-[hook.md](hook.md).
+[hook.md](hook.md). Files that are written to were made by another process and are on the disk.
 ";
 
 /// What stands in a cell of a column that does not know the way.

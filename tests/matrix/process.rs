@@ -58,10 +58,10 @@ pub(crate) fn system(way: &str, truth: &Truth<'_>, lines: &[Line], agent: u32) -
     let target = if way == "signal" { Some(agent.into()) } else { truth.number("target_pid") };
     let is_it = |line: &Line| {
         let is_target = target.is_none() || number(line, "tidewaiter.target.pid") == target;
-        let path = line.text("tidewaiter.system.target");
+        let path = line.text("tidewaiter.mount.target");
         let is_place = wanted != "mount" || path == truth.text("path");
         let group = truth.text("cgroup");
-        let is_group = group.is_empty() || line.text("tidewaiter.system.cgroup").ends_with(group);
+        let is_group = group.is_empty() || line.text("tidewaiter.cgroup.path").ends_with(group);
         is_target && is_place && is_group
     };
     let others: Vec<_> = told.iter().map(|line| line.document["tidewaiter"].to_string()).collect();

@@ -249,6 +249,7 @@ impl Agent {
                 debug!(%error, ?key, "a row of the flow map stays");
             }
         }
+        self.observe();
     }
 
     fn sweep(&mut self, is_last: bool) {

@@ -11,11 +11,8 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 
 use super::{ECS_VERSION, SCHEMA, entity_id};
-use crate::event::field::{Category, Field, TABLE};
-use crate::event::{
-    Body, Connection, Direction, DnsQuery, Event, FileChange, Flow, FlowState, ProcessAccess, Socket,
-    SystemChange,
-};
+use crate::event::field::{Category, TABLE};
+use crate::event::{Body, Connection, Direction, DnsQuery, Event, Flow, FlowState, ProcessAccess, Socket};
 use crate::sigma::{FieldId, Presence, Record as _, Value as Fact};
 use crate::sink::Origin;
 
@@ -80,7 +77,7 @@ impl EventDocument {
                 Presence::Absent => continue,
                 Presence::Pending => pending.push(*name),
             }
-            if is_list(*field) {
+            if LISTS.contains(name) {
                 self.set(name, values);
             } else if let Some(first) = values.into_iter().next() {
                 self.set(name, first);
@@ -100,9 +97,6 @@ impl EventDocument {
         if images.len() > 1 {
             self.set("tidewaiter.images", images);
         }
-        if event.process.arguments_truncated {
-            self.set("tidewaiter.arguments_truncated", true);
-        }
     }
 
     fn body(&mut self, body: &Body) {
@@ -113,108 +107,52 @@ impl EventDocument {
             Body::NetworkFlow(flow) => self.flow(flow),
             Body::NetworkSocket(socket) => self.socket(socket),
             Body::DnsQuery(query) => self.query(query),
-            Body::FileEvent(change) => self.file(change),
-            Body::SystemChange(change) => self.system(change),
+            Body::FileEvent(change) => {
+                self.set_known("file.inode", change.file.map(|file| file.inode.to_string()));
+            }
+            // All that is known of it are fields.
+            Body::SystemChange(_) => {}
         }
     }
 
     fn access(&mut self, access: &ProcessAccess) {
-        let ProcessAccess { target, target_pid, signal } = access;
-        self.set("tidewaiter.target.pid", *target_pid);
-        if let Some(target) = target {
+        if let Some(target) = &access.target {
             self.set("tidewaiter.target.entity_id", entity_id(target.key));
-            self.set("tidewaiter.target.executable", target.executable.path.as_str());
         }
-        self.set_known("tidewaiter.target.signal", *signal);
     }
 
     fn connection(&mut self, connection: &Connection) {
-        let Connection { socket, protocol: _, address, port: _, hostname, direction, connected } = connection;
-        let family = if address.is_ipv4() { "ipv4" } else { "ipv6" };
+        let family = if connection.address.is_ipv4() { "ipv4" } else { "ipv6" };
         self.set("network.type", family);
-        self.set("network.direction", direction.name());
-        self.set_known("destination.domain", hostname.as_deref());
         // As text: numbers beyond 2^53 do not survive every reader of JSON (RFC 8259, section 6).
-        self.set("tidewaiter.network.socket", socket.to_string());
-        self.set("tidewaiter.network.connected", *connected);
+        self.set("tidewaiter.network.id", connection.socket.to_string());
+        self.set("tidewaiter.network.connected", connection.connected);
     }
 
     fn flow(&mut self, flow: &Flow) {
-        let Flow { connection, bytes_sent, bytes_received, state } = flow;
-        self.connection(connection);
-        // Of the watched process, whoever opened the connection: what it sent, what it got.
-        self.set("source.bytes", *bytes_sent);
-        self.set("destination.bytes", *bytes_received);
-        self.set("network.bytes", bytes_sent.saturating_add(*bytes_received));
-        match state {
-            FlowState::Open => self.set("tidewaiter.network.state", "open"),
-            FlowState::Closed => self.set("tidewaiter.network.state", "closed"),
-            FlowState::Failed(errno) => {
-                self.set("tidewaiter.network.state", "failed");
-                self.set_known("tidewaiter.network.errno", Some(*errno).filter(|errno| *errno != 0));
-            }
+        self.connection(&flow.connection);
+        self.set("network.bytes", flow.bytes_sent.saturating_add(flow.bytes_received));
+        if let FlowState::Failed(errno) = flow.state {
+            self.set_known("tidewaiter.network.errno", Some(errno).filter(|errno| *errno != 0));
         }
     }
 
     fn socket(&mut self, socket: &Socket) {
-        self.set("tidewaiter.socket.kind", kind(socket));
         match socket {
             Socket::Raw { protocol } => self.set("network.iana_number", protocol.to_string()),
-            Socket::Packet | Socket::Vsock => {}
             Socket::Other { family, kind } => {
-                self.set("tidewaiter.socket.family", *family);
-                self.set("tidewaiter.socket.type", *kind);
+                self.set("tidewaiter.network.family", *family);
+                self.set("tidewaiter.network.kind", *kind);
             }
-            Socket::Runtime { path } => self.set("tidewaiter.socket.path", path.as_str()),
+            Socket::Packet | Socket::Vsock | Socket::Runtime { .. } => {}
         }
     }
 
     fn query(&mut self, query: &DnsQuery) {
-        let DnsQuery { server, name, kind, answer } = query;
-        self.set("dns.type", if answer.is_some() { "answer" } else { "query" });
-        self.set("dns.question.name", name.as_str());
-        self.set("dns.question.type", kind.as_str());
-        self.set("tidewaiter.dns.server", server.to_string());
-        if let Some(answer) = answer {
-            self.set("dns.response_code", answer.code.as_str());
+        self.set("dns.type", if query.answer.is_some() { "answer" } else { "query" });
+        if let Some(answer) = &query.answer {
             let addresses: Vec<_> = answer.addresses.iter().map(IpAddr::to_string).collect();
             self.set("dns.resolved_ip", addresses);
-            self.set("tidewaiter.dns.records", answer.records.clone());
-        }
-    }
-
-    fn file(&mut self, change: &FileChange) {
-        let FileChange { action: _, path: _, from: _, file, bytes, size, is_mapped } = change;
-        self.set_known("file.size", *size);
-        self.set_known("file.inode", file.map(|file| file.inode.to_string()));
-        self.set_known("tidewaiter.file.bytes", *bytes);
-        if *is_mapped {
-            self.set("tidewaiter.file.mapped", true);
-        }
-    }
-
-    fn system(&mut self, change: &SystemChange) {
-        match change {
-            SystemChange::CgroupAttach { target_pid, path } => {
-                self.set("tidewaiter.target.pid", *target_pid);
-                self.set("tidewaiter.system.cgroup", path.as_str());
-            }
-            SystemChange::NamespaceEnter { mnt_ns, pid_ns, net_ns } => {
-                self.set("tidewaiter.system.mnt_ns", *mnt_ns);
-                self.set("tidewaiter.system.pid_ns", *pid_ns);
-                self.set("tidewaiter.system.net_ns", *net_ns);
-            }
-            SystemChange::BpfLoad { kind, name } => {
-                self.set("tidewaiter.system.bpf_type", kind.as_str());
-                self.set("tidewaiter.system.name", name.as_str());
-            }
-            SystemChange::ModuleLoad { name } => self.set("tidewaiter.system.name", name.as_str()),
-            SystemChange::Mount { source, kind, target, flags } => {
-                self.set("tidewaiter.system.source", source.as_str());
-                self.set("tidewaiter.system.filesystem", kind.as_str());
-                self.set("tidewaiter.system.target", target.as_str());
-                self.set("tidewaiter.system.flags", *flags);
-            }
         }
     }
 
@@ -247,10 +185,10 @@ impl EventDocument {
     }
 }
 
-/// Fields whose values are a list in ECS; the values of others are names of one thing.
-fn is_list(field: Field) -> bool {
-    matches!(field, Field::Arguments | Field::AncestorImages)
-}
+/// Facts that are lists, however many values they have; several values of another are names of one thing, and the
+/// first is the fact.
+const LISTS: [&str; 4] =
+    ["process.args", "process.env_vars", "tidewaiter.lineage.executable", "dns.answers.data"];
 
 /// Ids of users are texts in ECS.
 fn value_of(name: &str, fact: Fact<'_>) -> Value {
@@ -312,97 +250,5 @@ pub(in crate::sink) fn action(event: &Event) -> &'static str {
     }
 }
 
-/// A socket's kind in one word.
-pub(in crate::sink) fn kind(socket: &Socket) -> &'static str {
-    match socket {
-        Socket::Raw { .. } => "raw",
-        Socket::Packet => "packet",
-        Socket::Vsock => "vsock",
-        Socket::Other { .. } => "other",
-        Socket::Runtime { .. } => "runtime",
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::event::{FileAction, Protocol};
-    use crate::sink::{json, sample};
-
-    fn told(body: Body) -> Value {
-        let event = Event { body, ..sample::event() };
-        let time = "2026-11-21T12:03:14.281042123Z".parse().unwrap();
-        let line = json::encode(&EventDocument::new(&event, time, 7, &sample::origin()));
-        serde_json::from_str(&line).unwrap()
-    }
-
-    fn flow(state: FlowState) -> Body {
-        Body::NetworkFlow(Flow {
-            connection: Connection {
-                socket: u64::MAX,
-                protocol: Protocol::Tcp,
-                address: "10.0.0.2".parse().unwrap(),
-                port: 80,
-                hostname: None,
-                direction: Direction::Outbound,
-                connected: true,
-            },
-            bytes_sent: 92,
-            bytes_received: 1_258_291,
-            state,
-        })
-    }
-
-    #[test]
-    fn who_what_and_when_stand_where_alerts_have_them() {
-        let told = told(Body::ProcessCreation);
-        assert_eq!(told["@timestamp"], "2026-11-21T12:03:14.281042Z");
-        assert_eq!((&told["kind"], &told["event"]["action"]), (&"event".into(), &"exec".into()));
-        assert_eq!(told["process"]["executable"], "/usr/bin/curl");
-        assert_eq!(told["process"]["args"][0], "curl");
-        assert_eq!(told["process"]["parent"]["pid"], 4240);
-        assert_eq!(told["container"]["name"], "web-1");
-        assert_eq!(told["user"]["id"], "0", "a text in ECS");
-        assert_eq!(told["tidewaiter"]["lineage"]["executable"][0], "/bin/sh");
-    }
-
-    #[test]
-    fn bytes_and_the_end_of_a_flow_are_told() {
-        let closed = told(flow(FlowState::Closed));
-        assert_eq!(
-            (&closed["source"]["bytes"], &closed["destination"]["bytes"]),
-            (&92.into(), &1_258_291.into())
-        );
-        assert_eq!(closed["destination"]["ip"], "10.0.0.2");
-        assert_eq!(closed["tidewaiter"]["network"]["socket"], "18446744073709551615");
-        let failed = told(flow(FlowState::Failed(111)));
-        assert_eq!(
-            (&failed["event"]["action"], &failed["tidewaiter"]["network"]["errno"]),
-            (&"fail".into(), &111.into())
-        );
-    }
-
-    #[test]
-    fn a_file_has_its_path_and_what_is_known_of_its_bytes() {
-        let change = FileChange {
-            action: FileAction::Close,
-            path: "/tmp/x".to_owned(),
-            bytes: Some(5),
-            ..FileChange::default()
-        };
-        let told = told(Body::FileEvent(change));
-        assert_eq!(
-            (&told["file"]["path"], &told["tidewaiter"]["file"]["bytes"]),
-            (&"/tmp/x".into(), &5.into())
-        );
-        assert_eq!((&told["event"]["action"], &told["file"].get("size")), (&"close".into(), &None));
-    }
-
-    #[test]
-    fn no_name_of_the_table_lies_inside_another() {
-        for (_, _, name, _) in TABLE {
-            let inside = TABLE.iter().find(|(_, _, other, _)| other.starts_with(&format!("{name}.")));
-            assert!(inside.is_none(), "{name} would be hidden by {inside:?}");
-        }
-    }
-}
+mod tests;

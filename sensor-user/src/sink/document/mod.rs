@@ -23,7 +23,7 @@ use serde::Serialize;
 use alert::entity_id;
 pub(super) use alert::program;
 pub use event::EventDocument;
-pub(super) use event::{action, kind};
+pub(super) use event::action;
 pub use fit::fit;
 pub use part::{
     Container, Destination, EffectiveUser, Event, File, Hash, Host, HostSystem, Image, Lineage, Network,

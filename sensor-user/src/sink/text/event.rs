@@ -11,7 +11,7 @@ use crate::event::{
     Body, Connection, Direction, DnsQuery, Event, FileAction, FileChange, Flow, FlowState, ProcessAccess,
     Socket, SystemChange,
 };
-use crate::sink::document::{action, kind, program};
+use crate::sink::document::{action, program};
 
 /// Columns of a container's name; longer ones are cut.
 const CONTAINER: usize = 14;
@@ -69,7 +69,8 @@ fn object(event: &Event) -> Line {
         Body::NetworkSocket(Socket::Raw { protocol }) => {
             line.with(PLAIN, format!("raw, protocol {protocol}"))
         }
-        Body::NetworkSocket(socket @ (Socket::Packet | Socket::Vsock)) => line.with(PLAIN, kind(socket)),
+        Body::NetworkSocket(Socket::Packet) => line.with(PLAIN, "packet"),
+        Body::NetworkSocket(Socket::Vsock) => line.with(PLAIN, "vsock"),
         Body::DnsQuery(one) => query(one),
         Body::FileEvent(one) => file(one),
         Body::SystemChange(one) => system(one),
