@@ -308,3 +308,5 @@ fn a_local_copy_is_no_story() {
     );
     assert!(pipeline.drain().is_empty());
 }
+
+mod network;
