@@ -130,6 +130,16 @@ fn a_connection_that_moves_data_is_told_as_far_as_it_is() {
 }
 
 #[test]
+fn a_connection_that_is_silent_keeps_its_row_for_a_while() {
+    let mut flows = FlowTable::default();
+    let now = 10_000 * SECOND;
+    flows.opened(now, process(1), &opened(SOCKET, 6));
+    let silent = [row(SOCKET, 1, end(6, 80), 0, 0, 0)];
+    assert!(flows.poll(now + POLL, &silent, all_live).removable.is_empty());
+    assert_eq!(flows.poll(now + POLL + 60 * SECOND, &silent, all_live).removable.len(), 1);
+}
+
+#[test]
 fn a_process_that_is_gone_has_let_go() {
     let mut flows = FlowTable::default();
     flows.opened(SECOND, process(1), &opened(SOCKET, 6));
