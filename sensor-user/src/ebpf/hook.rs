@@ -325,7 +325,7 @@ pub const HOOKS: &[Hook] = &[
         trial: Trial::Unix,
         tiers: &[
             &[fentry("unix_connect", "security_unix_stream_connect")],
-            &[Attach::With { program: "bytes_sent", place: "tracepoint sock_send_length" }],
+            &[tracepoint("unix_traffic", "sock_send_length")],
         ],
         unseen: "who speaks to container runtimes",
         ..OPTIONAL

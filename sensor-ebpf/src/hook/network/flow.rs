@@ -10,8 +10,8 @@ use sensor_ebpf::wire::flow::{Flow, FlowKey};
 use sensor_ebpf::wire::network::Connect;
 
 use super::connect::{ALLOW, destination, share};
-use super::socket::{unix_peer, used};
-use super::{INET, INET6, PACKET, TCP, UNIX, VSOCK, bytes, connection, peer};
+use super::socket::used;
+use super::{INET, INET6, PACKET, TCP, VSOCK, bytes, connection, peer};
 use crate::emit::{self, Ticket, add};
 use crate::map::{ACCEPTED, DATAGRAMS, FLOWS};
 use crate::read::{Address, offset};
@@ -108,8 +108,6 @@ fn traffic(sock: Address, result: i32, direction: Direction) {
     let family: u16 = sock.get(offset!(sock_family));
     if family == INET || family == INET6 {
         count(sock, result as u64, direction);
-    } else if family == UNIX && direction == Direction::Sent {
-        unix_peer(sock);
     } else if family == PACKET || family == VSOCK {
         used(sock, family);
     }

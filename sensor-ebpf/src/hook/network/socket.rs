@@ -1,13 +1,13 @@
 //! Sockets that go past TCP and UDP: raw, packet, to the hypervisor, and those with a name in the file
 //! system, behind which a container runtime may listen.
 
-use aya_ebpf::macros::{cgroup_sock, fentry};
-use aya_ebpf::programs::{FEntryContext, SockContext};
+use aya_ebpf::macros::{cgroup_sock, fentry, raw_tracepoint};
+use aya_ebpf::programs::{FEntryContext, RawTracePointContext, SockContext};
 use sensor_ebpf::wire::network::{Socket, UnixConnect};
 use sensor_ebpf::wire::{FileId, Kind};
 
 use super::connect::ALLOW;
-use super::{PACKET, VSOCK};
+use super::{PACKET, UNIX, VSOCK};
 use crate::emit::{self, Ticket};
 use crate::hook::by_process;
 use crate::hook::process::file_id;
@@ -107,11 +107,17 @@ pub fn unix_connect(ctx: FEntryContext) -> i32 {
     0
 }
 
-/// Data goes to a socket with a name: the other end carries the path of the listener it came from
-/// (`unix_stream_connect`, net/unix/af_unix.c).
-#[inline(always)]
-pub(super) fn unix_peer(sock: Address) {
-    unix(sock, sock.follow(offset!(unix_sock_peer)), Slot::UnixTraffic);
+/// `TP_PROTO(struct sock *sk, int ret, int flags)`, since 6.3: data goes to a socket with a name. The other
+/// end carries the path of the listener it came from (`unix_stream_connect`, net/unix/af_unix.c)
+/// <https://github.com/torvalds/linux/blob/v6.12/include/trace/events/sock.h#L291>
+#[raw_tracepoint(tracepoint = "sock_send_length")]
+pub fn unix_traffic(ctx: RawTracePointContext) -> i32 {
+    let sock = Address(ctx.arg(0));
+    let result: i32 = ctx.arg(1);
+    if result > 0 && sock.get::<u16>(offset!(sock_family)) == UNIX {
+        unix(sock, sock.follow(offset!(unix_sock_peer)), Slot::UnixTraffic);
+    }
+    0
 }
 
 #[inline(always)]
