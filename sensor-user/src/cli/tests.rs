@@ -3,6 +3,8 @@
 use clap::CommandFactory;
 
 use super::*;
+use crate::event::field::Category;
+use crate::event::selection::{Root, Selection};
 
 fn run(arguments: &[&str]) -> RunOptions {
     let cli = Cli::try_parse_from([&["tidewaiter", "run"], arguments].concat()).unwrap();
@@ -56,8 +58,27 @@ fn what_is_typed_wins_and_lists_add() {
 }
 
 #[test]
+fn events_are_chosen_and_no_rule_is_read() {
+    let words = "tidewaiter events --category file_event --category dns_query --container web-1 --tree-of 7";
+    let Command::Events(options) = Cli::try_parse_from(words.split(' ')).unwrap().command else {
+        panic!("another command")
+    };
+    let config = options.config().unwrap();
+    assert!(!config.embedded_rules && config.rules.is_empty() && config.syslog.is_empty());
+    let expected = Selection {
+        categories: vec![Category::FileEvent, Category::DnsQuery],
+        container: Some("web-1".to_owned()),
+        process: Some(Root::Tree(7)),
+    };
+    assert_eq!(options.selection(), expected);
+}
+
+#[test]
 fn mistakes_in_usage_end_with_two() {
     for arguments in [
+        &["tidewaiter", "events", "--category", "registry_event"][..],
+        &["tidewaiter", "events", "--pid", "1", "--tree-of", "2"],
+        &["tidewaiter", "events", "--pid", "0"],
         &["tidewaiter", "run", "--syslog", "127.0.0.1"][..],
         &["tidewaiter", "run", "--nonsense"],
         &["tidewaiter", "watch"],

@@ -299,7 +299,7 @@ pub const HOOKS: &[Hook] = &[
             &[Attach::With { program: "tcp_state", place: "tracepoint inet_sock_set_state" }],
         ],
         unseen: "connections from outside",
-        weakened: "",
+        weakened: "who accepted a connection, until it moves data",
         ..OPTIONAL
     },
     Hook {

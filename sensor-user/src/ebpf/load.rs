@@ -246,7 +246,9 @@ impl Place<'_> {
             debug!(hook = hook.purpose, place, ?attaching, ?proving, ?outcome);
             match outcome {
                 Ok(proof) => {
-                    let weakens = (number > 1 && !hook.weakened.is_empty()).then_some(hook.weakened);
+                    // The same function under its older signature sees the same.
+                    let is_first = hook.tiers.first().is_some_and(|first| hook::name(first) == place);
+                    let weakens = (!is_first && !hook.weakened.is_empty()).then_some(hook.weakened);
                     let attached = Some(place);
                     let hook =
                         HookCoverage { purpose: hook.purpose, attached, tier: number, refused, weakens };

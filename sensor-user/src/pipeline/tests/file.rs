@@ -70,3 +70,24 @@ fn what_becomes_of_a_file_is_told() {
         ]
     );
 }
+
+#[test]
+fn who_wants_to_see_all_gets_what_no_rule_looks_at() {
+    let start = 90_000 * MILLISECOND;
+    let records = || {
+        [
+            exec(start, 90, 1, "/bin/true", &["true"]),
+            change(start + MILLISECOND, 90, FileAction::Write, "/t/a", None, 0),
+        ]
+    };
+    let mut unobserved = pipeline();
+    feed(&mut unobserved, records());
+    assert_eq!(unobserved.observed().count(), 0);
+
+    let mut observed = pipeline();
+    observed.observe();
+    feed(&mut observed, records());
+    let events: Vec<_> = observed.observed().map(|event| event.category()).collect();
+    assert_eq!(events, [Category::ProcessCreation, Category::FileEvent]);
+    assert_eq!(observed.observed().count(), 0, "each is handed out once");
+}
