@@ -184,6 +184,8 @@ impl Account {
                 }
                 Action::Executed { .. }
                 | Action::Connected { .. }
+                | Action::Transferred { .. }
+                | Action::Failed { .. }
                 | Action::Disconnected { .. }
                 | Action::Opened { .. }
                 | Action::Wrote { .. }
