@@ -2,7 +2,7 @@
 //! became of it.
 //!
 //! A hook that finds something to tell says so by [`Ticket::new`], which counts it as generated, and must
-//! then choose one of the ticket's ends: [`Ticket::fixed`] or [`Ticket::scratch`] (delivered or lost),
+//! then choose one of the ticket's ends: [`Ticket::fixed`], [`Ticket::scratch`], [`Ticket::submit`] (delivered or lost),
 //! [`Ticket::aggregate`], [`Ticket::filter`], [`Ticket::own`]. A way out that chooses none shows as a
 //! difference in the ledger.
 
@@ -10,6 +10,7 @@ use core::intrinsics::{AtomicOrdering, atomic_xadd};
 
 use aya_ebpf::bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
 use aya_ebpf::helpers::generated::bpf_ringbuf_output;
+use aya_ebpf::maps::ring_buf::RingBufEntry;
 use sensor_ebpf::wire::counter::{Account, AccountKey, AggregateKey, Counter};
 use sensor_ebpf::wire::setting::{
     EPOCH_SHIFT, LIMIT_BURST, LIMIT_INTERVAL, RESERVED_FOR_CRITICAL, RING_SIZE, WAKE_LEVEL,
@@ -97,6 +98,22 @@ impl Ticket {
         self.output(scratch.bytes.as_ptr(), size as u64);
     }
 
+    /// Room in the ring for a record that is filled there; none when there is no room for its rank.
+    #[inline(always)]
+    pub fn reserve<T: 'static>(&self) -> Option<RingBufEntry<T>> {
+        if !self.has_room(waiting()) {
+            return None;
+        }
+        RECORDS.reserve::<T>(0)
+    }
+
+    /// Hands over a record that was filled in the ring.
+    #[inline(always)]
+    pub fn submit<T>(self, entry: RingBufEntry<T>) {
+        entry.submit(wake(waiting()));
+        self.count(core::mem::offset_of!(Counter, delivered), core::mem::offset_of!(Account, delivered));
+    }
+
     /// The ring had no room.
     #[inline(always)]
     pub fn lose(self) {
@@ -105,22 +122,24 @@ impl Ticket {
 
     #[inline(always)]
     fn output(self, bytes: *const u8, size: u64) {
-        let waiting = RECORDS.query(BPF_RB_AVAIL_DATA as u64);
-        if self.kind.rank() == Rank::Ordinary && waiting > (RING_SIZE - RESERVED_FOR_CRITICAL) as u64 {
+        let waiting = waiting();
+        if !self.has_room(waiting) {
             self.lose();
             return;
         }
-        // Waking the agent for each record costs connects 26 % and opens 75 %; a timer of its own wakes
-        // it, and this only when the ring fills faster than the timer ticks.
-        let flags = if waiting > WAKE_LEVEL as u64 { BPF_RB_FORCE_WAKEUP } else { BPF_RB_NO_WAKEUP };
         let ring = (&raw const RECORDS).cast_mut().cast();
         // SAFETY: the ring is a map of that type, and `bytes` holds `size` initialised bytes.
-        let result = unsafe { bpf_ringbuf_output(ring, bytes.cast_mut().cast(), size, flags as u64) };
+        let result = unsafe { bpf_ringbuf_output(ring, bytes.cast_mut().cast(), size, wake(waiting)) };
         if result == 0 {
             self.count(core::mem::offset_of!(Counter, delivered), core::mem::offset_of!(Account, delivered));
         } else {
             self.lose();
         }
+    }
+
+    #[inline(always)]
+    fn has_room(&self, waiting: u64) -> bool {
+        self.kind.rank() == Rank::Critical || waiting <= (RING_SIZE - RESERVED_FOR_CRITICAL) as u64
     }
 
     #[inline(always)]
@@ -131,6 +150,19 @@ impl Ticket {
             add(unsafe { account.byte_add(own_column) }.cast(), 1);
         }
     }
+}
+
+/// Bytes in the ring that the agent has not read.
+#[inline(always)]
+fn waiting() -> u64 {
+    RECORDS.query(BPF_RB_AVAIL_DATA as u64)
+}
+
+/// Waking the agent for each record costs connects 26 % and opens 75 %; a timer of its own wakes it, and
+/// this only when the ring fills faster than the timer ticks.
+#[inline(always)]
+fn wake(waiting: u64) -> u64 {
+    u64::from(if waiting > WAKE_LEVEL as u64 { BPF_RB_FORCE_WAKEUP } else { BPF_RB_NO_WAKEUP })
 }
 
 /// Counts a doing of the agent's own: left out, and the proof that the hook fires. On nobody's account.

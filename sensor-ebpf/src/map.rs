@@ -6,7 +6,6 @@ use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf};
 use sensor_ebpf::wire::counter::{Account, AccountKey, AggregateKey, Counter};
 use sensor_ebpf::wire::flow::{Flow, FlowKey};
 use sensor_ebpf::wire::setting::{Facts, Offsets, RING_SIZE, trial};
-use sensor_ebpf::wire::text::DNS_MAX;
 use sensor_ebpf::wire::{Actor, FileId, Kind};
 
 use crate::task::now;
@@ -86,7 +85,8 @@ pub struct Datagram {
 #[map]
 pub static ENVIRONMENT_KEYS: HashMap<u64, u32> = HashMap::with_max_entries(KEYS_MAX, 0);
 
-/// Last components of the paths of files whose opening is told, cut at 16 bytes; filled by the agent.
+/// Last components of the paths of files whose opening is told, cut at 16 bytes, or three characters and
+/// `*`; filled by the agent.
 #[map]
 pub static SECRET_NAMES: HashMap<[u8; 16], u32> = HashMap::with_max_entries(KEYS_MAX, 0);
 
@@ -146,8 +146,9 @@ pub static FACTS: Global<Facts> = Global::new(Facts::UNKNOWN);
 
 /// A record under construction, with the position of its next text.
 ///
-/// Several programs may run on one CPU at once (they can be preempted), one program cannot: the
-/// kernel counts `bpf_prog.active` per CPU. So each program that needs one has its own.
+/// Several programs may run on one CPU at once (they can be preempted), one tracing program cannot: the
+/// kernel counts `bpf_prog.active` per CPU, and skips and counts a run that finds it taken. So each
+/// that needs an area has its own. Of cgroup programs the kernel keeps no such count: they have none.
 #[repr(C)]
 pub struct Scratch<const SIZE: usize> {
     /// Where the next text goes. This and the four below are kept in memory, not in registers: the
@@ -178,10 +179,6 @@ const SMALL_TEXTS: usize = 8 * 1024;
 
 /// Room for an exec record: its texts, then an argument vector at its bound.
 pub type Large = Scratch<{ LARGE_TEXTS + sensor_ebpf::wire::text::ARGUMENTS_MAX }>;
-/// Room for a DNS message behind its record.
-pub type Message = Scratch<{ 256 + MESSAGE_ROOM }>;
-/// The next power of two to [`DNS_MAX`]: a mask is a bound that every verifier understands.
-pub const MESSAGE_ROOM: usize = DNS_MAX.next_power_of_two();
 /// Room for two paths.
 pub type Small = Scratch<{ SMALL_TEXTS + sensor_ebpf::wire::text::PATH_MAX }>;
 
@@ -199,10 +196,6 @@ impl Small {
 
 #[map]
 pub static EXEC_SCRATCH: PerCpuArray<Large> = PerCpuArray::with_max_entries(1, 0);
-
-/// One slot for queries, one for answers.
-#[map]
-pub static DNS_SCRATCH: PerCpuArray<Message> = PerCpuArray::with_max_entries(2, 0);
 
 /// One slot per program that carries paths.
 #[map]
@@ -222,10 +215,12 @@ pub enum Slot {
     FileTruncate,
     FileAllocate,
     FileLink,
+    FileSymlink,
     FileDelete,
     FileMode,
     FileClose,
     UnixConnect,
+    UnixTraffic,
     CgroupCreate,
     CgroupRemove,
     CgroupAttach,

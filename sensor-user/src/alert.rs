@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 pub use notice::{
-    Aggregate, Coverage, HookCoverage, LedgerRow, Loss, Notice, Stopped, Subject, Target, Window,
+    Aggregate, Coverage, HookCoverage, LedgerRow, Loss, Notice, Stopped, Subject, Tampering, Target, Window,
 };
 
 use crate::event::{Direction, Protocol};
@@ -125,10 +125,30 @@ pub enum Action {
     },
     Wrote {
         path: String,
+        /// How many bytes, where they are counted; known when the file is closed.
+        bytes: Option<u64>,
+        /// Size of the file after it.
+        size: Option<u64>,
     },
     Renamed {
         from: String,
         to: String,
+    },
+    /// One more name of a file.
+    Linked {
+        /// Empty where only the new name is known.
+        from: String,
+        to: String,
+    },
+    Deleted {
+        path: String,
+    },
+    MadeExecutable {
+        path: String,
+    },
+    /// A file that holds secrets was opened.
+    Read {
+        path: String,
     },
     Exited {
         /// Exit status, or none when a signal ended it.
@@ -188,23 +208,30 @@ impl Alert {
             | Action::Opened { .. }
             | Action::Wrote { .. }
             | Action::Renamed { .. }
+            | Action::Linked { .. }
+            | Action::Deleted { .. }
+            | Action::MadeExecutable { .. }
+            | Action::Read { .. }
             | Action::Exited { .. } => None,
         })
     }
 
     /// Files in the order in which they were touched, each once, under their last known names: a
-    /// file that was written and then renamed counts once, by its final path.
+    /// file that was written and then renamed or linked counts once, by its final path.
     #[must_use]
     pub fn files(&self) -> Vec<&str> {
         let mut files: Vec<&str> = Vec::new();
         for step in &self.steps {
             match &step.action {
-                Action::Opened { path } | Action::Wrote { path } => {
+                Action::Opened { path }
+                | Action::Wrote { path, .. }
+                | Action::MadeExecutable { path }
+                | Action::Read { path } => {
                     if !files.contains(&path.as_str()) {
                         files.push(path);
                     }
                 }
-                Action::Renamed { from, to } => {
+                Action::Renamed { from, to } | Action::Linked { from, to } => {
                     files.retain(|file| file != from && file != to);
                     files.push(to);
                 }
@@ -212,6 +239,7 @@ impl Alert {
                 | Action::Connected { .. }
                 | Action::Transferred { .. }
                 | Action::Disconnected { .. }
+                | Action::Deleted { .. }
                 | Action::Failed { .. }
                 | Action::Exited { .. } => {}
             }
@@ -233,6 +261,10 @@ impl Alert {
             | Action::Opened { .. }
             | Action::Wrote { .. }
             | Action::Renamed { .. }
+            | Action::Linked { .. }
+            | Action::Deleted { .. }
+            | Action::MadeExecutable { .. }
+            | Action::Read { .. }
             | Action::Exited { .. } => None,
         });
         told.chain(omitted).reduce(|(sent, received), (more_sent, more_received)| {

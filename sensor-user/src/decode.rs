@@ -190,6 +190,8 @@ pub struct FileChange {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileNames {
     pub file: FileId,
+    /// A symbolic link: `from` is the text it holds.
+    pub is_symbolic: bool,
     pub from: String,
     pub to: String,
 }
@@ -231,9 +233,10 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
     if header.version != VERSION {
         return Err(DecodeError::Version(header.version));
     }
-    if header.size as usize != bytes.len() {
+    // What was filled in the ring may have taken more room than it needed.
+    let Some(bytes) = bytes.get(..header.size as usize) else {
         return Err(DecodeError::Size { said: header.size, have: bytes.len() });
-    }
+    };
     let kind = Kind::try_from(header.kind).map_err(|unknown| DecodeError::Kind(unknown.0))?;
     let body = match kind {
         Kind::ProcessExec => Body::Exec(Box::new(exec(bytes)?)),
@@ -384,10 +387,12 @@ fn file_change(bytes: &[u8]) -> Result<FileChange, DecodeError> {
 fn file_names(bytes: &[u8]) -> Result<FileNames, DecodeError> {
     let (record, tail) = fixed::<file::Rename>(bytes, "a new name")?;
     let mut texts = Texts(tail);
-    let from = texts.path(record.from)?;
+    // A symbolic link holds a text, not a place that was walked to.
+    let is_place = record.from.flags & Text::COMPONENTS != 0;
+    let from = if is_place { texts.path(record.from)? } else { texts.string(record.from)? };
     let to = texts.path(record.to)?;
     texts.end()?;
-    Ok(FileNames { file: record.file, from, to })
+    Ok(FileNames { file: record.file, is_symbolic: !is_place, from, to })
 }
 
 fn cgroup(bytes: &[u8]) -> Result<Cgroup, DecodeError> {
@@ -579,8 +584,11 @@ mod tests {
         other[2] = 255;
         assert!(matches!(decode(&other), Err(DecodeError::Kind(_))));
         let mut other = exit.clone();
-        other.push(0);
+        other[4..8].copy_from_slice(&u32::MAX.to_ne_bytes());
         assert!(matches!(decode(&other), Err(DecodeError::Size { .. })));
+        let mut other = exit.clone();
+        other.push(0);
+        assert_eq!(decode(&other), decode(&exit), "room that was not needed is not looked at");
         let mut change = file::Change::new_zeroed();
         change.path = text(2, Text::COMPONENTS);
         assert_eq!(decode(&record(Kind::FileOpen, change, b"a\0rest")), Err(DecodeError::Trailing(4)));

@@ -18,6 +18,7 @@ pub mod pipeline;
 pub mod alert;
 pub mod sink;
 pub mod host;
+pub mod capture;
 pub mod config;
 pub mod cli;
 pub mod metric;

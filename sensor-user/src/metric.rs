@@ -7,18 +7,19 @@ use rustc_hash::FxHashMap;
 pub use book::{Books, Look, Owner};
 
 use crate::alert::Loss;
+use crate::ebpf::fanotify::Overflowed;
 
 /// Counts since the start.
 #[derive(Debug, Default)]
 pub struct Metrics {
     /// Records of the ring that made no sense.
     pub refused_records: u64,
-    /// Overflows of fanotify's queue: an unknown number of renames each.
-    pub lost_renames: u64,
+    /// Overflows of fanotify's queues: an unknown number of events each.
+    pub lost_files: Overflowed,
     /// Events of fanotify that made no sense.
-    pub refused_renames: u64,
-    /// Renames whose directory was gone before it could be named: told with the bare name.
-    pub unresolved_renames: u64,
+    pub refused_files: u64,
+    /// Files whose directory was gone before it could be named: told with the bare name.
+    pub unresolved_files: u64,
     told: FxHashMap<&'static str, u64>,
 }
 
@@ -26,10 +27,14 @@ impl Metrics {
     /// The agent's own losses since the last call, by place. `dropped` is what full tables dropped since the
     /// start.
     pub fn take_losses(&mut self, dropped: &[(&'static str, u64)]) -> Vec<Loss> {
+        const FULL: &str = "fanotify queue full";
+        let Overflowed { names, closes, opens } = self.lost_files;
         let own = [
             ("record", self.refused_records, "not decodable"),
-            ("file_rename (queue overflows)", self.lost_renames, "fanotify queue full"),
-            ("fanotify event", self.refused_renames, "not decodable"),
+            ("renamed, created, deleted or changed files (queue overflows)", names, FULL),
+            ("closed files (queue overflows)", closes, FULL),
+            ("opened secrets (queue overflows)", opens, FULL),
+            ("fanotify event", self.refused_files, "not decodable"),
         ];
         let dropped = dropped.iter().map(|(what, total)| (*what, *total, "table full"));
         own.into_iter()

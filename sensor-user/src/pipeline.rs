@@ -11,8 +11,9 @@ use std::sync::Arc;
 
 use sensor_ebpf::wire::Actor;
 
-pub use file::HostRename;
+pub use file::{HostDeed, HostFile, HostStat};
 
+use crate::capture::Capture;
 use crate::decode::{Body as RecordBody, Record};
 use crate::detection::Detections;
 use crate::event::field::Category;
@@ -20,6 +21,7 @@ use crate::event::{Body, Direction, Event, LINEAGE_MAX};
 use crate::sigma::{Engine, Matches};
 use crate::state::cgroup_path;
 use crate::state::container::{CgroupIdentity, ContainerTable};
+use crate::state::file::FileTable;
 use crate::state::flow::FlowTable;
 use crate::state::name::NameTable;
 use crate::state::process::{Process, ProcessKey, ProcessTable};
@@ -37,6 +39,8 @@ pub trait Host {
     fn path(&mut self, device: u32, path: &str, mnt_ns: u32, pid: u32, now: u64) -> Option<String>;
     /// The same of a path of the host.
     fn path_of_host(&mut self, path: &str, mnt_ns: u32, pid: u32, now: u64) -> Option<String>;
+    /// Size of a file by its path in a mount namespace.
+    fn size(&mut self, path: &str, mnt_ns: u32) -> Option<u64>;
     /// A path of the host is an overlay's own scratch: what happens there no process asked for.
     fn is_overlay_scratch(&self, path: &str, mnt_ns: u32) -> bool;
 }
@@ -49,6 +53,8 @@ pub struct Passed {
     pub matches: u64,
     /// Matches that wait for a field that is not known yet.
     pub pending: u64,
+    /// Files that were opened and are called like a secret, and are none by their whole path.
+    pub no_secrets: u64,
     /// Events whose process was not known: it started before the sensor or its record was lost.
     pub unknown_process: u64,
     /// Connections from outside that ended before a process moved a byte over them.
@@ -61,13 +67,19 @@ pub struct Passed {
 pub struct Pipeline {
     pub processes: ProcessTable,
     pub containers: ContainerTable,
+    /// What of environments and secrets is taken in.
+    pub capture: Capture,
     flows: FlowTable,
     names: NameTable,
+    /// What was told of files lately.
+    files: FileTable,
     stories: Stories,
     engine: Engine,
     detections: Detections,
     /// Reused for every event.
     found: Matches,
+    /// Events since they were taken, where somebody wants to see all of them.
+    observed: Option<Vec<Event>>,
     passed: Passed,
 }
 
@@ -77,12 +89,15 @@ impl Pipeline {
         Self {
             processes: ProcessTable::default(),
             containers: ContainerTable::default(),
+            capture: Capture::default(),
             flows: FlowTable::default(),
             names: NameTable::default(),
+            files: FileTable::default(),
             stories,
             engine,
             detections,
             found: Matches::default(),
+            observed: None,
             passed: Passed::default(),
         }
     }
@@ -98,6 +113,18 @@ impl Pipeline {
         self.processes.seed(processes);
     }
 
+    /// From now on every event is made and kept, whether a rule looks at it or not, until
+    /// [`Pipeline::observed`] takes it.
+    pub fn observe(&mut self) {
+        self.observed.get_or_insert_default();
+    }
+
+    /// The events of what was handled since the last call; to be called after every record, since nothing
+    /// else bounds them.
+    pub fn observed(&mut self) -> impl Iterator<Item = Event> {
+        self.observed.iter_mut().flat_map(|events| events.drain(..))
+    }
+
     /// Handles one record.
     pub fn record(&mut self, record: Record, host: &mut impl Host) {
         self.passed.records += 1;
@@ -107,7 +134,7 @@ impl Pipeline {
             RecordBody::Fork(fork) => self.fork(&actor, fork),
             RecordBody::Exit { code } => {
                 self.flows_ended(time, key(&actor), host);
-                self.exit(time, &actor, code);
+                self.exit(time, &actor, code, host);
             }
             RecordBody::Access(access) => self.access(time, &actor, access, false, host),
             RecordBody::Signal(access) => self.access(time, &actor, access, true, host),
@@ -202,7 +229,7 @@ impl Pipeline {
             return false;
         }
         self.passed.events += 1;
-        self.engine.watches(category.id()) || self.stories.follows(&key)
+        self.observed.is_some() || self.engine.watches(category.id()) || self.stories.follows(&key)
     }
 
     fn event(&mut self, time: u64, key: ProcessKey, body: Body, host: &mut impl Host) {
@@ -230,6 +257,9 @@ impl Pipeline {
             }
         }
         self.stories.observe(&event);
+        if let Some(observed) = &mut self.observed {
+            observed.push(event);
+        }
     }
 }
 

@@ -17,6 +17,7 @@ mod network;
 mod file;
 mod system;
 mod flood;
+mod pace;
 mod race;
 
 use std::io::Write as _;

@@ -1,6 +1,7 @@
 //! Where a deed's files are, and files that another process made there.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -15,6 +16,8 @@ use crate::truth::Truth;
 #[derive(Debug)]
 pub(crate) struct Place {
     path: PathBuf,
+    /// Files of others are written back before they are used.
+    is_settled: bool,
     _own: Option<TempDir>,
 }
 
@@ -31,7 +34,7 @@ impl Place {
             }
         };
         let path = fs::canonicalize(&path).with_context(|| format!("finding {}", path.display()))?;
-        Ok(Self { path, _own: own })
+        Ok(Self { path, is_settled: request.settled, _own: own })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -46,7 +49,11 @@ impl Place {
     pub(crate) fn foreign_file(&self, name: &str, content: &[u8]) -> Result<(PathBuf, Pid)> {
         let path = self.join(name);
         let child = Child::start(|| {
-            fs::write(&path, content).with_context(|| format!("writing {}", path.display()))?;
+            let mut file = File::create(&path).with_context(|| format!("making {}", path.display()))?;
+            file.write_all(content).with_context(|| format!("writing {}", path.display()))?;
+            if self.is_settled {
+                file.sync_all().with_context(|| format!("writing {} back", path.display()))?;
+            }
             Ok(Truth::new())
         })?;
         let pid = child.pid;

@@ -10,11 +10,14 @@ use rustix::process::Pid;
 /// The most times that one deed is repeated: minutes of work, and no counter comes near its end.
 pub(crate) const COUNT_MAX: u64 = 20_000_000;
 
+/// The longest that a pace is kept.
+pub(crate) const SECONDS_MAX: u64 = 3600;
+
 /// The most bytes that one deed moves: they are in memory at once.
 pub(crate) const BYTES_MAX: usize = 1 << 30;
 
 const USAGE: &str = "usage: deed list [unprivileged] | deed ACTION WAY [--dir DIR] [--to ADDRESS:PORT] [--bytes N] [--count N] \
-                     [--path PATH] [--target-pid PID] [--tcp]";
+                     [--seconds N] [--path PATH] [--target-pid PID] [--tcp] [--settled]";
 
 /// What the program is to do.
 #[derive(Debug)]
@@ -41,11 +44,15 @@ pub(crate) struct Request {
     pub(crate) to: Option<SocketAddr>,
     pub(crate) bytes: Option<usize>,
     pub(crate) count: Option<u64>,
+    /// How long, of what keeps a pace.
+    pub(crate) seconds: Option<u64>,
     /// A file or socket that exists.
     pub(crate) path: Option<PathBuf>,
     pub(crate) target_pid: Option<Pid>,
     /// Race with TCP rather than UDP sockets.
     pub(crate) tcp: bool,
+    /// Files that another process made are written back to their disk before they are used.
+    pub(crate) settled: bool,
 }
 
 /// Reads the arguments behind the program's name.
@@ -61,12 +68,14 @@ pub(crate) fn read(arguments: impl Iterator<Item = OsString>) -> Result<Wish> {
     let mut request = Request::default();
     while let Some(option) = words.next() {
         let option = option?;
-        if option == "--tcp" {
-            request.tcp = true;
-            continue;
+        match option.as_str() {
+            "--tcp" => request.tcp = true,
+            "--settled" => request.settled = true,
+            _ => {
+                let value = words.next().with_context(|| format!("{option} needs a value; {USAGE}"))??;
+                request.take(&option, value).with_context(|| format!("reading {option}"))?;
+            }
         }
-        let value = words.next().with_context(|| format!("{option} needs a value; {USAGE}"))??;
-        request.take(&option, value).with_context(|| format!("reading {option}"))?;
     }
     Ok(Wish::Deed { action, way, request })
 }
@@ -98,6 +107,11 @@ impl Request {
                 let count = value.parse()?;
                 ensure!((1..=COUNT_MAX).contains(&count), "{count} is not between 1 and {COUNT_MAX}");
                 self.count = Some(count);
+            }
+            "--seconds" => {
+                let seconds = value.parse()?;
+                ensure!((1..=SECONDS_MAX).contains(&seconds), "{seconds} is not between 1 and {SECONDS_MAX}");
+                self.seconds = Some(seconds);
             }
             _ => bail!("there is no such option; {USAGE}"),
         }

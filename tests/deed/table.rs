@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 
 use crate::request::Request;
 use crate::truth::Truth;
-use crate::{file, flood, network, process, race, system};
+use crate::{file, flood, network, pace, process, race, system};
 
 /// One action in one way.
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +50,7 @@ pub(crate) fn all() -> impl Iterator<Item = Deed> {
         system::target::DEEDS,
         system::host::DEEDS,
         flood::DEEDS,
+        pace::DEEDS,
         race::DEEDS,
     ];
     families.into_iter().flatten().copied()

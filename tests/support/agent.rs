@@ -18,8 +18,9 @@ use crate::{child, wait};
 /// Programs of the kernel half take some 100 ms to verify; far more on a machine that also compiles.
 const READY_MAX: Duration = Duration::from_secs(20);
 
-/// An end takes at most 2 s by promise; a test that wants to see it broken waits longer.
-const END_MAX: Duration = Duration::from_secs(10);
+/// An end takes at most 2 s by promise, 30 s when somebody reads every event slowly; a test that wants to see it
+/// broken waits longer.
+const END_MAX: Duration = Duration::from_secs(40);
 
 /// A running agent. Dropping it ends it.
 #[derive(Debug)]
@@ -166,6 +167,19 @@ impl Agent {
                 }
             }
         }
+    }
+
+    /// Waits until another line has come, `timeout` long at most.
+    ///
+    /// # Errors
+    /// It ended, or wrote something that is not JSON.
+    pub fn await_any(&mut self, timeout: Duration) -> Result<()> {
+        match self.lines.recv_timeout(timeout) {
+            Ok(line) => self.seen.push(line?),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => bail!("the agent ended; its log:\n{}", self.log()?),
+        }
+        Ok(())
     }
 
     /// Every alert about a container that has come so far.

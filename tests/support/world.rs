@@ -116,6 +116,14 @@ impl World {
         spawn(&self.binary, self.directory.path(), name, arguments)
     }
 
+    /// An agent that tells every event instead of alerts.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn observer(&self, name: &str, arguments: &[&str]) -> Result<Agent> {
+        launch(&self.binary, self.directory.path(), "events", name, arguments)
+    }
+
     /// A container of the lab's image, not started, that runs `command`.
     ///
     /// # Errors
@@ -163,8 +171,12 @@ impl World {
 }
 
 fn spawn(binary: &Path, directory: &Path, name: &str, arguments: &[&str]) -> Result<Agent> {
+    launch(binary, directory, "run", name, arguments)
+}
+
+fn launch(binary: &Path, directory: &Path, what: &str, name: &str, arguments: &[&str]) -> Result<Agent> {
     let mut command = bound(binary);
-    command.args(["run", "--format", "json", "--config"]).arg(directory.join(CONFIGURATION)).args(arguments);
+    command.args([what, "--format", "json", "--config"]).arg(directory.join(CONFIGURATION)).args(arguments);
     Agent::start(command, directory.join(format!("agent-{name}.log")))
 }
 
@@ -181,7 +193,10 @@ fn share(directory: &Path, servers: &Servers, payload: &[u8]) -> Result<String> 
 }
 
 /// What `variable` names, or `default` below the workspace.
-fn artefact(variable: &str, default: &str, remedy: &str) -> Result<PathBuf> {
+///
+/// # Errors
+/// It is not there: the sentence names `remedy`.
+pub fn artefact(variable: &str, default: &str, remedy: &str) -> Result<PathBuf> {
     let given = std::env::var_os(variable).map(PathBuf::from);
     // Cargo runs tests in their package's folder, one below the workspace.
     let path = given.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(default));

@@ -5,6 +5,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use anyhow::{Context, Result};
+
+use crate::command;
 use crate::place::Place;
 
 /// A program, and how it is called in a guest.
@@ -19,6 +22,21 @@ const BINARIES: [&str; 2] = ["tidewaiter", "deed"];
 
 /// Test programs lie below it, in `deps`, with a hash after their names.
 const TESTS: [&str; 1] = ["matrix"];
+
+/// Builds the way matrix, and the program that it runs.
+pub(crate) fn build_matrix(place: &Place) -> Result<()> {
+    let mut cargo = command::cargo();
+    cargo.current_dir(&place.root).args([
+        "test",
+        "--no-run",
+        "--quiet",
+        "--package",
+        "tests",
+        "--test",
+        "matrix",
+    ]);
+    command::show(&mut cargo).context("the way matrix does not build")
+}
 
 /// Of each program what was built last, in whichever profile; none for what never was.
 pub(crate) fn built(place: &Place) -> Vec<Artifact> {

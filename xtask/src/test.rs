@@ -16,7 +16,6 @@ use crate::command::require_root;
 use crate::kernel::KERNELS;
 use crate::place::Place;
 use crate::progress;
-use crate::qemu;
 use crate::setup;
 use crate::tidy;
 use crate::verdict::Tally;
@@ -29,9 +28,9 @@ pub(crate) enum Choice {
     Style,
     /// Unit and replay tests: no root, no eBPF
     Unit,
-    /// Real tools in real containers on this kernel (root)
+    /// Real tools in real containers, and every way of every deed, on this kernel (root)
     Live,
-    /// A transfer on each of the lab's kernels in QEMU (root)
+    /// A transfer, and every way, on each of the lab's kernels in QEMU (root)
     Vm,
 }
 
@@ -120,26 +119,34 @@ impl Part {
             Self::Format => done(command::show(&mut cargo(&["fmt", "--all", "--check"]))),
             Self::Tidy => done(tidy::tidy(place)),
             Self::Clippy => {
-                let words = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "--deny", "warnings"];
-                done(command::show(&mut cargo(&words)))
+                let deny = ["--quiet", "--", "--deny", "warnings"];
+                command::show(cargo(&["clippy", "--workspace", "--all-targets"]).args(deny))?;
+                // Tests that only run when they are named are no targets of `--all-targets`.
+                let named = ["clippy", "--package", "tests", "--test", "live", "--test", "matrix"];
+                done(command::show(cargo(&named).args(deny)))
             }
             Self::Licences => licences(cargo),
             Self::Unit => {
                 let test = ["test", "--no-fail-fast"];
                 let unit = count(cargo(&test).args(["--workspace", "--exclude", "tests"]));
-                let replay = count(cargo(&test).args(["--package", "tests", "--test", "replay"]));
+                let replay =
+                    count(cargo(&test).args(["--package", "tests", "--test", "replay", "--test", "truth"]));
                 Ok(unit?.with(replay?))
             }
             Self::Build => done(build::build(place, true)),
             Self::Live => {
                 setup::ensure(setup::LIVE, place)?;
-                let mut live = cargo(&["test", "--package", "tests", "--test", "live", "--"]);
-                live.args(words);
-                count(live.env("TIDEWAITER_BIN", place.agent(true)).env("TIDEWAITER_LAB", place.lab()))
+                let run = |test: &str| {
+                    let mut live = cargo(&["test", "--package", "tests", "--test", test, "--"]);
+                    live.args(words);
+                    count(live.env("TIDEWAITER_BIN", place.agent(true)).env("TIDEWAITER_LAB", place.lab()))
+                };
+                let (live, matrix) = (run("live"), run("matrix"));
+                Ok(live?.with(matrix?))
             }
             Self::Vm => {
                 let kernels: Vec<_> = KERNELS.iter().collect();
-                vm::transfer(place, &kernels, qemu::RUN_MAX)
+                vm::whole(place, &kernels)
             }
         }
     }

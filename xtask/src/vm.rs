@@ -1,9 +1,13 @@
 //! `cargo xtask vm`: the sensor on other kernels. Boots distributions' kernels in QEMU, one after the other, lets a
 //! script move data inside a container there, and checks the alert that came of it.
 
+use std::env;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Error, Result, bail};
+use anyhow::{Context, Error, Result, bail, ensure};
 
 use crate::artifact::{self, Artifact};
 use crate::build;
@@ -20,6 +24,15 @@ use crate::verdict::Tally;
 /// The test that runs when no command is given.
 const TRANSFER: &str = include_str!("../guest/transfer.sh");
 
+/// What the way matrix runs as in a guest: its column comes over the console. How it went its closing line says.
+const MATRIX: &str = "\nTIDEWAITER_WRITE=console matrix || true\n";
+
+/// The transfer test and the way matrix: the bounds of both in sum, emulated on a machine that others use too.
+const WHOLE_MAX: Duration = Duration::from_secs(600);
+
+/// The words of the matrix's lines that are shown: how many cells went which way, and each that must not be.
+const SHOWN: [&str; 4] = [" seen; ", " SILENT ", " WRONG ", "FAILED"];
+
 /// How one kernel did.
 struct Row {
     kernel: &'static Kernel,
@@ -30,7 +43,7 @@ struct Row {
 /// How a guest ended.
 enum Outcome {
     /// Its script ran to its end, and so many tests in it went which way.
-    Ran(Run, Tally),
+    Ran(Box<Run>, Tally),
     /// It did not, for this reason.
     Lost(String),
     /// There is no such guest: the mirror did not give its kernel.
@@ -62,20 +75,64 @@ pub(crate) fn transfer(place: &Place, kernels: &[&'static Kernel], max: Duration
     every(place, kernels, |kernel| {
         let guest = Guest::pack(place, LabPart::Kernel(kernel), TRANSFER, &agent)?;
         let run = qemu::run(place, kernel, &guest, false, max)?;
-        progress::title(&format!("Linux {} in QEMU", run.verdict.release));
-        let checks = run.verdict.checks();
-        for check in &checks {
-            match &check.failure {
-                None => progress::good("", &check.name),
-                Some(reason) => progress::bad("", &format!("{}: {reason}", check.name)),
-            }
-        }
-        let tally = Tally::of(&checks);
-        if tally.failed > 0 {
-            progress::say(&run.verdict.excerpt());
-        }
+        let tally = told(&run);
         Ok((run, tally))
     })
+}
+
+/// The transfer test and the way matrix on some kernels, each in one boot.
+pub(crate) fn whole(place: &Place, kernels: &[&'static Kernel]) -> Result<Tally> {
+    build::build(place, true)?;
+    artifact::build_matrix(place)?;
+    let mut programs = artifact::built(place);
+    programs.retain(|program| program.name != "tidewaiter");
+    let matrix = programs.iter().find(|program| program.name == "matrix");
+    let matrix = matrix.context("cargo built no way matrix")?.path.clone();
+    programs.push(Artifact { name: "tidewaiter", path: place.agent(true) });
+    let script = [TRANSFER, MATRIX].concat();
+    every(place, kernels, |kernel| {
+        let guest = Guest::pack(place, LabPart::Kernel(kernel), &script, &programs)?;
+        let run = qemu::run(place, kernel, &guest, false, WHOLE_MAX)?;
+        let tally = told(&run);
+        run.verdict.lines_with(&SHOWN).for_each(progress::say);
+        let Some(ways) = run.verdict.counted() else {
+            progress::bad("", "the way matrix did not run to its end");
+            return Ok((run, Tally { failed: tally.failed + 1, ..tally }));
+        };
+        merge(&matrix, run.verdict.ways())?;
+        Ok((run, tally.with(ways)))
+    })
+}
+
+/// Puts a guest's column into docs/way.md, when that was asked for.
+fn merge(matrix: &Path, column: &[String]) -> Result<()> {
+    if env::var_os("TIDEWAITER_WRITE").is_none() || column.is_empty() {
+        return Ok(());
+    }
+    let mut child = Command::new(matrix).arg("--merge").stdin(Stdio::piped()).spawn()?;
+    if let Some(mut input) = child.stdin.take() {
+        input.write_all(column.join("\n").as_bytes())?;
+    }
+    let status = child.wait()?;
+    ensure!(status.success(), "docs/way.md was not written: {status}");
+    Ok(())
+}
+
+/// Tells each check of the transfer test, and how many there were.
+fn told(run: &Run) -> Tally {
+    progress::title(&format!("Linux {} in QEMU", run.verdict.release));
+    let checks = run.verdict.checks();
+    for check in &checks {
+        match &check.failure {
+            None => progress::good("", &check.name),
+            Some(reason) => progress::bad("", &format!("{}: {reason}", check.name)),
+        }
+    }
+    let tally = Tally::of(&checks);
+    if tally.failed > 0 {
+        progress::say(&run.verdict.excerpt());
+    }
+    tally
 }
 
 /// A command that ends with 0 on a kernel without a fault is one test that passed, unless it counts tests itself.
@@ -127,7 +184,7 @@ fn every(
                     progress::failure(&error);
                     Outcome::Lost(first_line(&error))
                 }
-                Ok((run, tally)) => Outcome::Ran(run, tally),
+                Ok((run, tally)) => Outcome::Ran(Box::new(run), tally),
             },
         };
         rows.push(Row { kernel, outcome, took: start.elapsed() });

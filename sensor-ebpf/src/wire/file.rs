@@ -41,14 +41,14 @@ impl Change {
 }
 
 /// [`super::Kind::FileRename`] and [`super::Kind::FileLink`]: both paths start at the root of the file
-/// system `file.device`.
+/// system `file.device`. Of a symbolic link, which has no inode yet, `from` is the text it holds.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct Rename {
     pub header: Header,
     /// The file that was renamed.
     pub file: FileId,
-    /// Name before, components; of a file without a name (`O_TMPFILE`) the kernel's word for it.
+    /// Name before, components (of a symbolic link a plain text); of a file without a name (`O_TMPFILE`) the kernel's word for it.
     pub from: Text,
     /// Name after, components.
     pub to: Text,

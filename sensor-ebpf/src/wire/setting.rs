@@ -160,10 +160,14 @@ pub mod trial {
     /// Not zero: children of the agent are its own doing. Only then: for good it would be a place to
     /// hide, for whoever gets the agent to start a program or is handed over to it as an orphan.
     pub const CHILDREN: u32 = 0;
-    /// Cookie of the agent's socket whose end is its own doing: another task may run at that end.
+    /// Cookie of the agent's socket whose end and whose DNS messages are its own doing: another task may
+    /// run when they happen.
     pub const SOCKET: u32 = 1;
+    /// Cookie of the socket at the other end of that connection, which the agent holds too: its end is
+    /// left out.
+    pub const PEER: u32 = 2;
     /// How many cells there are.
-    pub const CELLS: u32 = 2;
+    pub const CELLS: u32 = 3;
 }
 
 /// Facts that are not offsets of members. Zero means unknown.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
+use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
 use rustix::time::{ClockId, clock_gettime};
 use tracing::debug;
 
@@ -10,10 +12,16 @@ use crate::host::user::UserNames;
 use crate::pipeline::Host;
 use crate::state::mount::Mounts;
 
+/// Most containers entered in one turn; those beyond it are taken up at their next program.
+const ENTERED_MAX: usize = 256;
+
 /// User names and mount tables of this host.
 pub(super) struct Facts {
     users: UserNames,
     mounts: Mounts,
+    /// Mount namespaces of containers in which programs started since the last turn, each with the last of
+    /// them.
+    entered: FxHashMap<u32, u32>,
 }
 
 impl Facts {
@@ -23,7 +31,12 @@ impl Facts {
             debug!(%error, "paths below a container's root stay paths of the host");
             Mounts::default()
         });
-        Self { users: UserNames::new(mounts.host_ns()), mounts }
+        Self { users: UserNames::new(mounts.host_ns()), mounts, entered: FxHashMap::default() }
+    }
+
+    /// Namespace and process of each container that was entered since the last call.
+    pub(super) fn take_entered(&mut self) -> FxHashMap<u32, u32> {
+        std::mem::take(&mut self.entered)
     }
 
     fn refresh(&mut self, mnt_ns: u32, pid: u32, now: u64) {
@@ -38,6 +51,9 @@ impl Facts {
 impl Host for Facts {
     fn entered(&mut self, mnt_ns: u32, pid: u32, now: u64) {
         self.refresh(mnt_ns, pid, now);
+        if mnt_ns != self.mounts.host_ns() && self.entered.len() < ENTERED_MAX {
+            self.entered.insert(mnt_ns, pid);
+        }
     }
 
     fn user(&mut self, uid: u32, pid: u32, mnt_ns: u32, now: u64) -> Option<Arc<str>> {
@@ -52,6 +68,16 @@ impl Host for Facts {
     fn path_of_host(&mut self, path: &str, mnt_ns: u32, pid: u32, now: u64) -> Option<String> {
         self.refresh(mnt_ns, pid, now);
         self.mounts.resolve_host(path, mnt_ns)
+    }
+
+    fn size(&mut self, path: &str, mnt_ns: u32) -> Option<u64> {
+        let path = self.mounts.outside(path, mnt_ns)?;
+        // The kernel told the path without links: one that is there now is somebody's trick.
+        let (flags, resolve) = (OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, ResolveFlags::NO_SYMLINKS);
+        let file = openat2(CWD, path, flags, Mode::empty(), resolve).ok()?;
+        let stat = fstat(file).ok()?;
+        let is_file = FileType::from_raw_mode(stat.st_mode).is_file();
+        u64::try_from(stat.st_size).ok().filter(|_| is_file)
     }
 
     fn is_overlay_scratch(&self, path: &str, mnt_ns: u32) -> bool {

@@ -8,28 +8,29 @@ mod start;
 mod facts;
 mod report;
 mod ledger;
+mod watch;
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustc_hash::FxHashMap;
 use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tracing::{debug, info, trace, warn};
 
 pub use start::StartError;
 
-use crate::alert::{Coverage, Loss, Stopped, Subject};
+use crate::alert::{Coverage, Loss, Stopped, Subject, Tampering};
 use crate::config::Config;
 use crate::decode::{Body, Record, decode};
 use crate::ebpf::flow::FlowRows;
 use crate::ebpf::load::Loaded;
 use crate::ebpf::ring::TICK;
+use crate::ebpf::watch::Loaded as LoadedProgram;
+use crate::event::selection::Selection;
 use crate::host::container::ContainerSource;
 use crate::metric::Metrics;
-use crate::pipeline::{HostRename, Pipeline};
-use crate::sink::SinkSet;
+use crate::pipeline::Pipeline;
 use crate::state::container::{CgroupIdentity, Container};
 use crate::state::flow::POLL;
 use facts::Facts;
@@ -40,6 +41,8 @@ use report::Reporter;
 const SWEEP: Duration = Duration::from_secs(2);
 /// How long sinks may take to deliver what they hold when the agent ends.
 const FLUSH: Duration = Duration::from_secs(2);
+/// Said of a run that the kernel would not begin within another of the same program on the same CPU.
+const SKIPPED: &str = "skipped by the kernel";
 /// Questions to the runtimes' files that may be open at once; further ones are asked at their next
 /// turn in the container table's schedule.
 const LOOKUPS_MAX: usize = 64;
@@ -49,18 +52,42 @@ const LOOKUPS_MAX: usize = 64;
 /// # Errors
 /// [`StartError`] says what is missing and what to do. Once it runs, it does not fail.
 pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
+    watch(config, None, shutdown).await
+}
+
+/// The same, but tells every event of the selection instead of alerts, on standard output only.
+///
+/// # Errors
+/// As [`run`].
+pub async fn events(
+    config: Config,
+    selection: Selection,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), StartError> {
+    watch(config, Some(selection), shutdown).await
+}
+
+async fn watch(
+    config: Config,
+    selection: Option<Selection>,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), StartError> {
     let started = Instant::now();
     let rules = start::rules(&config)?;
     start::privilege()?;
     let layout = start::layout()?;
-    let mut loaded = crate::ebpf::load::load(&layout)?;
+    let mut loaded = crate::ebpf::load::load(&layout, &config.avoid, &config.capture)?;
+    watch::begin(&mut loaded);
     // The hooks are attached: what starts from here on is in the ring, the rest is in /proc.
     let inventory = start::inventory()?;
     let processes = inventory.len();
     let now = facts::now();
     let mut pipeline = start::pipeline(rules, &config);
     pipeline.seed(inventory, now);
-    let sinks = start::sinks(&config)?;
+    let reporter = start::reporter(&config, selection)?;
+    if reporter.observes() {
+        pipeline.observe();
+    }
     let coverage = Coverage {
         kernel: start::kernel(),
         hooks: std::mem::take(&mut loaded.hooks),
@@ -70,7 +97,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
         containers: pipeline.containers.stats().known,
         start_milliseconds: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
     };
-    let mut agent = Agent::new(&config, loaded, pipeline, sinks);
+    let mut agent = Agent::new(&config, loaded, pipeline, reporter);
     crate::ebpf::sys::trim_heap();
     agent.reporter.notice(Subject::Coverage(coverage));
     agent.watch(shutdown).await;
@@ -90,6 +117,8 @@ struct Agent {
     answers: mpsc::Receiver<Answer>,
     asked: mpsc::Sender<Answer>,
     lookups: usize,
+    /// What fanotify told too early.
+    waiting: watch::Waiting,
     /// Reused in every turn, see [`Agent::turn`].
     exits: Vec<Record>,
 }
@@ -101,19 +130,20 @@ struct Answer {
 }
 
 impl Agent {
-    fn new(config: &Config, kernel: Loaded, pipeline: Pipeline, sinks: SinkSet) -> Self {
+    fn new(config: &Config, kernel: Loaded, pipeline: Pipeline, reporter: Reporter) -> Self {
         let (asked, answers) = mpsc::channel(LOOKUPS_MAX);
         Self {
             kernel,
             pipeline,
             facts: Facts::read(),
-            reporter: Reporter::new(sinks),
+            reporter,
             metrics: Metrics::default(),
             books: Bookkeeper::default(),
             runtimes: Arc::new(ContainerSource::new(config.containers.clone())),
             answers,
             asked,
             lookups: 0,
+            waiting: watch::Waiting::default(),
             exits: Vec::new(),
         }
     }
@@ -133,6 +163,10 @@ impl Agent {
                 _ = poll.tick() => self.poll(),
             }
             self.turn();
+            tokio::select! {
+                () = &mut shutdown => return,
+                () = self.reporter.flush() => {}
+            }
         }
     }
 
@@ -142,7 +176,7 @@ impl Agent {
     /// renamed a file and ended in the same turn must still be known when the rename is read.
     fn turn(&mut self) {
         let mut exits = std::mem::take(&mut self.exits);
-        let Self { kernel, pipeline, facts, metrics, books, .. } = self;
+        let Self { kernel, pipeline, facts, metrics, reporter, books, .. } = self;
         let Loaded { ring, flows, .. } = kernel;
         ring.drain(|bytes| match decode(bytes) {
             Ok(record) => {
@@ -156,6 +190,7 @@ impl Agent {
                 }
                 take_rows(flows, pipeline, &record);
                 pipeline.record(record, facts);
+                pipeline.observed().for_each(|event| reporter.event(&event));
             }
             Err(error) => {
                 metrics.refused_records += 1;
@@ -164,11 +199,14 @@ impl Agent {
                 }
             }
         });
-        self.renames(&exits);
+        let ends = exits.iter().map(|exit| (exit.actor.pid, exit.time)).collect();
+        let Self { kernel, pipeline, facts, metrics, waiting, .. } = self;
+        watch::turn(kernel, metrics, watch::Turn { pipeline, facts, waiting, ends, now: facts::now() });
         for exit in exits.drain(..) {
             take_rows(&mut self.kernel.flows, &mut self.pipeline, &exit);
             self.pipeline.record(exit, &mut self.facts);
         }
+        self.observe();
         self.exits = exits;
         let now = facts::now();
         if !self.kernel.ring.has_more() {
@@ -180,31 +218,10 @@ impl Agent {
         }
     }
 
-    /// Renames that fanotify saw, where fentry is refused. They carry the time of reading; one of a
-    /// process that has ended since happened before its end.
-    fn renames(&mut self, exits: &[Record]) {
-        let Self { kernel, pipeline, facts, metrics, .. } = self;
-        let Some(watch) = &mut kernel.renames else { return };
-        let ends: FxHashMap<u32, u64> = exits.iter().map(|exit| (exit.actor.pid, exit.time)).collect();
-        let drained = watch.drain(&mut |seen| {
-            if seen.is_directory {
-                return;
-            }
-            let time = ends.get(&seen.pid).map_or(seen.time, |end| seen.time.min(*end));
-            let rename = HostRename { time, pid: seen.pid, from: seen.from, to: seen.to };
-            pipeline.renamed(rename, facts);
-        });
-        match drained {
-            Ok(drained) => {
-                metrics.lost_renames += drained.overflowed;
-                metrics.unresolved_renames += drained.unresolved;
-                metrics.refused_renames += drained.malformed;
-            }
-            Err(error) => {
-                warn!(%error, "renames are no longer seen");
-                kernel.renames = None;
-            }
-        }
+    /// Tells the events that did not come of one record: of an end, of what was due.
+    fn observe(&mut self) {
+        let Self { pipeline, reporter, .. } = self;
+        pipeline.observed().for_each(|event| reporter.event(&event));
     }
 
     /// Asks the runtimes' files for names, beside the loop.
@@ -232,6 +249,7 @@ impl Agent {
                 debug!(%error, ?key, "a row of the flow map stays");
             }
         }
+        self.observe();
     }
 
     fn sweep(&mut self, is_last: bool) {
@@ -239,8 +257,10 @@ impl Agent {
             log.flush();
         }
         self.pipeline.sweep(facts::now());
+        watch::sweep(&mut self.kernel, &self.pipeline);
         let mut losses = self.reporter.sink_losses();
         losses.extend(self.metrics.take_losses(&self.pipeline.dropped()));
+        losses.extend(self.look_after());
         let (lost, counted) = self.books.look(&mut self.kernel, &self.pipeline, is_last);
         losses.extend(lost);
         if !losses.is_empty() {
@@ -249,6 +269,36 @@ impl Agent {
         if !counted.is_empty() {
             self.reporter.notice(Subject::Aggregation(counted));
         }
+    }
+
+    /// Tells who works on the sensor's programs or brings his own; returns what the kernel did not run.
+    fn look_after(&mut self) -> Vec<Loss> {
+        let findings = match self.kernel.watch.look() {
+            Ok(findings) => findings,
+            Err(error) => {
+                warn!(%error, "whether the programs are still attached is not known");
+                return Vec::new();
+            }
+        };
+        let detached = findings.detached.into_iter().map(|program| Tampering::Detached { program });
+        let loaded = findings
+            .loaded
+            .into_iter()
+            .map(|LoadedProgram { id, kind, name, uid }| Tampering::Loaded { id, kind, name, uid });
+        let deeds: Vec<Tampering> = detached.chain(loaded).collect();
+        if !deeds.is_empty() {
+            self.reporter.notice(Subject::Tampering(deeds));
+        }
+        let skipped = findings.skipped.into_iter();
+        skipped
+            .map(|(program, count)| Loss {
+                what: format!("run of {program}"),
+                count,
+                reason: SKIPPED,
+                container: None,
+                window: None,
+            })
+            .collect()
     }
 
     /// Detaches everything, tells what was still gathering, lets the sinks deliver.

@@ -1,4 +1,4 @@
-//! Gives accounts and notices their numbers and dates, and hands them to the sinks.
+//! Gives accounts, notices and events their numbers and dates, and hands them to the sinks.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,7 +9,9 @@ use uuid::Uuid;
 
 use super::facts;
 use crate::alert::{Alert, Loss, Message, Notice, Subject};
-use crate::sink::SinkSet;
+use crate::event::Event;
+use crate::sink::stream::END_MAX;
+use crate::sink::{SinkSet, Stream};
 use crate::state::container::Container;
 use crate::story::Account;
 
@@ -20,6 +22,8 @@ const TOLD_MAX: usize = 4096;
 /// The way out.
 pub(super) struct Reporter {
     sinks: SinkSet,
+    /// Where every event goes, if anybody wants to see them.
+    stream: Option<Stream>,
     sequence: u64,
     alerts: u64,
     /// Number and id of the accounts told last.
@@ -27,8 +31,8 @@ pub(super) struct Reporter {
 }
 
 impl Reporter {
-    pub(super) fn new(sinks: SinkSet) -> Self {
-        Self { sinks, sequence: 0, alerts: 0, told: VecDeque::new() }
+    pub(super) fn new(sinks: SinkSet, stream: Option<Stream>) -> Self {
+        Self { sinks, stream, sequence: 0, alerts: 0, told: VecDeque::new() }
     }
 
     /// Sends an account on its way as an alert.
@@ -71,7 +75,34 @@ impl Reporter {
     /// Sends word about the sensor itself.
     pub(super) fn notice(&mut self, subject: Subject) {
         let notice = Notice { id: Uuid::now_v7(), sequence: self.next(), time: Timestamp::now(), subject };
-        self.sinks.deliver(&Arc::new(Message::Notice(notice)));
+        let message = Arc::new(Message::Notice(notice));
+        if let Some(stream) = &mut self.stream {
+            stream.message(&message);
+        }
+        self.sinks.deliver(&message);
+    }
+
+    /// Whether events are told at all.
+    pub(super) fn observes(&self) -> bool {
+        self.stream.is_some()
+    }
+
+    /// Tells an event, if somebody asked for such.
+    pub(super) fn event(&mut self, event: &Event) {
+        if self.stream.as_ref().is_some_and(|stream| stream.wants(event)) {
+            let (time, sequence) = (date(event.time), self.next());
+            if let Some(stream) = &mut self.stream {
+                stream.event(event, time, sequence);
+            }
+        }
+    }
+
+    /// Writes the turn's events. Waits for their reader, however slow; the kernel half counts meanwhile what
+    /// its ring does not hold.
+    pub(super) async fn flush(&mut self) {
+        if let Some(stream) = &mut self.stream {
+            stream.flush().await;
+        }
     }
 
     pub(super) fn alerts(&self) -> u64 {
@@ -79,17 +110,26 @@ impl Reporter {
     }
 
     pub(super) fn sink_losses(&self) -> Vec<Loss> {
-        self.sinks.losses()
+        let mut losses = self.sinks.losses();
+        losses.extend(self.stream.iter().flat_map(Stream::losses));
+        losses
     }
 
     /// Resolves when nobody reads standard output any more.
     pub(super) async fn reader_gone(&self) {
-        self.sinks.reader_gone().await;
+        match &self.stream {
+            Some(stream) => stream.reader_gone().await,
+            None => self.sinks.reader_gone().await,
+        }
     }
 
     /// Lets the sinks deliver what they hold, `deadline` long at most.
     pub(super) async fn finish(self, deadline: Duration) -> Vec<Loss> {
-        self.sinks.flush(deadline).await
+        let mut losses = self.sinks.flush(deadline).await;
+        if let Some(stream) = self.stream {
+            losses.extend(stream.finish(END_MAX).await);
+        }
+        losses
     }
 
     /// The id of an account: an amendment finds the one it was told under.

@@ -5,16 +5,18 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use super::report::Reporter;
 use crate::config::Config;
 use crate::detection::{Catalogue, Detections, Problem};
 use crate::ebpf::load::LoadError;
 use crate::ebpf::offset::{Layout, OffsetError, VMLINUX};
 use crate::event::field::Fields;
+use crate::event::selection::Selection;
 use crate::host::capability::{self, Capability};
 use crate::host::procfs::{self, ProcfsError};
 use crate::pipeline::Pipeline;
 use crate::sigma::{Diagnostic, Engine, RuleSet};
-use crate::sink::{Origin, SinkSet, Target};
+use crate::sink::{Origin, SinkSet, Stream, Target};
 use crate::state::process::Process;
 use crate::story::Stories;
 
@@ -94,13 +96,28 @@ pub(super) fn inventory() -> Result<Vec<(Process, String)>, StartError> {
 
 pub(super) fn pipeline(rules: Rules, config: &Config) -> Pipeline {
     let stories = Stories::with_gather(config.story.gather.duration());
-    Pipeline::new(rules.engine, rules.detections, stories)
+    let mut pipeline = Pipeline::new(rules.engine, rules.detections, stories);
+    pipeline.capture.clone_from(&config.capture);
+    pipeline
+}
+
+/// The way out: alerts to every sink that was asked for, or events to standard output alone.
+pub(super) fn reporter(config: &Config, selection: Option<Selection>) -> Result<Reporter, StartError> {
+    let Some(selection) = selection else { return Ok(Reporter::new(sinks(config)?, None)) };
+    let origin = Arc::new(Origin::read());
+    let none = SinkSet::start(&[], &origin).map_err(StartError::Sinks)?;
+    let format = config.format.resolve(is_terminal());
+    let stream = Stream::start(format, selection, origin).map_err(StartError::Sinks)?;
+    Ok(Reporter::new(none, Some(stream)))
+}
+
+fn is_terminal() -> bool {
+    rustix::termios::isatty(std::io::stdout())
 }
 
 /// Starts every sink that was asked for.
-pub(super) fn sinks(config: &Config) -> Result<SinkSet, StartError> {
-    let is_terminal = rustix::termios::isatty(std::io::stdout());
-    let mut targets = vec![Target::Stdout(config.format.resolve(is_terminal))];
+fn sinks(config: &Config) -> Result<SinkSet, StartError> {
+    let mut targets = vec![Target::Stdout(config.format.resolve(is_terminal()))];
     targets.extend(
         config
             .syslog

@@ -28,6 +28,8 @@ pub enum Subject {
     Loss(Vec<Loss>),
     /// Records beyond the limit of their cgroup were counted instead of told.
     Aggregation(Vec<Aggregate>),
+    /// Somebody works on what the sensor stands on.
+    Tampering(Vec<Tampering>),
     /// The agent ends in order.
     Stopped(Stopped),
 }
@@ -123,4 +125,21 @@ pub struct Stopped {
 pub struct LedgerRow {
     pub kind: &'static str,
     pub counter: Counter,
+}
+
+/// One thing that somebody did to the sensor, or beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tampering {
+    /// A program of the sensor's was detached: what it saw is not seen any more.
+    Detached { program: String },
+    /// A BPF program was loaded by somebody else.
+    Loaded {
+        id: u32,
+        /// `enum bpf_prog_type`, in lower case.
+        kind: String,
+        /// Given by its loader: a claim.
+        name: String,
+        /// User that loaded it, where the kernel tells.
+        uid: Option<u32>,
+    },
 }

@@ -42,7 +42,9 @@ pub(super) fn check(options: RunOptions) -> Result<Exit, Failure> {
     let runtime = runtime()?;
     // Attached for as long as it takes to know that it can be; dropping detaches.
     let (hooks, proofs) = runtime
-        .block_on(async { load(&layout).map(|loaded| (loaded.hooks, loaded.proofs)) })
+        .block_on(async {
+            load(&layout, &config.avoid, &config.capture).map(|loaded| (loaded.hooks, loaded.proofs))
+        })
         .map_err(StartError::from)?;
 
     let rows: Vec<Row<'_>> = hooks.iter().zip(&proofs).map(|(hook, proof)| Row { hook, proof }).collect();

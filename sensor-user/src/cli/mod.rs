@@ -5,6 +5,7 @@
 //! an [`Exit`].
 
 mod check;
+mod events;
 mod failure;
 mod rules;
 mod run;
@@ -15,9 +16,11 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use events::EventOptions;
 pub use failure::Failure;
 
 use crate::config::{Config, ConfigError, FormatChoice, LogLevel};
+use crate::ebpf::hook::Means;
 use crate::sink::{Facility, SyslogTarget};
 
 const EXIT_CODES: &str = "\
@@ -52,6 +55,9 @@ pub enum Command {
     /// Watch this host and tell what happens, until SIGINT or SIGTERM
     #[command(after_help = format!("{RUN_EXAMPLES}\n\n{EXIT_CODES}"))]
     Run(RunOptions),
+    /// Show every event the sensor makes, as it happens, until SIGINT or SIGTERM
+    #[command(after_help = format!("{}\n\n{EXIT_CODES}", events::EXAMPLES), long_about = events::ABOUT)]
+    Events(EventOptions),
     /// Try everything `run` needs on this host, say what would be seen and what not, and end
     #[command(after_help = EXIT_CODES)]
     Check(RunOptions),
@@ -94,6 +100,9 @@ pub struct RunOptions {
     pub facility: Option<Facility>,
     #[command(flatten)]
     pub rules: RuleOptions,
+    /// Do without this way of attaching to the kernel; may be given several times
+    #[arg(long, value_enum, value_name = "MEANS")]
+    pub avoid: Vec<Means>,
     /// How much to log on standard error
     #[arg(long, value_enum, value_name = "LEVEL")]
     pub log: Option<LogLevel>,
@@ -125,6 +134,7 @@ impl RunOptions {
         config.log = self.log.unwrap_or(config.log);
         config.syslog.extend(self.syslog);
         config.rules.extend(self.rules.paths);
+        config.avoid.extend(self.avoid);
         config.embedded_rules &= !self.rules.no_embedded_rules;
         Ok(config)
     }
@@ -143,6 +153,7 @@ pub enum Exit {
 pub fn execute(cli: Cli) -> ExitCode {
     let outcome = match cli.command {
         Command::Run(options) => run::run(options),
+        Command::Events(options) => events::events(options),
         Command::Check(options) => check::check(options),
         Command::Rules(RulesCommand::List(options)) => rules::list(&options),
         Command::Rules(RulesCommand::Check { paths }) => rules::check(&paths),

@@ -1,12 +1,17 @@
 //! `tidewaiter run`: the agent on a runtime of one thread, until it is told to end.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use tracing_subscriber::filter::LevelFilter;
 
 use super::{Exit, Failure, RunOptions};
+use crate::agent::StartError;
 use crate::config::LogLevel;
 use crate::{agent, shutdown};
+
+/// Resolves when the agent is to end.
+pub(super) type Shutdown = Pin<Box<dyn Future<Output = ()>>>;
 
 /// How long lookups in runtimes' files that are still open may hold up the end.
 const RUNTIME_END: Duration = Duration::from_millis(200);
@@ -14,12 +19,20 @@ const RUNTIME_END: Duration = Duration::from_millis(200);
 pub(super) fn run(options: RunOptions) -> Result<Exit, Failure> {
     let config = options.config()?;
     log_to_stderr(config.log);
+    attend(|shutdown| agent::run(config, shutdown))
+}
+
+/// Runs an agent on a runtime of its own until a signal tells it to end.
+pub(super) fn attend<F>(agent: impl FnOnce(Shutdown) -> F) -> Result<Exit, Failure>
+where
+    F: Future<Output = Result<(), StartError>>,
+{
     let runtime = runtime()?;
     let outcome = runtime.block_on(async {
         let shutdown = shutdown::requested().map_err(|error| {
             Failure::new("cannot wait for signals", &error, "raise the limit of open files (`ulimit -n`)")
         })?;
-        agent::run(config, shutdown).await.map_err(Failure::from)
+        agent(Box::pin(shutdown)).await.map_err(Failure::from)
     });
     runtime.shutdown_timeout(RUNTIME_END);
     outcome.map(|()| Exit::Good)

@@ -16,6 +16,8 @@ use clap::ValueEnum;
 use serde::Deserialize;
 use serde::de::{Unexpected, Visitor};
 
+use crate::capture::Capture;
+use crate::ebpf::hook::Means;
 use crate::host::container::ContainerRoots;
 use crate::sink::{Facility, Format, SyslogTarget, Target};
 
@@ -36,6 +38,10 @@ pub struct Config {
     /// Rule files and folders of them, besides the embedded.
     pub rules: Vec<PathBuf>,
     pub story: Story,
+    /// What is taken in of environments and secrets.
+    pub capture: Capture,
+    /// Ways of attaching to the kernel to do without.
+    pub avoid: Vec<Means>,
     /// Where container runtimes keep their state. A folder that does not exist is no error: the
     /// runtime may come later.
     pub containers: ContainerRoots,
@@ -51,6 +57,8 @@ impl Default for Config {
             embedded_rules: true,
             rules: Vec::new(),
             story: Story::default(),
+            capture: Capture::default(),
+            avoid: Vec::new(),
             containers: ContainerRoots::default(),
         }
     }

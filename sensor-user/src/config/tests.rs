@@ -16,10 +16,14 @@ fn the_documented_configuration_is_the_default() {
 /// Otherwise the test above would pass with keys missing.
 #[test]
 fn every_key_is_documented() {
-    for key in ["format", "log", "syslog", "facility", "embedded_rules", "rules", "story", "containers"] {
+    for key in
+        ["format", "log", "syslog", "facility", "embedded_rules", "rules", "story", "capture", "containers"]
+    {
         assert!(DOCUMENTED.lines().any(|line| line.starts_with(&format!("{key}:"))), "{key}");
     }
-    for key in ["gather", "docker", "containerd", "storage", "lxc", "nspawn"] {
+    for key in
+        ["gather", "environment", "secrets", "closes", "docker", "containerd", "storage", "lxc", "nspawn"]
+    {
         assert!(DOCUMENTED.lines().any(|line| line.starts_with(&format!("  {key}:"))), "{key}");
     }
 }

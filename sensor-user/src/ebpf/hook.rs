@@ -3,6 +3,11 @@
 //! A row's attach points stand best first. What is chosen is decided by really loading, attaching
 //! and firing it, never by a kernel version.
 
+use clap::ValueEnum;
+use serde::Deserialize;
+
+use super::fanotify::FileEvent;
+
 /// One thing that is observed.
 pub struct Hook {
     /// In a person's words.
@@ -53,6 +58,7 @@ pub enum Trial {
     FileClose,
     Rename,
     Link,
+    Symlink,
     Delete,
     Mode,
     CgroupCreate,
@@ -99,7 +105,21 @@ pub enum Attach {
         place: &'static str,
     },
     /// No program: the agent's own watch by `fanotify(7)`.
+    Fanotify {
+        event: FileEvent,
+    },
+}
+
+/// Ways of attaching that an operator may want to do without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Means {
+    /// fentry and fexit
+    Fentry,
+    /// fanotify(7)
     Fanotify,
+    /// Programs that see every packet: DNS
+    Packet,
 }
 
 /// Which way packets go, as their socket sees it.
@@ -110,6 +130,35 @@ pub enum Direction {
 }
 
 impl Attach {
+    /// What an operator may have forbidden it by.
+    #[must_use]
+    pub fn means(self) -> Option<Means> {
+        match self {
+            Self::Fentry { .. } | Self::Fexit { .. } => Some(Means::Fentry),
+            Self::Fanotify { .. } => Some(Means::Fanotify),
+            Self::CgroupPacket { .. } => Some(Means::Packet),
+            Self::RawTracepoint { .. }
+            | Self::CgroupAddress { .. }
+            | Self::CgroupSocket { .. }
+            | Self::With { .. } => None,
+        }
+    }
+
+    /// The function whose program is attached, or is part of.
+    #[must_use]
+    pub fn program(self) -> Option<&'static str> {
+        match self {
+            Self::RawTracepoint { program, .. }
+            | Self::Fentry { program, .. }
+            | Self::Fexit { program, .. }
+            | Self::CgroupAddress { program }
+            | Self::CgroupSocket { program }
+            | Self::CgroupPacket { program, .. }
+            | Self::With { program, .. } => Some(program),
+            Self::Fanotify { .. } => None,
+        }
+    }
+
     /// The attach point as people write it.
     #[must_use]
     pub fn name(self) -> String {
@@ -121,7 +170,7 @@ impl Attach {
             Self::CgroupPacket { direction: Direction::In, .. } => "cgroup ingress".to_owned(),
             Self::CgroupPacket { direction: Direction::Out, .. } => "cgroup egress".to_owned(),
             Self::With { place, .. } => place.to_owned(),
-            Self::Fanotify => "fanotify FAN_RENAME".to_owned(),
+            Self::Fanotify { event } => event.name().to_owned(),
         }
     }
 }
@@ -146,11 +195,16 @@ const fn fexit(program: &'static str, function: &'static str) -> Attach {
     Attach::Fexit { program, function }
 }
 
+const fn fanotify(event: FileEvent) -> Attach {
+    Attach::Fanotify { event }
+}
+
 /// A hook without which the sensor runs, and that loses nothing in a lower tier.
 const OPTIONAL: Hook =
     Hook { purpose: "", trial: Trial::Exec, is_required: false, tiers: &[], unseen: "", weakened: "" };
 
-/// Everything the sensor observes, the mandatory part first.
+/// Everything the sensor observes, the mandatory part first. A row that is [`Attach::With`] programs of
+/// others, or proven through them, stands behind those.
 pub const HOOKS: &[Hook] = &[
     Hook {
         purpose: "program started",
@@ -213,18 +267,6 @@ pub const HOOKS: &[Hook] = &[
         ..OPTIONAL
     },
     Hook {
-        purpose: "connection accepted",
-        trial: Trial::Accept,
-        tiers: &[
-            &[fexit("tcp_accept", "inet_csk_accept")],
-            &[fexit("tcp_accept_by_position", "inet_csk_accept")],
-            &[Attach::With { program: "tcp_state", place: "tracepoint inet_sock_set_state" }],
-        ],
-        unseen: "connections from outside",
-        weakened: "",
-        ..OPTIONAL
-    },
-    Hook {
         purpose: "bytes sent",
         trial: Trial::Sent,
         tiers: &[
@@ -246,6 +288,18 @@ pub const HOOKS: &[Hook] = &[
             &[fexit("inet_recvmsg", "inet_recvmsg"), fexit("inet6_recvmsg", "inet6_recvmsg")],
         ],
         unseen: "bytes of UDP, of open connections, and by which process",
+        ..OPTIONAL
+    },
+    Hook {
+        purpose: "connection accepted",
+        trial: Trial::Accept,
+        tiers: &[
+            &[fexit("tcp_accept", "inet_csk_accept")],
+            &[fexit("tcp_accept_by_position", "inet_csk_accept")],
+            &[Attach::With { program: "tcp_state", place: "tracepoint inet_sock_set_state" }],
+        ],
+        unseen: "connections from outside",
+        weakened: "",
         ..OPTIONAL
     },
     Hook {
@@ -271,7 +325,7 @@ pub const HOOKS: &[Hook] = &[
         trial: Trial::Unix,
         tiers: &[
             &[fentry("unix_connect", "security_unix_stream_connect")],
-            &[Attach::With { program: "bytes_sent", place: "tracepoint sock_send_length" }],
+            &[tracepoint("unix_traffic", "sock_send_length")],
         ],
         unseen: "who speaks to container runtimes",
         ..OPTIONAL
@@ -293,15 +347,17 @@ pub const HOOKS: &[Hook] = &[
     Hook {
         purpose: "file opened to write",
         trial: Trial::Open,
-        tiers: &[&[fentry("file_open", "security_file_open")]],
+        tiers: &[&[fentry("file_open", "security_file_open")], &[fanotify(FileEvent::Create)]],
         unseen: "opens that write nothing",
+        weakened: "opens of files that are there already",
         ..OPTIONAL
     },
     Hook {
         purpose: "secret opened",
         trial: Trial::Read,
-        tiers: &[&[fentry("file_read", "security_file_open")]],
+        tiers: &[&[fentry("file_read", "security_file_open")], &[fanotify(FileEvent::Open)]],
         unseen: "who reads keys and tokens",
+        weakened: "secrets of processes (/proc), and those that were made a moment before",
         ..OPTIONAL
     },
     Hook {
@@ -323,7 +379,7 @@ pub const HOOKS: &[Hook] = &[
             &[Attach::With { program: "file_dirty", place: "tracepoint writeback_mark_inode_dirty" }],
         ],
         unseen: "stores through mappings",
-        weakened: "as above",
+        weakened: "writes to a file that another process left dirty",
         ..OPTIONAL
     },
     Hook {
@@ -334,7 +390,7 @@ pub const HOOKS: &[Hook] = &[
             &[Attach::With { program: "file_dirty", place: "tracepoint writeback_mark_inode_dirty" }],
         ],
         unseen: "stores through mappings that were made to read",
-        weakened: "as above",
+        weakened: "writes to a file that another process left dirty",
         ..OPTIONAL
     },
     Hook {
@@ -370,15 +426,16 @@ pub const HOOKS: &[Hook] = &[
                 fexit("copy_end", "vfs_copy_file_range"),
             ],
             &[fentry("file_close", "__fput")],
+            &[fanotify(FileEvent::Close)],
         ],
-        unseen: "how many bytes were written to a file",
-        weakened: "that sendfile and splice wrote less than they were asked to",
+        unseen: "how many bytes were written to a file; its size is known when its process ends",
+        weakened: "that sendfile and splice wrote less than asked; by fanotify all but the size",
         ..OPTIONAL
     },
     Hook {
         purpose: "file renamed",
         trial: Trial::Rename,
-        tiers: &[&[fentry("file_rename", "security_inode_rename")], &[Attach::Fanotify]],
+        tiers: &[&[fentry("file_rename", "security_inode_rename")], &[fanotify(FileEvent::Rename)]],
         unseen: "final names of files that are written under a temporary one",
         weakened: "renames on file systems mounted after the start",
         ..OPTIONAL
@@ -386,15 +443,24 @@ pub const HOOKS: &[Hook] = &[
     Hook {
         purpose: "file linked",
         trial: Trial::Link,
-        tiers: &[&[fentry("file_link", "security_inode_link")]],
+        tiers: &[&[fentry("file_link", "security_inode_link")], &[fanotify(FileEvent::Create)]],
         unseen: "second names of files",
+        weakened: "the first names of linked files, and names on file systems mounted later",
+        ..OPTIONAL
+    },
+    Hook {
+        purpose: "symbolic link made",
+        trial: Trial::Symlink,
+        tiers: &[&[fentry("file_symlink", "security_inode_symlink")]],
+        unseen: "symbolic links",
         ..OPTIONAL
     },
     Hook {
         purpose: "file deleted",
         trial: Trial::Delete,
-        tiers: &[&[fentry("file_delete", "security_inode_unlink")]],
+        tiers: &[&[fentry("file_delete", "security_inode_unlink")], &[fanotify(FileEvent::Delete)]],
         unseen: "deleted files",
+        weakened: "names on file systems mounted later",
         ..OPTIONAL
     },
     Hook {
@@ -403,8 +469,10 @@ pub const HOOKS: &[Hook] = &[
         tiers: &[
             &[fentry("file_mode", "security_inode_setattr")],
             &[fentry("file_mode_by_dentry", "security_inode_setattr")],
+            &[fanotify(FileEvent::Attributes)],
         ],
         unseen: "chmod, until the file runs",
+        weakened: "chmod of files made more than ten minutes ago, on file systems mounted later",
         ..OPTIONAL
     },
     Hook {

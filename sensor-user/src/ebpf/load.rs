@@ -1,6 +1,7 @@
 //! Loads the programs and attaches them by tier: the best place the kernel lets us have.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -21,13 +22,15 @@ use zerocopy::IntoBytes as _;
 
 use super::account::{Accounts, Aggregates};
 use super::counter::Ledger;
-use super::fanotify::{RenameWatch, default_roots};
+use super::fanotify::{FileWatch, default_roots};
 use super::flow::FlowRows;
-use super::hook::{self, Attach, Direction, HOOKS, Hook, Tier, Trial};
+use super::hook::{self, Attach, Direction, HOOKS, Hook, Means, Tier, Trial};
 use super::offset::Layout;
 use super::proof::{Proof, Prover};
 use super::ring::Ring;
+use super::watch::Watch;
 use crate::alert::HookCoverage;
+use crate::capture::{Capture, SecretPath, name_key};
 
 /// The kernel half, built by `cargo xtask build`. Empty in a binary built without it.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tidewaiter-ebpf.o"));
@@ -82,20 +85,23 @@ pub struct Loaded {
     pub flows: FlowRows,
     /// What the programs log, with `--log debug`; else they are loaded without that code.
     pub log: Option<EbpfLogger<&'static dyn log::Log>>,
-    /// Renames on kernels without fentry.
-    pub renames: Option<RenameWatch>,
+    /// Files on kernels without fentry.
+    pub files: Option<FileWatch>,
     /// What came of each row of [`HOOKS`].
     pub hooks: Vec<HookCoverage>,
     /// For each of these whether it is known to fire; none where nothing is attached.
     pub proofs: Vec<Option<Proof>>,
+    /// Looks after the programs and links from now on.
+    pub watch: Watch,
 }
 
 /// Loads the programs for a kernel of this layout, attaches what can be attached, and lets each fire.
+/// Places that need a means to `avoid` count as refused.
 /// Must be called within a tokio runtime.
 ///
 /// # Errors
 /// [`LoadError`]; a refused hook that is not required is no error but part of the coverage.
-pub fn load(layout: &Layout) -> Result<Loaded, LoadError> {
+pub fn load(layout: &Layout, avoid: &[Means], capture: &Capture) -> Result<Loaded, LoadError> {
     let mut programs = open(layout)?;
     let cgroup_path = cgroup2_mount()?;
     let cgroup = File::open(&cgroup_path)
@@ -105,7 +111,7 @@ pub fn load(layout: &Layout) -> Result<Loaded, LoadError> {
     let ring: RingBuf<_> = map(&mut programs, "RECORDS")?;
     let ledger = Ledger::new(map::<PerCpuArray<_, _>>(&mut programs, "COUNTERS")?);
     let trials: Array<_, _> = map(&mut programs, "TRIAL")?;
-    fill(&mut programs)?;
+    fill(&mut programs, capture)?;
     let accounts = Accounts::new(map(&mut programs, "ACCOUNTS")?);
     let aggregates = Aggregates::new(map(&mut programs, "AGGREGATES")?);
     let flows = FlowRows::new(map(&mut programs, "FLOWS")?);
@@ -113,26 +119,39 @@ pub fn load(layout: &Layout) -> Result<Loaded, LoadError> {
         programs: &mut programs,
         btf: btf.as_ref(),
         cgroup: &cgroup,
+        avoid,
         prover: Prover::new(&ledger, trials, &cgroup_path),
-        renames: None,
+        files: None,
+        capture,
     };
     let taken = HOOKS.iter().map(|hook| place.take(hook)).collect::<Result<Vec<_>, _>>()?;
     let (hooks, proofs) = taken.into_iter().unzip();
-    let renames = place.renames;
+    let files = place.files;
     let log =
         tracing::enabled!(tracing::Level::DEBUG).then(|| EbpfLogger::init(&mut programs).ok()).flatten();
+    let watch = Watch::begin(ids(&programs));
     Ok(Loaded {
         programs: Some(programs),
+        watch,
         log,
         ring: Ring::new(ring).map_err(LoadError::Ring)?,
         ledger,
         accounts,
         aggregates,
         flows,
-        renames,
+        files,
         hooks,
         proofs,
     })
+}
+
+/// The programs that were loaded, by the kernel's ids for them.
+fn ids(programs: &Ebpf) -> BTreeMap<u32, String> {
+    let loaded = programs.programs().filter_map(|(name, program)| {
+        let info = program.info().ok()?;
+        Some((info.id(), name.to_owned()))
+    });
+    loaded.collect()
 }
 
 fn open(layout: &Layout) -> Result<Ebpf, LoadError> {
@@ -157,15 +176,16 @@ fn open(layout: &Layout) -> Result<Ebpf, LoadError> {
 
 /// Puts into the programs' tables what they look up: names to keep, and the accounts of cgroups for which
 /// there will be no room.
-fn fill(programs: &mut Ebpf) -> Result<(), LoadError> {
+fn fill(programs: &mut Ebpf, capture: &Capture) -> Result<(), LoadError> {
     let refused = |error: MapError| LoadError::Object(error.to_string());
     let mut keys: HashMap<_, u64, u32> = borrow(programs, "ENVIRONMENT_KEYS")?;
-    for name in ENVIRONMENT {
-        keys.insert(name_key(name), 1, 0).map_err(refused)?;
+    for variable in &capture.environment {
+        keys.insert(variable.key(), 1, 0).map_err(refused)?;
     }
-    let mut names: HashMap<_, [u8; SECRET_NAME_SIZE], u32> = borrow(programs, "SECRET_NAMES")?;
-    for name in SECRETS {
-        names.insert(cut(name), 1, 0).map_err(refused)?;
+    let mut names: HashMap<_, [u8; 16], u32> = borrow(programs, "SECRET_NAMES")?;
+    let sockets = RUNTIME_SOCKETS.iter().map(|name| name_key(name));
+    for name in capture.secrets.iter().map(SecretPath::key).chain(sockets) {
+        names.insert(name, 1, 0).map_err(refused)?;
     }
     let mut accounts: HashMap<_, [u64; 2], [u64; 5]> = borrow(programs, "ACCOUNTS")?;
     for kind in Kind::ALL {
@@ -174,63 +194,9 @@ fn fill(programs: &mut Ebpf) -> Result<(), LoadError> {
     Ok(())
 }
 
-/// Names of environment variables that are kept: what decides where a tool connects, with whose rights,
-/// and what is loaded into it. Told apart by their first eight bytes.
-const ENVIRONMENT: [&str; 17] = [
-    "LD_PRELOAD=",
-    "LD_LIBRARY_PATH=",
-    "LD_AUDIT=",
-    "HTTP_PROXY=",
-    "HTTPS_PROXY=",
-    "ALL_PROXY=",
-    "http_proxy=",
-    "https_proxy=",
-    "all_proxy=",
-    "AWS_REGION=",
-    "AWS_DEFAULT_REGION=",
-    "AWS_PROFILE=",
-    "AWS_SECRET_ACCESS_KEY=",
-    "GOOGLE_APPLICATION_CREDENTIALS=",
-    "AZURE_CLIENT_SECRET=",
-    "KUBECONFIG=",
-    "SSH_CONNECTION=",
-];
-
-/// Names of files whose opening is told, and of sockets of container runtimes.
-const SECRETS: [&str; 16] = [
-    "shadow",
-    "gshadow",
-    "id_rsa",
-    "id_ed25519",
-    "id_ecdsa",
-    "credentials",
-    "kubeconfig",
-    "admin.conf",
-    "token",
-    "environ",
-    ".git-credentials",
-    "docker.sock",
-    "containerd.sock",
-    "crio.sock",
-    "podman.sock",
-    "kubelet.sock",
-];
-
-const SECRET_NAME_SIZE: usize = 16;
-
-/// The first bytes of a name as the kernel half compares them.
-fn name_key(name: &str) -> u64 {
-    let mut key = [0; 8];
-    key.iter_mut().zip(name.bytes()).for_each(|(to, from)| *to = from);
-    u64::from_ne_bytes(key)
-}
-
-/// A file's name as the kernel half reads it: cut, with a NUL at its end in any case.
-fn cut(name: &str) -> [u8; SECRET_NAME_SIZE] {
-    let mut key = [0; SECRET_NAME_SIZE];
-    key.iter_mut().take(SECRET_NAME_SIZE - 1).zip(name.bytes()).for_each(|(to, from)| *to = from);
-    key
-}
+/// Sockets of container runtimes: who is connected to one can start anything.
+const RUNTIME_SOCKETS: [&str; 5] =
+    ["docker.sock", "containerd.sock", "crio.sock", "podman.sock", "kubelet.sock"];
 
 /// A map that stays where it is: programs that are loaded later refer to it.
 fn borrow<'p, M>(programs: &'p mut Ebpf, name: &'static str) -> Result<M, LoadError>
@@ -254,12 +220,17 @@ struct Place<'a> {
     programs: &'a mut Ebpf,
     btf: Option<&'a Btf>,
     cgroup: &'a File,
+    avoid: &'a [Means],
     prover: Prover<'a>,
-    renames: Option<RenameWatch>,
+    files: Option<FileWatch>,
+    capture: &'a Capture,
 }
 
 /// Said of a hook that the kernel attaches and does not run.
 const SILENT: &str = "attached but did not fire";
+
+/// Said of a place that the operator does not want.
+const AVOIDED: &str = "to be avoided by the configuration";
 
 impl Place<'_> {
     /// Tries a hook's tiers in order.
@@ -298,9 +269,9 @@ impl Place<'_> {
 
     /// Lets an attached hook fire. One that does not is detached and counts as refused.
     fn prove(&mut self, trial: Trial, tier: Tier) -> Result<Proof, String> {
-        let proof = match &mut self.renames {
-            Some(watch) if tier.contains(&Attach::Fanotify) => self.prover.prove_renames(watch),
-            _ => self.prover.prove(trial),
+        let proof = match (&mut self.files, tier) {
+            (Some(watch), &[Attach::Fanotify { event }]) => self.prover.prove_watch(watch, event),
+            _ => self.prover.prove(trial, tier),
         };
         if proof != Proof::Silent {
             return Ok(proof);
@@ -321,8 +292,10 @@ impl Place<'_> {
             Attach::CgroupPacket { program, .. } => self.program::<CgroupSkb>(program)?.unload(),
             // Its own row may have been proven.
             Attach::With { .. } => Ok(()),
-            Attach::Fanotify => {
-                self.renames = None;
+            Attach::Fanotify { event } => {
+                if let Some(watch) = &mut self.files {
+                    watch.disable(event);
+                }
                 Ok(())
             }
         };
@@ -347,6 +320,9 @@ impl Place<'_> {
     }
 
     fn attach(&mut self, attach: Attach) -> Result<(), String> {
+        if attach.means().is_some_and(|means| self.avoid.contains(&means)) {
+            return Err(AVOIDED.to_owned());
+        }
         match attach {
             Attach::RawTracepoint { program, tracepoint } => {
                 let program: &mut RawTracePoint = self.program(program)?;
@@ -398,9 +374,10 @@ impl Place<'_> {
                     return Err("the program that would see it is not attached".to_owned());
                 }
             }
-            Attach::Fanotify => {
-                let watch = RenameWatch::open(&default_roots()).map_err(|error| error.to_string())?;
-                self.renames = Some(watch);
+            Attach::Fanotify { event } => {
+                let capture = self.capture;
+                let watch = self.files.get_or_insert_with(|| FileWatch::new(&default_roots(), capture));
+                watch.enable(event).map_err(|error| error.to_string())?;
             }
         }
         Ok(())

@@ -15,3 +15,4 @@ pub mod account;
 pub mod flow;
 pub mod fanotify;
 pub mod sys;
+pub mod watch;

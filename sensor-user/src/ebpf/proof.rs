@@ -2,43 +2,51 @@
 //!
 //! Attaching is no proof: some kernels attach programs that they never run. Each trial is harmless and
 //! the agent's own: sockets on loopback, files in a private directory, a child that prints its version
-//! to nowhere, an empty cgroup. All of it is gone when the [`Prover`] is dropped, and none of it becomes
-//! a record. The kernel counts before the call returns, so nothing is waited for but the child, and that
-//! with a bound. The column it counts in is moved by nobody else, however busy the host.
+//! to nowhere, an empty cgroup, calls that the kernel refuses behind the hook. All of it is gone when the
+//! [`Prover`] is dropped, and none of it becomes a record. The kernel counts before the call returns, so
+//! nothing is waited for but the child and what crosses loopback, and that with a bound. The column it
+//! counts in is moved by nobody else, however busy the host.
 
-use std::fs::{DirBuilder, File, FileTimes};
-use std::io::{self, Write as _};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+mod process;
+mod network;
+mod file;
+mod system;
+
+use std::fs::DirBuilder;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use aya::maps::{Array, MapData};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::net::sockopt;
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use sensor_ebpf::wire::Kind;
-use sensor_ebpf::wire::setting::trial;
 
 use super::counter::Ledger;
-use super::fanotify::RenameWatch;
-use super::hook::Trial;
+use super::fanotify::{FileEvent, FileWatch};
+use super::hook::{Tier, Trial};
 
 /// Where private directories are tried, so that one odd file system does not speak for all: the usual
-/// place, and two that are tmpfs nearly everywhere.
-const PLACES: [&str; 3] = ["/tmp", "/run", "/dev/shm"];
-/// A connection on loopback takes microseconds; beyond this a filter drops it.
-const CONNECT_MAX: Duration = Duration::from_millis(250);
-/// The child takes 2 ms, in an emulated machine a hundred times that.
-const CHILD_MAX: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
+/// place, one that outlives a boot and so lies on a disk, and two that are tmpfs nearly everywhere.
+const PLACES: [&str; 4] = ["/tmp", "/var/tmp", "/run", "/dev/shm"];
+/// What crosses loopback takes microseconds; beyond this a filter drops it.
+const LOOPBACK_MAX: Duration = Duration::from_millis(250);
+/// What is written, sent and received.
+const BYTES: &[u8] = b"proof\n";
 /// A name for a file, twice: what is renamed moves between them.
 const NAMES: [&str; 2] = ["written", "renamed"];
+/// Names that the kernel half knows as that of a secret and of a container runtime's socket.
+const SECRET: &str = "shadow";
+const RUNTIME: &str = "docker.sock";
 
 /// Inode number of the initial pid namespace (`PROC_PID_INIT_INO`, include/linux/proc_ns.h).
 const HOST_PIDS: u64 = 0xEFFF_FFFC;
 /// Why the kernel half cannot tell the agent from others: it goes by the pid the kernel itself uses.
 const ELSEWHERE: &str = "the agent is not in the host's pid namespace (in a pod: hostPID: true)";
+/// No module can be counted on to be unloaded again.
+const NO_MODULE: &str = "loading a module would not be harmless";
 
 /// What became of an attached hook's trial.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,68 +87,67 @@ impl<'a> Prover<'a> {
         Self { ledger, trials, cgroups: cgroups.to_owned(), directories, no_directory, in_host_pids }
     }
 
-    /// Does what a hook watches for, and says whether it fired.
-    pub fn prove(&mut self, trial: Trial) -> Proof {
+    /// Does what a hook watches for, and says whether it fired in the places of this tier.
+    pub fn prove(&mut self, trial: Trial, tier: Tier) -> Proof {
         const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
         const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
         if !self.in_host_pids {
             return Proof::Unprovable(ELSEWHERE.to_owned());
         }
-        let connect = |address| move || connection(address).map(drop);
         match trial {
             Trial::Exec => self.child(Kind::ProcessExec),
             Trial::Fork => self.child(Kind::ProcessFork),
             Trial::Exit => self.child(Kind::ProcessExit),
-            Trial::Connect4 => self.moves(Kind::NetworkConnect, connect(V4)),
-            Trial::Connect6 => self.moves(Kind::NetworkConnect, connect(V6)),
-            Trial::Datagram4 => self.moves(Kind::NetworkConnect, || datagram(V4)),
-            Trial::Datagram6 => self.moves(Kind::NetworkConnect, || datagram(V6)),
+            Trial::Access => self.moves(Kind::ProcessAccess, process::reach),
+            Trial::Signal => self.moves(Kind::ProcessSignal, process::signal),
+            Trial::Connect4 => self.moves(Kind::NetworkConnect, || network::connect(V4)),
+            Trial::Connect6 => self.moves(Kind::NetworkConnect, || network::connect(V6)),
+            Trial::Datagram4 => self.moves(Kind::NetworkConnect, || network::datagram(V4)),
+            Trial::Datagram6 => self.moves(Kind::NetworkConnect, || network::datagram(V6)),
+            Trial::Accept => self.accept(V4, tier),
+            Trial::Sent => self.sent(&[V4, V6], tier),
+            Trial::Received => self.received(&[V4, V6]),
             Trial::Close => self.close(V4),
-            Trial::Access
-            | Trial::Signal
-            | Trial::Accept
-            | Trial::Sent
-            | Trial::Received
-            | Trial::Release
-            | Trial::RawSocket
-            | Trial::Unix
-            | Trial::Query
-            | Trial::Answer
-            | Trial::Read
-            | Trial::Map
-            | Trial::Protect
-            | Trial::Truncate
-            | Trial::Allocate
-            | Trial::FileClose
-            | Trial::Link
-            | Trial::Delete
-            | Trial::Mode
-            | Trial::CgroupAttach
-            | Trial::Namespace
-            | Trial::BpfLoad
-            | Trial::ModuleLoad
-            | Trial::Mount
-            | Trial::MountMove => Proof::Unprovable("not yet".to_owned()),
-            Trial::Open => self.anywhere(|path| self.moves(Kind::FileOpen, || open(path).map(drop))),
+            Trial::Release => self.release(V4),
+            Trial::RawSocket => self.moves(Kind::NetworkSocket, network::raw),
+            Trial::Unix => self.anywhere(|path| self.unix(path, tier)),
+            Trial::Query => self.query(),
+            Trial::Answer => self.answer(),
+            Trial::Open => self.anywhere(|path| self.moves(Kind::FileOpen, || file::create(path).map(drop))),
+            Trial::Read => self.anywhere(|path| self.read(path)),
             Trial::Write => self.anywhere(|path| self.write(path)),
-            Trial::Rename => self.anywhere(|path| self.moves(Kind::FileRename, || rename(path))),
+            Trial::Map => self.anywhere(|path| self.map(path)),
+            Trial::Protect => self.anywhere(|path| self.protect(path)),
+            Trial::Truncate => self.anywhere(|path| self.truncate(path)),
+            Trial::Allocate => self.anywhere(|path| self.allocate(path)),
+            Trial::FileClose => self.anywhere(|path| self.close_written(path, tier)),
+            Trial::Rename => self.anywhere(|path| self.moves(Kind::FileRename, || file::rename(path))),
+            Trial::Link => self.anywhere(|path| self.moves(Kind::FileLink, || file::link(path))),
+            Trial::Symlink => self.anywhere(|path| self.moves(Kind::FileLink, || file::symlink(path))),
+            Trial::Delete => self.anywhere(|path| self.moves(Kind::FileDelete, || file::delete(path))),
+            Trial::Mode => self.anywhere(|path| self.moves(Kind::FileMode, || file::permit(path))),
             Trial::CgroupCreate => self.moves(Kind::CgroupCreate, || Private::make(&self.cgroups).map(drop)),
             Trial::CgroupRemove => match Private::make(&self.cgroups) {
                 Ok(group) => self.moves(Kind::CgroupRemove, || group.remove()),
-                Err(error) => Proof::Unprovable(reason(error)),
+                Err(error) => unprovable(error),
             },
+            Trial::CgroupAttach => self.moves(Kind::CgroupAttach, || system::stay(&self.cgroups)),
+            Trial::Namespace => self.moves(Kind::NamespaceEnter, system::reenter),
+            Trial::BpfLoad => self.moves(Kind::BpfLoad, system::get_program),
+            Trial::ModuleLoad => Proof::Unprovable(NO_MODULE.to_owned()),
+            Trial::Mount => self.anywhere(|path| self.moves(Kind::Mount, || system::mount(path))),
+            Trial::MountMove => self.anywhere(|path| self.moves(Kind::Mount, || system::move_mount(path))),
         }
     }
 
-    /// Renames a file under the eyes of the agent's own watch.
-    pub fn prove_renames(&self, watch: &mut RenameWatch) -> Proof {
+    /// Does something under the eyes of the agent's own watch.
+    pub fn prove_watch(&self, watch: &mut FileWatch, event: FileEvent) -> Proof {
         self.anywhere(|path| {
             if !watch.watches(path) {
                 return Proof::Unprovable(format!("the file system of {} is not watched", path.display()));
             }
-            let tried = rename(path);
-            match watch.has_own() {
-                Ok(seen) => outcome(seen, tried),
+            match watch.proves(event, path) {
+                Ok(seen) => outcome(seen, Ok(())),
                 Err(error) => Proof::Unprovable(error.to_string()),
             }
         })
@@ -172,48 +179,9 @@ impl<'a> Prover<'a> {
         worst
     }
 
-    /// A child counts as the agent's own doing for just this long.
-    fn child(&mut self, kind: Kind) -> Proof {
-        if let Err(error) = self.trials.set(trial::CHILDREN, 1, 0) {
-            return Proof::Unprovable(error.to_string());
-        }
-        let proof = self.moves(kind, child);
-        match self.trials.set(trial::CHILDREN, 0, 0) {
-            Ok(()) => proof,
-            Err(error) => Proof::Unprovable(error.to_string()),
-        }
-    }
-
-    /// Ends a connection by a reset, which leaves the state `ESTABLISHED` within the call.
-    fn close(&mut self, address: IpAddr) -> Proof {
-        let connection = connection(address).and_then(|(stream, listener)| {
-            sockopt::set_socket_linger(&stream, Some(Duration::ZERO))?;
-            // Asking for the cookie also makes the socket have one.
-            let cookie = sockopt::socket_cookie(&stream)?;
-            Ok((stream, listener, cookie))
-        });
-        let (stream, _listener, cookie) = match connection {
-            Ok(found) => found,
-            Err(error) => return Proof::Unprovable(reason(error)),
-        };
-        if let Err(error) = self.trials.set(trial::SOCKET, cookie, 0) {
-            return Proof::Unprovable(error.to_string());
-        }
-        // The cell may stay: a cookie is never given twice.
-        self.moves(Kind::NetworkClose, || {
-            drop(stream);
-            Ok(())
-        })
-    }
-
-    /// Writes to a file whose time lies in the past. A write in the clock tick of the file's creation
-    /// would change no time, and on tmpfs the second tier knows a write by that.
-    fn write(&self, directory: &Path) -> Proof {
-        let past = FileTimes::new().set_modified(SystemTime::UNIX_EPOCH);
-        match open(directory).and_then(|file| file.set_times(past).map(|()| file)) {
-            Ok(mut file) => self.moves(Kind::FileWrite, || file.write_all(b"proof\n")),
-            Err(error) => Proof::Unprovable(reason(error)),
-        }
+    /// Sets a cell of the map `TRIAL`.
+    fn set(&mut self, cell: u32, value: u64) -> io::Result<()> {
+        self.trials.set(cell, value, 0).map_err(io::Error::other)
     }
 }
 
@@ -222,61 +190,36 @@ fn outcome(fired: bool, tried: io::Result<()>) -> Proof {
         // The hook may stand before what failed.
         (true, _) => Proof::Proven,
         (false, Ok(())) => Proof::Silent,
-        (false, Err(error)) => Proof::Unprovable(reason(error)),
+        (false, Err(error)) => unprovable(error),
     }
+}
+
+/// What several deeds prove together: silence of one weighs most, and what cannot be done here least.
+fn whole(parts: impl IntoIterator<Item = Proof>) -> Proof {
+    parts
+        .into_iter()
+        .reduce(|whole, part| match (whole, part) {
+            (Proof::Silent, _) | (_, Proof::Silent) => Proof::Silent,
+            (Proof::Proven, _) | (_, Proof::Proven) => Proof::Proven,
+            (unprovable, _) => unprovable,
+        })
+        .unwrap_or(Proof::Unprovable(String::new()))
+}
+
+/// Does the tier have a program of this name?
+fn has(tier: Tier, program: &str) -> bool {
+    tier.iter().any(|attach| attach.program() == Some(program))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "an error that was told is done with")]
-fn reason(error: io::Error) -> String {
-    error.to_string()
+fn unprovable(error: io::Error) -> Proof {
+    Proof::Unprovable(error.to_string())
 }
 
-/// A TCP connection to a listener of the agent's own; when that is closed, it resets the connection.
-fn connection(address: IpAddr) -> io::Result<(TcpStream, TcpListener)> {
-    let listener = TcpListener::bind(SocketAddr::new(address, 0))?;
-    Ok((TcpStream::connect_timeout(&listener.local_addr()?, CONNECT_MAX)?, listener))
-}
-
-/// A datagram from an unconnected socket to itself.
-fn datagram(address: IpAddr) -> io::Result<()> {
-    let socket = UdpSocket::bind(SocketAddr::new(address, 0))?;
-    socket.send_to(b"proof", socket.local_addr()?).map(drop)
-}
-
-fn open(directory: &Path) -> io::Result<File> {
-    let [name, _] = NAMES;
-    File::create(directory.join(name))
-}
-
-fn rename(directory: &Path) -> io::Result<()> {
-    let [from, to] = NAMES;
-    open(directory)?;
-    std::fs::rename(directory.join(from), directory.join(to))
-}
-
-/// Runs this executable for its version, from start to end.
-fn child() -> io::Result<()> {
-    let mut child = Command::new("/proc/self/exe")
-        .arg("version")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()?;
-    let ended = ends(child.id());
-    if !matches!(ended, Ok(true)) {
-        // Of use only against a child that hangs; one that has ended is waited for all the same.
-        child.kill()?;
-    }
-    child.wait()?;
-    ended.and_then(|ended| if ended { Ok(()) } else { Err(io::ErrorKind::TimedOut.into()) })
-}
-
-/// Does the process end within [`CHILD_MAX`]?
-fn ends(pid: u32) -> io::Result<bool> {
-    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidData)?;
-    let handle = pidfd_open(pid, PidfdFlags::empty())?;
-    let mut ended = [PollFd::new(&handle, PollFlags::IN)];
-    Ok(poll(&mut ended, Some(&CHILD_MAX))? > 0)
+/// Waits until a descriptor can be read from, or a bound is over.
+fn wait(descriptor: impl AsFd, bound: &Timespec) -> io::Result<()> {
+    let mut waiting = [PollFd::new(&descriptor, PollFlags::IN)];
+    if poll(&mut waiting, Some(bound))? > 0 { Ok(()) } else { Err(io::ErrorKind::TimedOut.into()) }
 }
 
 /// An empty directory of the agent's own, removed on drop. A cgroup is one too.
@@ -299,7 +242,7 @@ impl Private {
 
 impl Drop for Private {
     fn drop(&mut self) {
-        for name in NAMES {
+        for name in NAMES.into_iter().chain([SECRET, RUNTIME]) {
             // Most of the time it is not there.
             let _ = std::fs::remove_file(self.path.join(name));
         }
@@ -326,17 +269,17 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let private = Private::make(parent.path()).unwrap();
         assert!(Private::make(parent.path()).is_err(), "a name that is taken is not used");
-        rename(&private.path).unwrap();
-        open(&private.path).unwrap();
+        file::rename(&private.path).unwrap();
+        file::create(&private.path).unwrap();
         drop(private);
         assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 0);
     }
 
     #[test]
-    fn trials_on_loopback_work() {
-        let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        datagram(loopback).unwrap();
-        let (stream, _listener) = connection(loopback).unwrap();
-        assert_ne!(sockopt::socket_cookie(&stream).unwrap(), 0);
+    fn one_silent_part_is_silence_and_one_that_cannot_be_done_is_not() {
+        let refused = || Proof::Unprovable("IPv6 is off".to_owned());
+        assert_eq!(whole([Proof::Proven, Proof::Silent, refused()]), Proof::Silent);
+        assert_eq!(whole([Proof::Proven, refused()]), Proof::Proven);
+        assert_eq!(whole([refused(), refused()]), refused());
     }
 }

@@ -5,7 +5,8 @@
 #![expect(unsafe_code, reason = "none of these has a safe form in any crate used here")]
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::ptr::NonNull;
 
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -43,6 +44,81 @@ pub fn fanotify_mark(group: BorrowedFd<'_>, flags: u32, mask: u64, target: Borro
     let outcome =
         unsafe { libc::fanotify_mark(group.as_raw_fd(), flags, mask, target.as_raw_fd(), std::ptr::null()) };
     if outcome == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// A notification group whose events come with the file open: works for marks on single files of any file
+/// system, also of those that cannot name a file by a handle.
+pub struct OpenGroup(OwnedFd);
+
+/// One event of an [`OpenGroup`].
+pub struct Opened {
+    /// Thread group, in the agent's pid namespace; 0 for a process outside of it.
+    pub pid: u32,
+    /// The file; none when the queue was full.
+    pub file: Option<OwnedFd>,
+}
+
+/// Events read at once from an [`OpenGroup`]: each takes a descriptor for a moment.
+const OPENED_AT_ONCE: usize = 64;
+
+impl OpenGroup {
+    /// # Errors
+    /// As [`fanotify_init`].
+    pub fn new() -> io::Result<Self> {
+        let flags = libc::FAN_CLASS_NOTIF | libc::FAN_NONBLOCK | libc::FAN_CLOEXEC;
+        let event_flags = libc::O_RDONLY | libc::O_CLOEXEC | libc::O_LARGEFILE | libc::O_NOATIME;
+        fanotify_init(flags, event_flags.unsigned_abs()).map(Self)
+    }
+
+    /// Asks for each opening of one file.
+    ///
+    /// # Errors
+    /// As [`fanotify_mark`].
+    pub fn mark(&self, file: BorrowedFd<'_>) -> io::Result<()> {
+        fanotify_mark(self.0.as_fd(), libc::FAN_MARK_ADD, libc::FAN_OPEN, file)
+    }
+
+    /// Asks no more.
+    ///
+    /// # Errors
+    /// As [`fanotify_mark`].
+    pub fn unmark(&self, file: BorrowedFd<'_>) -> io::Result<()> {
+        fanotify_mark(self.0.as_fd(), libc::FAN_MARK_REMOVE, libc::FAN_OPEN, file)
+    }
+
+    /// What has happened since, at most 64 events; none when there is nothing.
+    ///
+    /// # Errors
+    /// What read(2) says, but `EAGAIN`.
+    pub fn read(&self) -> io::Result<Vec<Opened>> {
+        let mut events =
+            [const { std::mem::MaybeUninit::<libc::fanotify_event_metadata>::uninit() }; OPENED_AT_ONCE];
+        // SAFETY: the buffer is as long as is said and lives across the call, which writes into it.
+        let length =
+            unsafe { libc::read(self.0.as_raw_fd(), events.as_mut_ptr().cast(), size_of_val(&events)) };
+        let Ok(length) = usize::try_from(length) else {
+            let error = io::Error::last_os_error();
+            return if error.kind() == io::ErrorKind::WouldBlock { Ok(Vec::new()) } else { Err(error) };
+        };
+        let count = length / size_of::<libc::fanotify_event_metadata>();
+        let opened = events.iter().take(count).map(|event| {
+            // SAFETY: the kernel has filled `count` events; this group has no records behind them.
+            let event = unsafe { event.assume_init_ref() };
+            let file = (event.fd >= 0).then(|| {
+                // SAFETY: the kernel has just made this descriptor for us, as it does for every event of a
+                // group without handles, and nobody else has it.
+                unsafe { OwnedFd::from_raw_fd(event.fd) }
+            });
+            Opened { pid: u32::try_from(event.pid).unwrap_or(0), file }
+        });
+        Ok(opened.collect())
+    }
+}
+
+impl AsFd for OpenGroup {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
 }
 
 /// `open_by_handle_at(2)`: opens what `handle` means on the file system that `mount` is open on.
@@ -89,6 +165,77 @@ pub fn raise_locked_memory() -> io::Result<()> {
     if outcome == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// The first page of a file, mapped shared (`mmap(2)`), until it is dropped.
+pub struct Mapping {
+    address: NonNull<libc::c_void>,
+}
+
+impl Mapping {
+    /// What is mapped, bytes; the kernel rounds it up to its page.
+    const SIZE: usize = 1;
+
+    /// To read and write.
+    ///
+    /// # Errors
+    /// What the kernel says: `EACCES` for a file that is not open for both, `ENODEV`, `ENOMEM`.
+    pub fn writable(file: BorrowedFd<'_>) -> io::Result<Self> {
+        Self::new(file, libc::PROT_READ | libc::PROT_WRITE)
+    }
+
+    /// To read only.
+    ///
+    /// # Errors
+    /// As [`Mapping::writable`].
+    pub fn readable(file: BorrowedFd<'_>) -> io::Result<Self> {
+        Self::new(file, libc::PROT_READ)
+    }
+
+    fn new(file: BorrowedFd<'_>, protection: libc::c_int) -> io::Result<Self> {
+        // SAFETY: without an address wished for, the kernel chooses one where nothing is, so no memory
+        // of ours changes; the descriptor is borrowed, so open for the whole call.
+        let address = unsafe {
+            libc::mmap(std::ptr::null_mut(), Self::SIZE, protection, libc::MAP_SHARED, file.as_raw_fd(), 0)
+        };
+        if address == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        NonNull::new(address).map(|address| Self { address }).ok_or(io::ErrorKind::AddrNotAvailable.into())
+    }
+
+    /// `mprotect(2)`.
+    ///
+    /// # Errors
+    /// `EACCES` when the file is not open for writing.
+    pub fn make_writable(&mut self) -> io::Result<()> {
+        // SAFETY: the range is that of this mapping, which nothing else refers to.
+        let outcome =
+            unsafe { libc::mprotect(self.address.as_ptr(), Self::SIZE, libc::PROT_READ | libc::PROT_WRITE) };
+        if outcome == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    }
+
+    /// Stores a byte through the mapping. The kernel does it (`getrandom(2)`), since with it a store that
+    /// cannot be done, to a full disk for one, is an error and not a signal that ends the process.
+    ///
+    /// # Errors
+    /// `EFAULT` when the mapping cannot be written to.
+    pub fn store(&mut self) -> io::Result<()> {
+        // SAFETY: the kernel writes `SIZE` bytes at most, which is what is mapped, and checks that they
+        // are; nothing refers to this memory. Not by the library's function, which may write itself.
+        let stored = unsafe {
+            libc::syscall(libc::SYS_getrandom, self.address.as_ptr(), Self::SIZE, libc::GRND_INSECURE)
+        };
+        if stored > 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: the range is that of this mapping, which nothing else refers to and nobody has unmapped.
+        // It cannot fail for a range that is mapped.
+        unsafe { libc::munmap(self.address.as_ptr(), Self::SIZE) };
+    }
+}
+
 /// Gives freed heap back to the kernel. The start reads the kernel's whole type information; without
 /// this the allocator would keep that room for good. Nothing to do with other C libraries.
 pub fn trim_heap() {
@@ -112,7 +259,6 @@ pub fn readable(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
 #[cfg(test)]
 mod test {
     use super::*;
-    use std::os::fd::AsFd;
 
     #[test]
     fn a_handle_longer_than_the_kernel_allows_is_refused() {

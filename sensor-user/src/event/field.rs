@@ -4,6 +4,8 @@
 //! gives them for `process_creation`, `network_connection` and `file_event`; names that neither has
 //! are this sensor's extensions.
 
+mod change;
+
 use sigma::{FieldId, LogSource, LogSourceId, Presence, Record, Taxonomy, Value};
 
 use super::{Body, Connection, Direction, Event, FileAction, FileChange};
@@ -26,15 +28,27 @@ macro_rules! fields {
 }
 
 fields! {
-    Image "process.executable" "Path of the program: resolved, as invoked, and a multi-call binary's applet; any may match";
-    CommandLine "process.command_line" "Arguments joined by blanks";
+    Image "process.executable" "Path of the program: resolved, as invoked, what a dynamic loader was told to run, and a multi-call binary's applet; any may match";
+    CommandLine "process.command_line" "Arguments joined by blanks; of a vector that was cut the beginning, an ellipsis, and the end";
+    CommandLineTruncated "tidewaiter.arguments_truncated" "true: the arguments were cut, what is in their middle is not known";
     Arguments "process.args" "Each argument by itself; any may match";
+    ArgumentCount "process.args_count" "Number of arguments, also of those that were cut";
+    ArgumentBytes "tidewaiter.arguments_size" "Bytes of all arguments, also of what was cut";
+    Environment "process.env_vars" "Selected variables of the environment, `NAME=value`; any may match. Of secrets the value is `(set)`";
     CurrentDirectory "process.working_directory" "Working directory";
     ProcessId "process.pid" "Process id in the initial pid namespace";
     ProcessName "process.name" "The task's name: the task may set it to anything";
     User "user.name" "Name of the real user, from the container's own passwd";
     UserId "user.id" "Real user id in the initial user namespace";
     EffectiveUserId "user.effective.id" "Effective user id in the initial user namespace";
+    LoginUserId "tidewaiter.process.login_user.id" "Id of the user who logged in, whatever became of it since; absent where nobody did";
+    Terminal "tidewaiter.process.terminal" "Controlling terminal (pts/3, tty1); absent without one";
+    Script "tidewaiter.process.script" "Path of the script, of a program that an interpreter runs";
+    Interpreter "tidewaiter.process.interpreter" "Interpreter as the script's first line names it";
+    MountNamespace "tidewaiter.process.namespace.mount" "Inode number of the mount namespace";
+    NetNamespace "tidewaiter.process.namespace.net" "Inode number of the network namespace when the program started";
+    UserNamespace "tidewaiter.process.namespace.user" "Inode number of the user namespace when the program started";
+    ExecByThread "tidewaiter.process.exec_by_thread" "true: a thread other than the first started the program";
     ParentImage "process.parent.executable" "As Image, of the parent";
     ParentCommandLine "process.parent.command_line" "As CommandLine, of the parent";
     ParentProcessId "process.parent.pid" "As ProcessId, of the parent";
@@ -64,8 +78,25 @@ fields! {
     QueryStatus "dns.response_code" "NOERROR, NXDOMAIN and others; absent in the question";
     QueryResults "dns.answers.data" "Addresses and other records of the answer; any may match";
     TargetFilename "file.path" "Path as seen by the process; of a rename the new one";
-    SourceFilename "tidewaiter.file.from" "Former path of a rename";
-    FileAction "event.action" "open, write or rename";
+    SourceFilename "tidewaiter.file.from" "Former path of a rename, other name of a link where it is known";
+    FileAction "event.action" "open, write, close, rename, link, delete, mode or read";
+    FileSize "file.size" "Size of the file afterwards, bytes";
+    BytesWritten "tidewaiter.file.bytes_written" "Of a close: bytes written since the open, where they are counted";
+    FileMapped "tidewaiter.file.mapped" "true: the content is mapped to write, and stores are not seen";
+    EventAction "event.action" "As FileAction; access or signal; cgroup_attach, namespace_enter, bpf_load, module_load or mount";
+    TargetProcessId "tidewaiter.target.pid" "Process that is reached into, gets a signal, or is moved to a cgroup";
+    TargetImage "tidewaiter.target.executable" "As Image, of that process";
+    SignalNumber "tidewaiter.signal" "Number of the signal";
+    CgroupPath "tidewaiter.cgroup.path" "Cgroup that a process is moved to, within its hierarchy";
+    NewMountNamespace "tidewaiter.namespace.mount" "Inode number of the mount namespace, where it is another one now";
+    NewPidNamespace "tidewaiter.namespace.pid" "Inode number of the pid namespace for children, where it is another one now";
+    NewNetNamespace "tidewaiter.namespace.net" "Inode number of the network namespace, where it is another one now";
+    BpfProgramType "tidewaiter.bpf.type" "Type of a BPF program as bpftool names it (kprobe, xdp)";
+    BpfProgramName "tidewaiter.bpf.name" "Name that the loader gave a BPF program";
+    ModuleName "tidewaiter.module" "Kernel module";
+    MountSource "tidewaiter.mount.source" "What is mounted: a device or directory, as given";
+    MountTarget "tidewaiter.mount.target" "Where it is mounted";
+    MountType "tidewaiter.mount.type" "Type of the file system; absent for a bind mount and by the newer calls";
 }
 
 /// The records that rules can see.
@@ -165,13 +196,28 @@ impl Record for Event {
         self.category().id()
     }
 
+    #[expect(clippy::too_many_lines, reason = "an arm for each field")]
     fn visit(&self, field: FieldId, each: Each<'_>) -> Presence {
-        let Some((field, ..)) = TABLE.get(usize::from(field.0)) else { return Presence::Absent };
+        let Some(&(field, ..)) = TABLE.get(usize::from(field.0)) else { return Presence::Absent };
         let process = &*self.process;
         let parent = self.ancestors.first().map(|parent| &**parent);
         match field {
             Field::Image => images(process, each),
             Field::CommandLine => one(Value::Text(process.command_line()), each),
+            Field::CommandLineTruncated => one(Value::Bool(process.arguments_truncated), each),
+            Field::ArgumentCount => number(process.arguments.count(), each),
+            Field::ArgumentBytes => number(process.arguments.size(), each),
+            Field::Environment => {
+                all(process.session.environment.iter().map(|variable| Value::Text(variable)), each)
+            }
+            Field::LoginUserId => process.session.login_uid.map_or(Presence::Absent, |uid| number(uid, each)),
+            Field::Terminal => text(process.session.terminal.as_deref(), each),
+            Field::Script => text(process.executable.script(), each),
+            Field::Interpreter => text(process.executable.interpreter.as_deref(), each),
+            Field::MountNamespace => known(process.mnt_ns, each),
+            Field::NetNamespace => known(process.session.net_ns, each),
+            Field::UserNamespace => known(process.session.user_ns, each),
+            Field::ExecByThread => one(Value::Bool(process.session.by_thread), each),
             Field::Arguments => all(process.arguments.iter().map(|argument| Value::Text(argument)), each),
             Field::CurrentDirectory => text(process.directory.as_deref(), each),
             Field::ProcessId => number(process.key.pid, each),
@@ -221,10 +267,37 @@ impl Record for Event {
             | Field::QueryName
             | Field::QueryType
             | Field::QueryStatus
-            | Field::QueryResults => self.network(*field, each),
+            | Field::QueryResults => self.network(field, each),
             Field::TargetFilename => text(self.file().map(|file| file.path.as_str()), each),
             Field::SourceFilename => text(self.file().and_then(|file| file.from.as_deref()), each),
             Field::FileAction => text(self.file().map(|file| file.action.name()), each),
+            Field::FileSize => size(self.file().and_then(|file| file.size), each),
+            Field::BytesWritten => size(self.file().and_then(|file| file.bytes), each),
+            Field::FileMapped => {
+                self.file().map_or(Presence::Absent, |file| one(Value::Bool(file.is_mapped), each))
+            }
+            Field::EventAction => text(self.action(), each),
+            Field::TargetProcessId => self.target_pid().map_or(Presence::Absent, |pid| number(pid, each)),
+            Field::TargetImage => {
+                let target = self.access().and_then(|access| access.target.as_deref());
+                target.map_or(Presence::Absent, |target| images(target, each))
+            }
+            Field::SignalNumber => {
+                let signal = self.access().and_then(|access| access.signal);
+                signal.map_or(Presence::Absent, |signal| number(signal, each))
+            }
+            Field::CgroupPath
+            | Field::NewMountNamespace
+            | Field::NewPidNamespace
+            | Field::NewNetNamespace
+            | Field::BpfProgramType
+            | Field::BpfProgramName
+            | Field::ModuleName
+            | Field::MountSource
+            | Field::MountTarget
+            | Field::MountType => {
+                self.system().map_or(Presence::Absent, |change| change::system(change, field, each))
+            }
         }
     }
 }
@@ -273,6 +346,15 @@ fn images(process: &Process, each: Each<'_>) -> Presence {
 
 fn number(value: u32, each: Each<'_>) -> Presence {
     one(Value::Number(value.into()), each)
+}
+
+/// Zero stands for what is not known.
+fn known(value: u32, each: Each<'_>) -> Presence {
+    if value == 0 { Presence::Absent } else { number(value, each) }
+}
+
+fn size(value: Option<u64>, each: Each<'_>) -> Presence {
+    value.map_or(Presence::Absent, |value| one(Value::Number(i64::try_from(value).unwrap_or(i64::MAX)), each))
 }
 
 pub(super) fn text(value: Option<&str>, each: Each<'_>) -> Presence {

@@ -1,6 +1,7 @@
 //! The enriched event: what rules match and stories are made of.
 
 pub mod field;
+pub mod selection;
 mod network;
 
 use std::net::IpAddr;
@@ -186,7 +187,7 @@ pub enum SystemChange {
         target_pid: u32,
         path: String,
     },
-    /// The process has other namespaces now; inode numbers, zero when unknown.
+    /// The process has other namespaces now; inode numbers, zero for those it had before.
     NamespaceEnter {
         mnt_ns: u32,
         pid_ns: u32,

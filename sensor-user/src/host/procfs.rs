@@ -16,7 +16,7 @@ use sensor_ebpf::wire::text::ARGUMENTS_MAX;
 
 use super::file::{self, FileError};
 use crate::state::mount::make_device;
-use crate::state::process::{Executable, Process, ProcessKey};
+use crate::state::process::{Executable, Process, ProcessKey, Session};
 use text::{Stat, Status};
 
 /// Longest stat, status or cgroup file read, bytes: the longest is cgroup's, a dozen hierarchies
@@ -114,6 +114,7 @@ fn process(pid: u32, cgroups: &mut CgroupIds) -> Result<Option<(Found, bool)>, F
         executable,
         arguments: text::arguments(&arguments).into(),
         arguments_truncated: !arguments_whole,
+        session: Session::default(),
         directory: link(&directory.join("cwd")),
         comm: stat.comm,
         uid: status.uid,

@@ -1,14 +1,18 @@
 //! Programs that start and end, and what they do to each other.
 
+mod program;
+
 use sensor_ebpf::wire::Actor;
 use sensor_ebpf::wire::process::Exec as ExecFlags;
+use sensor_ebpf::wire::text::ARGUMENTS_MAX;
 
 use super::{Host, Pipeline, comm, key};
 use crate::decode::{Access, Exec, Fork};
 use crate::event::field::Category;
-use crate::event::{Body, ProcessAccess};
+use crate::event::{Body, FileAction, FileChange, ProcessAccess};
 use crate::state::cgroup_path;
-use crate::state::process::{Executable, Fork as Forked, Process, ProcessKey};
+use crate::state::process::{Arguments, Executable, Fork as Forked, Process, ProcessKey, Session};
+use program::{applet, loaded, terminal};
 
 impl Pipeline {
     pub(super) fn exec(&mut self, time: u64, actor: &Actor, exec: Exec, host: &mut impl Host) {
@@ -19,8 +23,14 @@ impl Pipeline {
             key: key(actor),
             parent: (exec.parent_pid != 0).then_some(parent_key),
             executable: executable(&exec),
-            arguments: exec.arguments.into(),
+            session: self.session(&exec),
             arguments_truncated: exec.arguments_truncated,
+            arguments: arguments(
+                exec.arguments,
+                exec.last_arguments,
+                exec.argument_count,
+                exec.arguments_size,
+            ),
             directory: Some(exec.directory),
             comm: comm(actor),
             uid: actor.uid,
@@ -57,7 +67,13 @@ impl Pipeline {
         self.stories.forked(&parent, child);
     }
 
-    pub(super) fn exit(&mut self, time: u64, actor: &Actor, code: u32) {
+    pub(super) fn exit(&mut self, time: u64, actor: &Actor, code: u32, host: &mut impl Host) {
+        // Where nobody counts what is written, the file itself tells how much it has now.
+        for path in self.stories.unsized_files(&key(actor)) {
+            let size = host.size(&path, actor.mnt_ns);
+            let close = FileChange { action: FileAction::Close, path, size, ..FileChange::default() };
+            self.event(time, key(actor), Body::FileEvent(close), host);
+        }
         let process = self.processes.exit(key(actor), time);
         self.stories.exited(time, &key(actor), process.as_deref(), code);
     }
@@ -81,15 +97,28 @@ impl Pipeline {
     }
 }
 
-/// Multi-call binaries whose `argv[0]` is the applet that runs.
-const MULTI_CALL: [&str; 4] = ["busybox", "toybox", "coreutils", "sbase-box"];
+fn arguments(list: Vec<String>, end: Vec<String>, count: u32, size: u32) -> Arguments {
+    if end.is_empty() && usize::try_from(size).is_ok_and(|size| size <= ARGUMENTS_MAX) {
+        return list.into();
+    }
+    Arguments::cut(list, end, count, size)
+}
 
 fn executable(exec: &Exec) -> Executable {
     let has = |flag| exec.flags & flag != 0;
+    let loaded = loaded(&exec.path, &exec.arguments);
+    let applet = match &loaded {
+        Some(loaded) => applet(&loaded.path, &loaded.arguments),
+        None => applet(&exec.path, &exec.arguments),
+    };
+    let directory = exec.directory.trim_end_matches('/');
+    let absolute = |path: String| if path.starts_with('/') { path } else { format!("{directory}/{path}") };
     Executable {
         path: exec.path.clone(),
         invoked: Some(exec.filename.clone()).filter(|name| !name.is_empty()),
-        applet: applet(&exec.path, &exec.arguments),
+        applet: applet.map(absolute),
+        loaded: loaded.map(|loaded| absolute(loaded.path)),
+        interpreter: exec.interpreter.clone(),
         file: Some(exec.file),
         memfd: has(ExecFlags::MEMFD),
         deleted: has(ExecFlags::DELETED),
@@ -97,31 +126,15 @@ fn executable(exec: &Exec) -> Executable {
     }
 }
 
-/// The applet a multi-call binary runs as, as a path beside it: by `argv[0]`, or where that is the
-/// binary's own name by the first argument (`busybox wget ...`).
-fn applet(path: &str, arguments: &[String]) -> Option<String> {
-    let (directory, name) = path.rsplit_once('/')?;
-    if !MULTI_CALL.contains(&name) {
-        return None;
-    }
-    let mut names = arguments.iter().map(|argument| argument.rsplit('/').next().unwrap_or(argument));
-    let applet = names.next().filter(|applet| *applet != name).or_else(|| names.next())?;
-    let is_name = !applet.is_empty() && !applet.starts_with('-');
-    is_name.then(|| format!("{directory}/{}", applet.trim_start_matches('-')))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::applet;
-
-    #[test]
-    fn an_applet_is_named_by_what_called_it() {
-        let list = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-        assert_eq!(applet("/bin/busybox", &list(&["wget", "-O", "x"])).as_deref(), Some("/bin/wget"));
-        assert_eq!(applet("/bin/busybox", &list(&["/bin/wget"])).as_deref(), Some("/bin/wget"));
-        assert_eq!(applet("/bin/busybox", &list(&["busybox", "nc"])).as_deref(), Some("/bin/nc"));
-        assert_eq!(applet("/bin/busybox", &list(&["busybox"])), None);
-        assert_eq!(applet("/bin/busybox", &list(&["busybox", "--list"])), None);
-        assert_eq!(applet("/usr/bin/curl", &list(&["wget"])), None, "not a multi-call binary");
+impl Pipeline {
+    fn session(&self, exec: &Exec) -> Session {
+        Session {
+            login_uid: exec.login_uid,
+            terminal: exec.terminal.map(|(major, minor)| terminal(major, minor)),
+            net_ns: exec.net_ns,
+            user_ns: exec.user_ns,
+            by_thread: exec.flags & ExecFlags::BY_THREAD != 0,
+            environment: self.capture.environment(&exec.environment),
+        }
     }
 }

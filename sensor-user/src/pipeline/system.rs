@@ -11,6 +11,43 @@ use crate::state::cgroup_path;
 /// Number of the v2 hierarchy (`cgroup_root.hierarchy_id` of `cgrp_dfl_root`, kernel/cgroup/cgroup.c).
 const V2: u32 = 0;
 
+/// `enum bpf_prog_type` (include/uapi/linux/bpf.h), with bpftool's names.
+const BPF_TYPES: [&str; 33] = [
+    "unspec",
+    "socket_filter",
+    "kprobe",
+    "sched_cls",
+    "sched_act",
+    "tracepoint",
+    "xdp",
+    "perf_event",
+    "cgroup_skb",
+    "cgroup_sock",
+    "lwt_in",
+    "lwt_out",
+    "lwt_xmit",
+    "sock_ops",
+    "sk_skb",
+    "cgroup_device",
+    "sk_msg",
+    "raw_tracepoint",
+    "cgroup_sock_addr",
+    "lwt_seg6local",
+    "lirc_mode2",
+    "sk_reuseport",
+    "flow_dissector",
+    "cgroup_sysctl",
+    "raw_tracepoint_writable",
+    "cgroup_sockopt",
+    "tracing",
+    "struct_ops",
+    "ext",
+    "lsm",
+    "sk_lookup",
+    "syscall",
+    "netfilter",
+];
+
 impl Pipeline {
     pub(super) fn cgroup_created(&mut self, time: u64, cgroup: &Cgroup) {
         // Ids are inode numbers and each hierarchy counts its own.
@@ -40,7 +77,11 @@ impl Pipeline {
         namespace: Namespace,
         host: &mut impl Host,
     ) {
-        let Namespace { mnt_ns, pid_ns, net_ns } = namespace;
+        let before = self.processes.get(key(actor)).map_or(0, |process| process.session.net_ns);
+        let another = |now: u32, before: u32| if now == before { 0 } else { now };
+        let mnt_ns = another(namespace.mnt_ns, actor.mnt_ns);
+        let pid_ns = another(namespace.pid_ns, actor.pid_ns);
+        let net_ns = another(namespace.net_ns, before);
         self.changed(time, actor, SystemChange::NamespaceEnter { mnt_ns, pid_ns, net_ns }, host);
     }
 
@@ -52,7 +93,8 @@ impl Pipeline {
         name: String,
         host: &mut impl Host,
     ) {
-        let kind = program_type.to_string();
+        let kind = usize::try_from(program_type).ok().and_then(|number| BPF_TYPES.get(number));
+        let kind = kind.map_or_else(|| program_type.to_string(), |name| (*name).to_owned());
         self.changed(time, actor, SystemChange::BpfLoad { kind, name }, host);
     }
 

@@ -8,11 +8,15 @@ use super::*;
 use crate::alert::{Action, Place};
 use crate::decode::{Close, Connect, Exec, FileChange as ChangeRecord, Fork};
 use crate::detection::Catalogue;
-use crate::event::field::Fields;
+use crate::event::field::{Field, Fields};
 use crate::event::{FileAction, Protocol};
-use crate::sigma::RuleSet;
+use crate::sigma::{FieldId, Record as _, RuleSet, Value};
 use crate::state::container::{Container, Runtime};
 use crate::story::GATHER;
+
+mod process;
+mod file;
+mod system;
 
 const ID: &str = "8f3a2c91d0b4aa0b1c2d3e4f5061728394a5b6c7d8e9f0011223344556677889";
 const MILLISECOND: u64 = 1_000_000;
@@ -38,6 +42,10 @@ impl Host for Paper {
 
     fn path_of_host(&mut self, path: &str, mnt_ns: u32, pid: u32, now: u64) -> Option<String> {
         self.path(0, path, mnt_ns, pid, now)
+    }
+
+    fn size(&mut self, path: &str, _mnt_ns: u32) -> Option<u64> {
+        (path == "/tmp/x").then_some(4096)
     }
 
     fn is_overlay_scratch(&self, path: &str, _mnt_ns: u32) -> bool {
@@ -175,7 +183,7 @@ fn a_download_is_one_account_with_all_that_belongs_to_it() {
         [
             &Action::Executed { command_line: CURL.join(" ") },
             &Action::Connected { place: place.clone(), direction: Direction::Outbound },
-            &Action::Wrote { path: "/tmp/x".to_owned() },
+            &Action::Wrote { path: "/tmp/x".to_owned(), bytes: None, size: Some(4096) },
             &Action::Exited { status: Some(0), signal: None },
             &Action::Disconnected { place: place.clone(), bytes_sent: 80, bytes_received: 4096 },
         ]
@@ -217,14 +225,13 @@ fn a_temporary_file_is_told_by_its_final_name() {
             write(start + MILLISECOND, 30, "/layer/tmp/.x.tmp"),
         ],
     );
-    let rename = |from: &str, to: &str| HostRename {
+    let rename = |from: &str, to: &str| HostFile {
         time: start + 2 * MILLISECOND,
         pid: 30,
-        from: from.to_owned(),
-        to: to.to_owned(),
+        deed: HostDeed::Renamed { from: from.to_owned(), to: to.to_owned(), stat: None },
     };
-    pipeline.renamed(rename("/layer/tmp/.x.tmp", "/layer/tmp/x"), &mut Paper::default());
-    pipeline.renamed(rename("/work/#35", "/layer/tmp/gone"), &mut Paper::default());
+    pipeline.host_file(rename("/layer/tmp/.x.tmp", "/layer/tmp/x"), &mut Paper::default());
+    pipeline.host_file(rename("/work/#35", "/layer/tmp/gone"), &mut Paper::default());
     let accounts = pipeline.drain();
     let [account] = accounts.as_slice() else { panic!("one account, got {}", accounts.len()) };
     let renames: Vec<&Action> = account
@@ -307,6 +314,25 @@ fn a_local_copy_is_no_story() {
         ],
     );
     assert!(pipeline.drain().is_empty());
+}
+
+/// What a rule would see in a field.
+fn values(event: &Event, field: Field) -> Vec<String> {
+    let mut values = Vec::new();
+    event.visit(FieldId(field as u16), &mut |value| {
+        values.push(match value {
+            Value::Text(text) => text.to_owned(),
+            Value::Number(number) => number.to_string(),
+            Value::Bool(truth) => truth.to_string(),
+            Value::Ip(address) => address.to_string(),
+        });
+    });
+    values
+}
+
+fn event_of(pipeline: &mut Pipeline, pid: u32, body: Body) -> Event {
+    let process = pipeline.processes.get(key(&actor(pid))).expect("it is known");
+    Event { time: 0, process, ancestors: Vec::new(), container: None, user: None, body }
 }
 
 mod network;

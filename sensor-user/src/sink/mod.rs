@@ -21,6 +21,7 @@ pub mod document;
 pub mod json;
 pub mod origin;
 pub mod stdout;
+pub mod stream;
 pub mod syslog;
 pub mod tally;
 pub mod text;
@@ -37,6 +38,7 @@ use tokio::time::{Instant, timeout_at};
 
 pub use origin::Origin;
 pub use stdout::Format;
+pub use stream::Stream;
 pub use syslog::{Facility, SyslogTarget};
 pub use tally::{LossReason, Tally};
 

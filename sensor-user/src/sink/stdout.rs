@@ -42,13 +42,13 @@ pub(super) fn start(format: Format, origin: Arc<Origin>, inbox: Inbox) -> io::Re
     spawn("stdout", move || run(format, &origin, inbox, &mut io::stdout().lock()))
 }
 
-fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
+pub(super) fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
     std::thread::Builder::new().name(name.to_owned()).spawn(body).map(drop)
 }
 
 /// Blocks until the other end of a pipe is closed or a terminal hangs up, for ever on a file. Without
 /// it a quiet host would keep an agent running that nobody listens to, until its next message.
-fn await_reader_gone(out: &impl AsFd) {
+pub(super) fn await_reader_gone(out: &impl AsFd) {
     loop {
         // No events asked for: what is told regardless is exactly what is waited for.
         let mut waited = [PollFd::new(out, PollFlags::empty())];

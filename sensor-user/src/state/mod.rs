@@ -6,5 +6,6 @@ pub mod process;
 pub mod container;
 pub mod cgroup_path;
 pub mod mount;
+pub mod file;
 pub mod flow;
 pub mod name;

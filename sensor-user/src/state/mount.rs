@@ -87,6 +87,21 @@ impl Mounts {
         }
     }
 
+    /// Path of the host for a path in `mnt_ns`: of an overlay's file that in its writable layer, which is
+    /// there for as long as the container is, whatever becomes of its processes.
+    #[must_use]
+    pub fn outside(&self, path: &str, mnt_ns: u32) -> Option<String> {
+        if mnt_ns == self.host_ns {
+            return Some(path.to_owned());
+        }
+        let table = &self.tables.get(&mnt_ns)?.table;
+        if let Some(upper) = table.in_upper(path) {
+            return Some(upper);
+        }
+        let (device, fs_path) = table.place(path)?;
+        self.tables.get(&self.host_ns)?.table.locate(device, &fs_path)
+    }
+
     /// A path of the host lies in the scratch directory of an overlay of `mnt_ns`: the file system's
     /// own doing, such as a whiteout on its way to hide a deleted file.
     #[must_use]

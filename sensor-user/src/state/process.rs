@@ -27,6 +27,10 @@ pub struct Executable {
     /// Name of a multi-call binary's applet as a path beside it (`/bin/wget` for `/bin/busybox`
     /// called as `wget`), where `argv[0]` names one.
     pub applet: Option<String>,
+    /// The program that the dynamic loader was called with (`ld.so /usr/bin/curl`). A claim.
+    pub loaded: Option<String>,
+    /// For a script, whose path is `invoked`: the interpreter as its first line names it.
+    pub interpreter: Option<String>,
     pub file: Option<FileId>,
     /// `memfd_create`: lives in memory only.
     pub memfd: bool,
@@ -39,10 +43,40 @@ pub struct Executable {
 impl Executable {
     /// All names, the resolved one first, each once. `Image` in rules matches any of them.
     pub fn images(&self) -> impl Iterator<Item = &str> {
-        let invoked = self.invoked.as_deref().filter(|name| *name != self.path);
-        let applet = self.applet.as_deref().filter(|name| *name != self.path && Some(*name) != invoked);
-        std::iter::once(self.path.as_str()).chain(invoked).chain(applet)
+        let names = [Some(&self.path), self.invoked.as_ref(), self.loaded.as_ref(), self.applet.as_ref()];
+        names.into_iter().enumerate().filter_map(move |(index, name)| {
+            let is_new = !names.iter().take(index).any(|before| *before == name);
+            name.filter(|_| is_new).map(String::as_str)
+        })
     }
+
+    /// The path of the name that says most: the applet's, else what the loader runs, else the program's.
+    #[must_use]
+    pub fn telling(&self) -> &str {
+        self.applet.as_deref().or(self.loaded.as_deref()).unwrap_or(&self.path)
+    }
+
+    /// Path of the script, where one was called.
+    #[must_use]
+    pub fn script(&self) -> Option<&str> {
+        self.interpreter.as_ref().and(self.invoked.as_deref())
+    }
+}
+
+/// From where and for whom a program was started. Unknown of what ran before the sensor.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Session {
+    /// Who logged in, whatever became of it since.
+    pub login_uid: Option<u32>,
+    /// Controlling terminal (`pts/3`).
+    pub terminal: Option<String>,
+    /// Inode numbers of namespaces; zero when unknown.
+    pub net_ns: u32,
+    pub user_ns: u32,
+    /// A thread other than the leader called exec.
+    pub by_thread: bool,
+    /// `NAME=value`, without secrets.
+    pub environment: Vec<String>,
 }
 
 /// A process under its current program. Immutable: exec makes a new one under the same key.
@@ -54,6 +88,7 @@ pub struct Process {
     pub arguments: Arguments,
     /// The kernel half cut the arguments.
     pub arguments_truncated: bool,
+    pub session: Session,
     pub directory: Option<String>,
     /// The task's name: a claim.
     pub comm: String,
@@ -84,12 +119,42 @@ impl Process {
 pub struct Arguments {
     list: Vec<String>,
     line: String,
+    count: u32,
+    size: u32,
+}
+
+/// Stands in a line for arguments that were cut out.
+const CUT: &str = " … ";
+
+impl Arguments {
+    /// A vector of `count` arguments and `size` bytes of which only the beginning and the end are here.
+    /// The last of the beginning and the first of the end may be parts.
+    #[must_use]
+    pub fn cut(mut list: Vec<String>, end: Vec<String>, count: u32, size: u32) -> Self {
+        let line = [list.join(" "), end.join(" ")].join(CUT).trim_end().to_owned();
+        list.extend(end);
+        Self { list, line, count, size }
+    }
+
+    /// Of the whole vector, also of what was cut.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// Bytes of the whole vector, a NUL for each argument included.
+    #[must_use]
+    pub fn size(&self) -> u32 {
+        self.size
+    }
 }
 
 impl From<Vec<String>> for Arguments {
     fn from(list: Vec<String>) -> Self {
         let line = list.join(" ");
-        Self { list, line }
+        let bound = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let size = bound(line.len() + usize::from(!list.is_empty()));
+        Self { count: bound(list.len()), line, list, size }
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::program;
 use crate::alert::{Action, Detection, Place, Step};
-use crate::event::{Connection, Event, Flow, FlowState};
+use crate::event::{Connection, Event, FileChange, Flow, FlowState};
 use crate::state::container::Container;
 use crate::state::process::{Process, ProcessKey};
 
@@ -145,6 +145,42 @@ impl Account {
         true
     }
 
+    /// A file that the process wrote was closed: the step of its write learns how much it was. True: it
+    /// is news.
+    pub fn close_file(&mut self, time: u64, process: &Process, file: &FileChange) -> bool {
+        let known = self.steps.iter_mut().rev().find(|step| {
+            step.pid == process.key.pid
+                && matches!(&step.action, Action::Wrote { path, .. } if *path == file.path)
+        });
+        let Some(Step { action: Action::Wrote { bytes, size, .. }, .. }) = known else {
+            // Opened to write, and nothing was.
+            if file.bytes.is_none_or(|bytes| bytes == 0) {
+                return false;
+            }
+            let wrote = Action::Wrote { path: file.path.clone(), bytes: file.bytes, size: file.size };
+            return self.add_step(time, process, wrote);
+        };
+        let before = (*bytes, *size);
+        // Opened and written several times: all of it.
+        *bytes = match (*bytes, file.bytes) {
+            (Some(before), Some(more)) => Some(before.saturating_add(more)),
+            (before, more) => more.or(before),
+        };
+        *size = file.size.or(*size);
+        (*bytes, *size) != before
+    }
+
+    /// Files that a process wrote and whose sizes are not known.
+    pub fn unsized_files(&self, pid: u32) -> Vec<String> {
+        let mut files = Vec::new();
+        for step in self.steps.iter().filter(|step| step.pid == pid) {
+            if let Action::Wrote { path, bytes: None, size: None } = &step.action {
+                files.push(path.clone());
+            }
+        }
+        files
+    }
+
     /// False: it was only counted.
     fn push(&mut self, step: Step) -> bool {
         if self.steps.len() >= STEPS_MAX {
@@ -179,7 +215,11 @@ fn is_repeat(known: &Action, new: &Action) -> bool {
             place.is_same(other) && direction == way
         }
         (Action::Executed { .. }, Action::Executed { .. })
-        | (Action::Renamed { .. }, Action::Renamed { .. }) => known == new,
+        | (Action::Renamed { .. }, Action::Renamed { .. })
+        | (Action::Linked { .. }, Action::Linked { .. })
+        | (Action::Deleted { .. }, Action::Deleted { .. })
+        | (Action::MadeExecutable { .. }, Action::MadeExecutable { .. })
+        | (Action::Read { .. }, Action::Read { .. }) => known == new,
         (
             Action::Executed { .. }
             | Action::Connected { .. }
@@ -189,6 +229,10 @@ fn is_repeat(known: &Action, new: &Action) -> bool {
             | Action::Opened { .. }
             | Action::Wrote { .. }
             | Action::Renamed { .. }
+            | Action::Linked { .. }
+            | Action::Deleted { .. }
+            | Action::MadeExecutable { .. }
+            | Action::Read { .. }
             | Action::Exited { .. },
             _,
         ) => false,

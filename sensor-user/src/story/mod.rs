@@ -127,7 +127,13 @@ impl Stories {
             | Body::FileEvent(_)
             | Body::SystemChange(_) => {}
         }
-        if let Some(action) = action(event)
+        if let Body::FileEvent(file) = &event.body
+            && file.action == FileAction::Close
+        {
+            if story.account.close_file(event.time, &event.process, file) {
+                story.phase.note();
+            }
+        } else if let Some(action) = action(event)
             && story.account.add_step(event.time, &event.process, action)
         {
             story.phase.note();
@@ -197,6 +203,13 @@ impl Stories {
             self.members.retain(|_, story| *story != oldest);
         }
         accounts
+    }
+
+    /// Files that this process of a story wrote, of which nobody has told how much.
+    #[must_use]
+    pub fn unsized_files(&self, key: &ProcessKey) -> Vec<String> {
+        let story = self.story_of(key).and_then(|id| self.open.get(&id));
+        story.map(|story| story.account.unsized_files(key.pid)).unwrap_or_default()
     }
 
     /// Is this process in a story? What others do, no story needs.
@@ -320,11 +333,18 @@ fn action(event: &Event) -> Option<Action> {
         }
         Body::FileEvent(file) => match file.action {
             FileAction::Open => Action::Opened { path: file.path.clone() },
-            FileAction::Write => Action::Wrote { path: file.path.clone() },
-            FileAction::Rename | FileAction::Link => {
+            FileAction::Write => Action::Wrote { path: file.path.clone(), bytes: None, size: None },
+            FileAction::Rename => {
                 Action::Renamed { from: file.from.clone().unwrap_or_default(), to: file.path.clone() }
             }
-            FileAction::Close | FileAction::Delete | FileAction::Mode | FileAction::Read => return None,
+            FileAction::Link => {
+                Action::Linked { from: file.from.clone().unwrap_or_default(), to: file.path.clone() }
+            }
+            FileAction::Delete => Action::Deleted { path: file.path.clone() },
+            FileAction::Mode => Action::MadeExecutable { path: file.path.clone() },
+            FileAction::Read => Action::Read { path: file.path.clone() },
+            // It belongs to the step of its write.
+            FileAction::Close => return None,
         },
         Body::ProcessAccess(_)
         | Body::NetworkFlow(_)
@@ -340,7 +360,7 @@ fn nanoseconds(duration: Duration) -> u64 {
 
 /// Last component of the name a process is known by.
 fn program(process: &Process) -> String {
-    let name = process.executable.applet.as_deref().unwrap_or(&process.executable.path);
+    let name = process.executable.telling();
     name.rsplit('/').next().unwrap_or(name).to_owned()
 }
 

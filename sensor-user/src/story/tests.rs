@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::*;
 use crate::event::{Connection, Direction, FileChange, Flow, FlowState, Protocol};
 use crate::sigma::Level;
-use crate::state::process::Executable;
+use crate::state::process::{Executable, Session};
 
 const MILLISECOND: u64 = 1_000_000;
 const START: u64 = 100_000 * MILLISECOND;
@@ -19,6 +19,7 @@ fn process(pid: u32) -> Arc<Process> {
         executable: Executable { path: "/usr/bin/nc".to_owned(), ..Executable::default() },
         arguments: vec!["nc".to_owned()].into(),
         arguments_truncated: false,
+        session: Session::default(),
         directory: None,
         comm: "nc".to_owned(),
         uid: 0,

@@ -11,6 +11,7 @@ use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MountPropagationFlags, MoveMountFlags,
     fsconfig_create, fsmount, fsopen, mount, mount_change, move_mount,
 };
+use rustix::process::{Resource, Rlimit, setrlimit};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::child::{Child, number};
@@ -93,6 +94,9 @@ fn by_descriptors(path: &Path) -> Result<()> {
 
 /// A program that does nothing and is attached to nothing.
 fn bpf_load(_: &Request) -> Result<Truth> {
+    // Before Linux 5.11 programs count as locked memory, of which another's maps may have taken all.
+    // Where this may not be raised the load may still do, or says itself why not.
+    setrlimit(Resource::Memlock, Rlimit { current: None, maximum: None }).ok();
     let program = sys::trace::load_program().context("loading a socket filter")?;
     let number = std::os::fd::AsRawFd::as_raw_fd(&program);
     let told = fs::read_to_string(format!("/proc/self/fdinfo/{number}"))?;

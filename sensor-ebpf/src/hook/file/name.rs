@@ -2,8 +2,9 @@
 
 use aya_ebpf::macros::fentry;
 use aya_ebpf::programs::FEntryContext;
-use sensor_ebpf::wire::Kind;
 use sensor_ebpf::wire::file::{Change, Rename};
+use sensor_ebpf::wire::text::PATH_MAX;
+use sensor_ebpf::wire::{FileId, Kind};
 
 use super::super::by_process;
 use super::super::process::{OVERLAY_MAGIC, file_id};
@@ -38,6 +39,50 @@ pub fn file_link(ctx: FEntryContext) -> i32 {
     0
 }
 
+/// `int security_inode_symlink(struct inode *dir, struct dentry *dentry, const char *old_name)`, in
+/// `vfs_symlink`
+/// <https://github.com/torvalds/linux/blob/v6.12/security/security.c#L2137>
+#[fentry(function = "security_inode_symlink")]
+pub fn file_symlink(ctx: FEntryContext) -> i32 {
+    let dentry = Address(ctx.arg(1));
+    symlink(Address(ctx.arg(0)), dentry, Address(ctx.arg(2)));
+    0
+}
+
+/// The name it leads to is the text that the caller gave; the file has no inode yet.
+#[inline(always)]
+fn symlink(directory: Address, dentry: Address, target: Address) {
+    let task = Task::current();
+    let magic: u64 = directory.follow(offset!(inode_super_block)).get(offset!(super_block_magic));
+    if magic != OVERLAY_MAGIC && task.acts_for_another() {
+        return;
+    }
+    let current = Current::get();
+    if current.is_agent() {
+        emit::own(Kind::FileLink);
+        return;
+    }
+    let ticket = Ticket::new(Kind::FileLink, current.cgroup_id());
+    if !ticket.is_within_limit() {
+        ticket.aggregate(by_process(current));
+        return;
+    }
+    let Some(scratch) = PATH_SCRATCH.get_ptr_mut(Slot::FileSymlink as u32) else { return ticket.lose() };
+    // SAFETY: the slot belongs to this program alone, which the kernel does not enter twice on a CPU.
+    let scratch = unsafe { &mut *scratch };
+    scratch.position = size_of::<Rename>() as u32;
+    let from = scratch.string::<{ PATH_MAX as u32 }>(Small::mask(), target);
+    let to = scratch.path(Small::mask(), Address::NULL, dentry);
+    // SAFETY: the area is larger than a Rename and aligned to 8.
+    let record = unsafe { &mut *scratch.bytes.as_mut_ptr().cast::<Rename>() };
+    record.header = task.header(Kind::FileLink, 0);
+    let device = directory.follow(offset!(inode_super_block)).get(offset!(super_block_device));
+    record.file = FileId { inode: 0, device, generation: 0 };
+    record.from = from;
+    record.to = to;
+    ticket.scratch(scratch);
+}
+
 /// `int security_inode_unlink(struct inode *dir, struct dentry *dentry)`, in `vfs_unlink`
 /// <https://github.com/torvalds/linux/blob/v6.12/security/security.c#L2115>
 #[fentry(function = "security_inode_unlink")]
@@ -58,8 +103,8 @@ pub fn file_mode(ctx: FEntryContext) -> i32 {
     0
 }
 
-/// The same before 6.3: `(struct dentry *dentry, struct iattr *attr)`
-/// <https://github.com/torvalds/linux/blob/v6.1/security/security.c#L1355>
+/// The same before 6.0: `(struct dentry *dentry, struct iattr *attr)`
+/// <https://github.com/torvalds/linux/blob/v5.10/security/security.c>
 #[fentry(function = "security_inode_setattr")]
 pub fn file_mode_by_dentry(ctx: FEntryContext) -> i32 {
     let dentry = Address(ctx.arg(0));

@@ -13,7 +13,6 @@ use sensor_ebpf::wire::text::{DNS_MAX, Text};
 use super::connect::{ALLOW, destination};
 use super::{TCP, bytes, cgroup_id, header_of_cgroup, mapped};
 use crate::emit::{self, Ticket};
-use crate::map::{DNS_SCRATCH, MESSAGE_ROOM, Message};
 use crate::read::{Address, offset};
 use crate::task::under_trial;
 
@@ -122,40 +121,65 @@ fn tell(ctx: &SkBuffContext, packet: &Packet, flags: u32) {
         ticket.aggregate(destination(bytes(packet.server), DNS, packet.protocol));
         return;
     }
-    let slot = u32::from(flags & Dns::ANSWER != 0);
-    let Some(scratch) = DNS_SCRATCH.get_ptr_mut(slot) else { return ticket.lose() };
-    // SAFETY: each of the two programs has a slot, and the kernel does not enter one twice on a CPU.
-    let scratch = unsafe { &mut *scratch };
-    let message = load(ctx, packet.transport, size, scratch);
-    // SAFETY: the area is larger than a Dns and aligned to 8.
-    let record = unsafe { &mut *scratch.bytes.as_mut_ptr().cast::<Dns>() };
-    record.header = header_of_cgroup(Kind::NetworkDns, 0, cgroup_id);
-    record.socket = sock.0;
-    record.address = bytes(packet.server);
-    record.flags = flags | if packet.protocol == TCP { Dns::TCP } else { 0 };
-    record.message = message;
-    ticket.scratch(scratch);
+    let flags = flags | if packet.protocol == TCP { Dns::TCP } else { 0 };
+    // A record filled in the ring has one of two sizes: most messages are short.
+    if size <= SHORT as u32 {
+        fill::<SHORT>(ctx, packet, size, flags, ticket, sock);
+    } else {
+        fill::<LONG>(ctx, packet, size, flags, ticket, sock);
+    }
 }
 
-/// Appends the message behind its record.
+/// Room for a message, bytes. Powers of two: a mask is a bound that every verifier understands.
+const SHORT: usize = 256;
+const LONG: usize = DNS_MAX.next_power_of_two();
+
+/// A record with room for its message.
+#[repr(C)]
+struct Message<const ROOM: usize> {
+    record: Dns,
+    bytes: [u8; ROOM],
+}
+
 #[inline(always)]
-fn load(ctx: &SkBuffContext, offset: usize, size: u32, scratch: &mut Message) -> Text {
-    const AT: usize = size_of::<Dns>();
-    scratch.position = AT as u32;
-    let is_cut = size > DNS_MAX as u32;
-    // Through memory, and masked: the compiler would else drop the bounds that the verifier wants to see.
-    // SAFETY: a reference is valid and aligned.
-    unsafe { core::ptr::write_volatile(&raw mut scratch.start, if is_cut { DNS_MAX as u32 } else { size }) };
+fn fill<const ROOM: usize>(
+    ctx: &SkBuffContext,
+    packet: &Packet,
+    size: u32,
+    flags: u32,
+    ticket: Ticket,
+    sock: Address,
+) {
+    let Some(mut entry) = ticket.reserve::<Message<ROOM>>() else { return ticket.lose() };
+    let target: *mut Message<ROOM> = entry.as_mut_ptr();
+    // SAFETY: the entry has room for all of it; what is not written is not told.
+    let message = unsafe { load(ctx, packet.transport, size, (&raw mut (*target).bytes).cast(), ROOM) };
+    let mut header = header_of_cgroup(Kind::NetworkDns, 0, cgroup_id(sock));
+    // What lies behind the message in the ring is not part of the record.
+    header.size = size_of::<Dns>() as u32 + message.size as u32;
+    let record = Dns { header, socket: sock.0, address: bytes(packet.server), flags, message };
     // SAFETY: as above.
-    let have = unsafe { core::ptr::read_volatile(&raw const scratch.start) };
-    let size = (have.wrapping_sub(1) & (MESSAGE_ROOM as u32 - 1)) + 1;
-    // SAFETY: the area has MESSAGE_ROOM bytes behind the record.
-    let target = unsafe { scratch.bytes.as_mut_ptr().add(AT) };
-    // SAFETY: the helper takes the context of this program type and writes `size` bytes at most.
+    unsafe { core::ptr::write(&raw mut (*target).record, record) };
+    ticket.submit(entry);
+}
+
+/// Copies a message, up to [`DNS_MAX`] bytes.
+///
+/// # Safety
+/// `target` has `room` bytes, a power of two.
+#[inline(always)]
+unsafe fn load(ctx: &SkBuffContext, offset: usize, size: u32, target: *mut u8, room: usize) -> Text {
+    let is_cut = size > DNS_MAX as u32;
+    let mut have = if is_cut { DNS_MAX as u32 } else { size };
+    // Past the compiler, and masked: it would else drop the bounds that the verifier wants to see.
+    let have = &raw mut have;
+    // SAFETY: a local.
+    let have = unsafe { core::ptr::read_volatile(have) };
+    let size = (have.wrapping_sub(1) & (room as u32 - 1)) + 1;
+    // SAFETY: the helper takes the context of this program type and writes `size` bytes, `room` at most.
     let result = unsafe { bpf_skb_load_bytes(ctx.as_ptr().cast(), offset as u32, target.cast(), size) };
     if result != 0 {
         return Text { size: 0, flags: Text::UNREADABLE };
     }
-    scratch.position = AT as u32 + size;
     Text { size: size as u16, flags: if is_cut { Text::TRUNCATED } else { 0 } }
 }

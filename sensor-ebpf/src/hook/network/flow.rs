@@ -10,8 +10,8 @@ use sensor_ebpf::wire::flow::{Flow, FlowKey};
 use sensor_ebpf::wire::network::Connect;
 
 use super::connect::{ALLOW, destination, share};
-use super::socket::{unix_peer, used};
-use super::{INET, INET6, PACKET, TCP, UNIX, VSOCK, bytes, connection, peer};
+use super::socket::used;
+use super::{INET, INET6, PACKET, TCP, VSOCK, bytes, connection, peer};
 use crate::emit::{self, Ticket, add};
 use crate::map::{ACCEPTED, DATAGRAMS, FLOWS};
 use crate::read::{Address, offset};
@@ -108,8 +108,6 @@ fn traffic(sock: Address, result: i32, direction: Direction) {
     let family: u16 = sock.get(offset!(sock_family));
     if family == INET || family == INET6 {
         count(sock, result as u64, direction);
-    } else if family == UNIX && direction == Direction::Sent {
-        unix_peer(sock);
     } else if family == PACKET || family == VSOCK {
         used(sock, family);
     }
@@ -119,6 +117,9 @@ fn traffic(sock: Address, result: i32, direction: Direction) {
 fn count(sock: Address, size: u64, direction: Direction) {
     let current = Current::get();
     if current.is_agent() {
+        if accepted_untold(sock) {
+            emit::own(Kind::NetworkAccept);
+        }
         emit::own(Kind::NetworkFlow);
         return;
     }
@@ -246,7 +247,12 @@ fn tell(sock: Address, kind: Kind, flags: u32) {
 pub fn sock_release(ctx: SockContext) -> i32 {
     let current = Current::get();
     if current.is_agent() {
-        emit::own(Kind::NetworkClose);
+        // SAFETY: the context is valid while the program runs; the field is read as a whole word.
+        let protocol = unsafe { (*ctx.sock).protocol };
+        // The end of a TCP connection is for another program to prove.
+        if protocol != TCP as u32 {
+            emit::own(Kind::NetworkClose);
+        }
         return ALLOW;
     }
     // To the kernel the context is the `struct sock`.

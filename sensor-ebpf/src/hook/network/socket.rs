@@ -1,13 +1,13 @@
 //! Sockets that go past TCP and UDP: raw, packet, to the hypervisor, and those with a name in the file
 //! system, behind which a container runtime may listen.
 
-use aya_ebpf::macros::{cgroup_sock, fentry};
-use aya_ebpf::programs::{FEntryContext, SockContext};
+use aya_ebpf::macros::{cgroup_sock, fentry, raw_tracepoint};
+use aya_ebpf::programs::{FEntryContext, RawTracePointContext, SockContext};
 use sensor_ebpf::wire::network::{Socket, UnixConnect};
 use sensor_ebpf::wire::{FileId, Kind};
 
 use super::connect::ALLOW;
-use super::{PACKET, VSOCK};
+use super::{PACKET, UNIX, VSOCK};
 use crate::emit::{self, Ticket};
 use crate::hook::by_process;
 use crate::hook::process::file_id;
@@ -103,19 +103,25 @@ fn tell(current: Current, record: Socket) {
 #[fentry(function = "security_unix_stream_connect")]
 pub fn unix_connect(ctx: FEntryContext) -> i32 {
     let sock: u64 = ctx.arg(0);
-    unix(Address(sock), Address(ctx.arg(1)));
+    unix(Address(sock), Address(ctx.arg(1)), Slot::UnixConnect);
     0
 }
 
-/// Data goes to a socket with a name: the other end carries the path of the listener it came from
-/// (`unix_stream_connect`, net/unix/af_unix.c).
-#[inline(always)]
-pub(super) fn unix_peer(sock: Address) {
-    unix(sock, sock.follow(offset!(unix_sock_peer)));
+/// `TP_PROTO(struct sock *sk, int ret, int flags)`, since 6.3: data goes to a socket with a name. The other
+/// end carries the path of the listener it came from (`unix_stream_connect`, net/unix/af_unix.c)
+/// <https://github.com/torvalds/linux/blob/v6.12/include/trace/events/sock.h#L291>
+#[raw_tracepoint(tracepoint = "sock_send_length")]
+pub fn unix_traffic(ctx: RawTracePointContext) -> i32 {
+    let sock = Address(ctx.arg(0));
+    let result: i32 = ctx.arg(1);
+    if result > 0 && sock.get::<u16>(offset!(sock_family)) == UNIX {
+        unix(sock, sock.follow(offset!(unix_sock_peer)), Slot::UnixTraffic);
+    }
+    0
 }
 
 #[inline(always)]
-fn unix(sock: Address, other: Address) {
+fn unix(sock: Address, other: Address, slot: Slot) {
     let dentry = other.member(offset!(unix_sock_path)).follow(offset!(path_dentry));
     if dentry.is_null() {
         return;
@@ -138,9 +144,8 @@ fn unix(sock: Address, other: Address) {
         ticket.aggregate(by_process(current));
         return;
     }
-    let Some(scratch) = PATH_SCRATCH.get_ptr_mut(Slot::UnixConnect as u32) else { return };
-    // SAFETY: the slot belongs to the one program of the two that is attached, which the kernel does
-    // not enter twice on a CPU.
+    let Some(scratch) = PATH_SCRATCH.get_ptr_mut(slot as u32) else { return ticket.lose() };
+    // SAFETY: the slot belongs to one program, which the kernel does not enter twice on a CPU.
     let scratch = unsafe { &mut *scratch };
     scratch.position = size_of::<UnixConnect>() as u32;
     let path = scratch.path(Small::mask(), Address::NULL, dentry);

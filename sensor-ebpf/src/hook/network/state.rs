@@ -77,6 +77,10 @@ fn ended(sock: Address, old: u32) {
         emit::own(Kind::NetworkClose);
         return;
     }
+    if cookie != 0 && cookie == under_trial(trial::PEER) {
+        let _ = ACCEPTED.remove(&sock.0);
+        return;
+    }
     let cgroup_id = cgroup_id(sock);
     if let Some(told) = ACCEPTED.get_ptr(&sock.0) {
         // SAFETY: a value of the map; one that is evicted meanwhile yields an old number.

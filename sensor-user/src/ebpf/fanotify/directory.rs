@@ -6,13 +6,16 @@
 //! that is gone, or lies on a file system that was never added, has no path.
 
 use std::collections::HashMap;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{Mode, OFlags, ResolveFlags};
 
-use super::record::Place;
+use super::FanotifyError;
+use super::record::{Handle, PlaceRef};
+use super::root::number;
+use super::stat::Stat;
 use crate::ebpf::sys;
 
 /// Directories whose paths are remembered, about 1 MiB. A full table is emptied: that costs three
@@ -21,20 +24,58 @@ const DIRECTORIES_MAX: usize = 4096;
 /// What the kernel adds to the path of a directory that is removed but still open somewhere.
 const DELETED: &str = " (deleted)";
 
+/// A name in a directory, to be looked at later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    fsid: u64,
+    kind: i32,
+    handle: Box<[u8]>,
+    name: Box<[u8]>,
+}
+
+impl From<&PlaceRef<'_>> for Place {
+    fn from(place: &PlaceRef<'_>) -> Self {
+        let (handle, name) = (place.handle.into(), place.name.into());
+        Self { fsid: place.fsid, kind: place.handle_type, handle, name }
+    }
+}
+
+impl Place {
+    pub(super) fn borrow(&self) -> PlaceRef<'_> {
+        let Self { fsid, kind, handle, name } = self;
+        PlaceRef { fsid: *fsid, handle_type: *kind, handle, directory: handle, name }
+    }
+}
+
+/// Processes of one mount namespace through which its file systems are reached: the first, and those
+/// that started a program last.
+const WITNESSES_MAX: usize = 4;
+
 /// The marked file systems and the directories seen on them.
 #[derive(Default)]
 pub(super) struct Directories {
     file_systems: Vec<FileSystem>,
     known: HashMap<Box<[u8]>, Arc<str>>,
+    /// By mount namespace, oldest first.
+    witnesses: HashMap<u32, Vec<u32>>,
 }
 
 struct FileSystem {
+    /// Where it was found.
+    path: PathBuf,
     /// `st_dev`.
     device: u64,
     /// `f_fsid`: how events name the file system.
     fsid: u64,
-    /// Open on a mount of it, so handles can be opened. Keeps that mount busy while the agent runs.
-    mount: OwnedFd,
+    reach: Reach,
+}
+
+/// How a mount is reached on which handles can be opened.
+enum Reach {
+    /// Open for good, of the host's own. Keeps that mount busy while the agent runs.
+    Held(OwnedFd),
+    /// Of another mount namespace, which is to go whenever its processes want: opened when it is needed.
+    Through { mnt_ns: u32 },
 }
 
 impl Directories {
@@ -42,11 +83,94 @@ impl Directories {
         self.file_systems.iter().any(|known| known.device == device)
     }
 
+    /// The same by the kernel's own number, as mountinfo has it.
+    pub(super) fn knows_number(&self, device: u32) -> bool {
+        self.file_systems.iter().any(|known| number(known.device) == Some(device))
+    }
+
+    /// How many file systems are marked.
+    pub(super) fn len(&self) -> usize {
+        self.file_systems.len()
+    }
+
+    /// Takes up the file system of a directory, unless it is known.
+    pub(super) fn add_path(&mut self, path: &Path) -> rustix::io::Result<()> {
+        let directory = open_directory(path)?;
+        let device = rustix::fs::fstat(&directory)?.st_dev;
+        if self.knows_device(device) { Ok(()) } else { self.add(path, directory, device) }
+    }
+
     /// Takes up the file system that `directory`, opened as `path`, lies on.
     pub(super) fn add(&mut self, path: &Path, directory: OwnedFd, device: u64) -> rustix::io::Result<()> {
         let fsid = rustix::fs::fstatvfs(&directory)?.f_fsid;
-        let mount = whole_mount(path, device).unwrap_or(directory);
-        self.file_systems.push(FileSystem { device, fsid, mount });
+        let reach = Reach::Held(whole_mount(path, device).unwrap_or(directory));
+        self.file_systems.push(FileSystem { path: path.to_owned(), device, fsid, reach });
+        Ok(())
+    }
+
+    /// Takes up a file system of another mount namespace, mounted at `point` there.
+    pub(super) fn add_of(
+        &mut self,
+        mnt_ns: u32,
+        point: &Path,
+        directory: &OwnedFd,
+        device: u64,
+    ) -> rustix::io::Result<()> {
+        let fsid = rustix::fs::fstatvfs(directory)?.f_fsid;
+        let path = point.to_owned();
+        self.file_systems.push(FileSystem { path, device, fsid, reach: Reach::Through { mnt_ns } });
+        Ok(())
+    }
+
+    /// A process is in this namespace. True: it is the first one seen there.
+    pub(super) fn witness(&mut self, mnt_ns: u32, pid: u32) -> bool {
+        let witnesses = self.witnesses.entry(mnt_ns).or_default();
+        let is_first = witnesses.is_empty();
+        if !witnesses.contains(&pid) {
+            if witnesses.len() >= WITNESSES_MAX {
+                witnesses.remove(1);
+            }
+            witnesses.push(pid);
+        }
+        is_first
+    }
+
+    /// How many namespaces are known.
+    pub(super) fn namespaces(&self) -> usize {
+        self.witnesses.len()
+    }
+
+    /// Forgets the namespaces that have no process any more, and what was mounted there: the device
+    /// numbers of such file systems are given out again.
+    pub(super) fn keep(&mut self, is_alive: &dyn Fn(u32) -> bool) {
+        self.witnesses.retain(|mnt_ns, _| is_alive(*mnt_ns));
+        let before = self.file_systems.len();
+        self.file_systems.retain(|known| match &known.reach {
+            Reach::Held(_) => true,
+            Reach::Through { mnt_ns } => is_alive(*mnt_ns),
+        });
+        if self.file_systems.len() < before {
+            self.forget();
+        }
+    }
+
+    /// Asks for each file system whether it is to be kept.
+    pub(super) fn try_retain(
+        &mut self,
+        is_kept: &mut dyn FnMut(&Path, BorrowedFd<'_>) -> Result<bool, FanotifyError>,
+    ) -> Result<(), FanotifyError> {
+        let mut kept = Vec::with_capacity(self.file_systems.len());
+        for known in std::mem::take(&mut self.file_systems) {
+            let is_kept = match self.reach(&known) {
+                Some(Mount::Held(mount)) => is_kept(&known.path, mount)?,
+                Some(Mount::Open(mount)) => is_kept(&known.path, mount.as_fd())?,
+                None => false,
+            };
+            if is_kept {
+                kept.push(known);
+            }
+        }
+        self.file_systems = kept;
         Ok(())
     }
 
@@ -56,29 +180,72 @@ impl Directories {
     }
 
     /// Where the directory of `place` is now. `None`: it is gone, or it cannot be opened.
-    pub(super) fn path(&mut self, place: &Place<'_>) -> Option<Arc<str>> {
+    pub(super) fn path(&mut self, place: &PlaceRef<'_>) -> Option<Arc<str>> {
         if let Some(path) = self.known.get(place.directory) {
             return Some(Arc::clone(path));
         }
-        let file_system = self.file_systems.iter().find(|known| known.fsid == place.fsid)?;
-        let path: Arc<str> = resolve(&file_system.mount, place)?.into();
+        let directory = self.open(place.fsid, place.handle_type, place.handle)?;
+        let path: Arc<str> = resolve(&directory)?.into();
         if self.known.len() >= DIRECTORIES_MAX {
             self.known.clear();
         }
         self.known.insert(place.directory.into(), Arc::clone(&path));
         Some(path)
     }
+
+    /// What is behind a name now.
+    pub(super) fn stat(&self, place: &PlaceRef<'_>) -> Option<Stat> {
+        let directory = self.open(place.fsid, place.handle_type, place.handle)?;
+        Stat::of_name(directory.as_fd(), place.name)
+    }
+
+    /// What a file is now, whatever its name.
+    pub(super) fn stat_file(&self, file: &Handle<'_>) -> Option<Stat> {
+        Stat::of_file(self.open(file.fsid, file.kind, file.bytes)?.as_fd())
+    }
+
+    fn open(&self, fsid: u64, kind: i32, handle: &[u8]) -> Option<OwnedFd> {
+        let known = self.file_systems.iter().find(|known| known.fsid == fsid)?;
+        let flags = libc::O_PATH | libc::O_CLOEXEC;
+        match self.reach(known)? {
+            Mount::Held(mount) => sys::open_by_handle_at(mount, kind, handle, flags).ok(),
+            Mount::Open(mount) => sys::open_by_handle_at(mount.as_fd(), kind, handle, flags).ok(),
+        }
+    }
+
+    /// Of several processes the newest first: the others may have ended.
+    fn reach<'k>(&self, known: &'k FileSystem) -> Option<Mount<'k>> {
+        match &known.reach {
+            Reach::Held(mount) => Some(Mount::Held(mount.as_fd())),
+            Reach::Through { mnt_ns } => {
+                let witnesses = self.witnesses.get(mnt_ns)?.iter().rev();
+                witnesses.filter_map(|pid| open_in_root(*pid, &known.path)).next().map(Mount::Open)
+            }
+        }
+    }
 }
 
-fn resolve(mount: &OwnedFd, place: &Place<'_>) -> Option<String> {
-    let flags = libc::O_PATH | libc::O_CLOEXEC;
-    let directory = sys::open_by_handle_at(mount.as_fd(), place.handle_type, place.handle, flags).ok()?;
+/// A mount that is open, for good or for now.
+enum Mount<'k> {
+    Held(BorrowedFd<'k>),
+    Open(OwnedFd),
+}
+
+/// A directory as a process sees it. What it links to is looked for in its root, not in the agent's.
+pub(super) fn open_in_root(pid: u32, point: &Path) -> Option<OwnedFd> {
+    let root = open_directory(Path::new(&format!("/proc/{pid}/root"))).ok()?;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+    rustix::fs::openat2(&root, point, flags, Mode::empty(), resolve).ok()
+}
+
+fn resolve(directory: &OwnedFd) -> Option<String> {
     let link = format!("/proc/self/fd/{}", directory.as_raw_fd());
     let target = rustix::fs::readlink(link, Vec::new()).ok()?;
     let path = String::from_utf8_lossy(target.as_bytes());
     // A directory may also be named so: only one without links is deleted.
     let removed =
-        path.ends_with(DELETED) && rustix::fs::fstat(&directory).is_ok_and(|stat| stat.st_nlink == 0);
+        path.ends_with(DELETED) && rustix::fs::fstat(directory).is_ok_and(|stat| stat.st_nlink == 0);
     let path = if removed { path.strip_suffix(DELETED)? } else { &path };
     path.starts_with('/').then(|| path.to_owned())
 }
@@ -130,7 +297,7 @@ mod test {
 
     #[test]
     fn a_directory_on_a_file_system_never_added_has_no_path() {
-        let place = Place { fsid: 1, handle_type: 1, handle: &[0; 8], directory: &[0; 24], name: b"x" };
+        let place = PlaceRef { fsid: 1, handle_type: 1, handle: &[0; 8], directory: &[0; 24], name: b"x" };
         assert_eq!(Directories::default().path(&place), None);
     }
 }

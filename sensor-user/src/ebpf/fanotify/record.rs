@@ -1,4 +1,4 @@
-//! The bytes that a read of a fanotify group returns, checked and cut into renames.
+//! The bytes that a read of a fanotify group returns, checked and cut into events.
 //!
 //! Pure and total: every length is checked against the bytes there are, nothing is guessed, an
 //! info record of an unknown type is stepped over. Layouts: include/uapi/linux/fanotify.h,
@@ -30,13 +30,22 @@ pub enum Malformed {
     HandleLength { said: usize, left: usize },
     #[error("a file name in a fanotify event is empty or has no end")]
     Name,
-    #[error("a rename without its old or its new place")]
+    #[error("an event without the place where it happened")]
     MissingPlace,
 }
 
-/// One side of a rename: a name in a directory that the kernel names by handle.
+/// A file by its handle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place<'a> {
+pub(super) struct Handle<'a> {
+    /// As [`PlaceRef::fsid`].
+    pub(super) fsid: u64,
+    pub(super) kind: i32,
+    pub(super) bytes: &'a [u8],
+}
+
+/// A name in a directory that the kernel names by handle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct PlaceRef<'a> {
     /// As `statfs` gives it, first word in the low half.
     pub(super) fsid: u64,
     pub(super) handle_type: i32,
@@ -53,12 +62,21 @@ pub(super) enum Record<'a> {
         /// As the agent's pid namespace knows it; 0 for a process outside of that.
         pid: u32,
         is_directory: bool,
-        from: Place<'a>,
-        to: Place<'a>,
+        from: PlaceRef<'a>,
+        to: PlaceRef<'a>,
+    },
+    /// One name, and what was done to it: several things where the kernel has merged them.
+    Named {
+        pid: u32,
+        /// `FAN_*` bits.
+        mask: u64,
+        place: PlaceRef<'a>,
+        /// The file itself, where the group asks for it.
+        file: Option<Handle<'a>>,
     },
     /// The kernel's queue was full: an unknown number of events is gone.
     Overflow,
-    /// An event of a kind that was not asked for.
+    /// An event of a kind that was not asked for, or of a directory.
     Other,
 }
 
@@ -128,10 +146,9 @@ fn read_event<'a>(event: &Event<'a>) -> Result<Record<'a>, Malformed> {
     if event.mask & libc::FAN_Q_OVERFLOW != 0 {
         return Ok(Record::Overflow);
     }
-    if event.mask & libc::FAN_RENAME == 0 {
-        return Ok(Record::Other);
-    }
-    let (mut from, mut to) = (None, None);
+    let pid = u32::try_from(event.pid).unwrap_or(0);
+    let is_directory = event.mask & libc::FAN_ONDIR != 0;
+    let (mut from, mut to, mut place, mut file) = (None, None, None, None);
     let mut rest = event.infos;
     while !rest.is_empty() {
         let (kind, body, after) = split_info(rest)?;
@@ -139,18 +156,26 @@ fn read_event<'a>(event: &Event<'a>) -> Result<Record<'a>, Malformed> {
         match kind {
             libc::FAN_EVENT_INFO_TYPE_OLD_DFID_NAME => from = Some(read_place(body)?),
             libc::FAN_EVENT_INFO_TYPE_NEW_DFID_NAME => to = Some(read_place(body)?),
+            libc::FAN_EVENT_INFO_TYPE_DFID_NAME => place = Some(body),
+            libc::FAN_EVENT_INFO_TYPE_FID => file = Some(body),
             // Kinds that were not asked for, or that later kernels add.
             _ => {}
         }
     }
-    let (Some(from), Some(to)) = (from, to) else { return Err(Malformed::MissingPlace) };
-    Ok(Record::Rename {
-        pid: u32::try_from(event.pid).unwrap_or(0),
-        is_directory: event.mask & libc::FAN_ONDIR != 0,
-        from,
-        to,
-    })
+    if event.mask & libc::FAN_RENAME != 0 {
+        let (Some(from), Some(to)) = (from, to) else { return Err(Malformed::MissingPlace) };
+        return Ok(Record::Rename { pid, is_directory, from, to });
+    }
+    if is_directory || event.mask & NAMED == 0 {
+        return Ok(Record::Other);
+    }
+    let place = place.ok_or(Malformed::MissingPlace).and_then(read_place)?;
+    let file = file.map(read_handle).transpose()?.map(|(handle, _)| handle);
+    Ok(Record::Named { pid, mask: event.mask & NAMED, place, file })
 }
+
+/// Events that have one name.
+const NAMED: u64 = libc::FAN_CREATE | libc::FAN_DELETE | libc::FAN_ATTRIB | libc::FAN_CLOSE_WRITE;
 
 /// Type, body and the bytes after one info record. A length below its header's would loop for ever.
 fn split_info(bytes: &[u8]) -> Result<(u8, &[u8], &[u8]), Malformed> {
@@ -164,8 +189,8 @@ fn split_info(bytes: &[u8]) -> Result<(u8, &[u8], &[u8]), Malformed> {
     Ok((kind, body, rest))
 }
 
-/// `fsid`, `struct file_handle`, then a name that ends in a zero and may be padded with more.
-fn read_place(body: &[u8]) -> Result<Place<'_>, Malformed> {
+/// `fsid`, `struct file_handle`, and what is behind them.
+fn read_handle(body: &[u8]) -> Result<(Handle<'_>, &[u8]), Malformed> {
     let short = Malformed::HandleLength { said: HANDLE_START, left: body.len() };
     let head: &[u8; HANDLE_START] = body.first_chunk().ok_or(short)?;
     let [s0, s1, s2, s3, s4, s5, s6, s7, l0, l1, l2, l3, t0, t1, t2, t3] = *head;
@@ -176,17 +201,22 @@ fn read_place(body: &[u8]) -> Result<Place<'_>, Malformed> {
     if said > HANDLE_BYTES_MAX {
         return Err(wrong);
     }
-    let (directory, name) = body.split_at_checked(HANDLE_START + said).ok_or(wrong)?;
-    let handle = directory.get(HANDLE_START..).unwrap_or_default();
+    let (whole, rest) = body.split_at_checked(HANDLE_START + said).ok_or(wrong)?;
+    let handle = Handle {
+        fsid: u64::from(low) | u64::from(high) << u32::BITS,
+        kind: i32::from_ne_bytes([t0, t1, t2, t3]),
+        bytes: whole.get(HANDLE_START..).unwrap_or_default(),
+    };
+    Ok((handle, rest))
+}
+
+/// A handle, then a name that ends in a zero and may be padded with more.
+fn read_place(body: &[u8]) -> Result<PlaceRef<'_>, Malformed> {
+    let (Handle { fsid, kind, bytes }, name) = read_handle(body)?;
     let end = name.iter().position(|byte| *byte == 0).ok_or(Malformed::Name)?;
     let name = name.get(..end).filter(|name| !name.is_empty()).ok_or(Malformed::Name)?;
-    Ok(Place {
-        fsid: u64::from(low) | u64::from(high) << u32::BITS,
-        handle_type: i32::from_ne_bytes([t0, t1, t2, t3]),
-        handle,
-        directory,
-        name,
-    })
+    let directory = body.get(..HANDLE_START + bytes.len()).unwrap_or_default();
+    Ok(PlaceRef { fsid, handle_type: kind, handle: bytes, directory, name })
 }
 
 #[cfg(test)]
@@ -241,6 +271,24 @@ mod test {
         assert_eq!((from.fsid, from.handle_type, from.handle), (7 | 9 << 32, 1, &[1_u8; 8][..]));
         assert_eq!((from.name, to.name, to.handle), (&b"old"[..], &b"new"[..], &[2_u8; 12][..]));
         assert_eq!(from.directory.len(), HANDLE_START + 8);
+    }
+
+    #[test]
+    fn a_close_has_its_place_and_its_file() {
+        let infos = [
+            info(libc::FAN_EVENT_INFO_TYPE_DFID_NAME, &place(&[1; 8], b"x\0")),
+            info(libc::FAN_EVENT_INFO_TYPE_FID, &place(&[3; 8], b"")),
+        ];
+        let bytes = event(libc::FAN_CLOSE_WRITE, 7, &infos.concat());
+        let records = read(&bytes);
+        let [Ok(Record::Named { pid: 7, mask, place, file: Some(file) })] = records.as_slice() else {
+            panic!("{records:?}");
+        };
+        assert_eq!((*mask, place.name, file.bytes), (libc::FAN_CLOSE_WRITE, &b"x"[..], &[3_u8; 8][..]));
+        let bytes = event(libc::FAN_CREATE | libc::FAN_ONDIR, 7, &infos.concat());
+        assert_eq!(read(&bytes), [Ok(Record::Other)], "a directory");
+        let bytes = event(libc::FAN_CREATE, 7, &[]);
+        assert_eq!(read(&bytes), [Err(Malformed::MissingPlace)]);
     }
 
     #[test]

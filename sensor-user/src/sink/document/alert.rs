@@ -162,7 +162,7 @@ fn process<'a>(alert: &'a Alert, origin: &Origin) -> Process<'a> {
         executable: Cow::Borrowed(&process.executable.path),
         command_line: Cow::Borrowed(process.command_line()),
         args: texts(&process.arguments),
-        args_count: process.arguments.len(),
+        args_count: process.arguments.count(),
         working_directory: text(process.directory.as_deref()),
         start: origin.date(process.key.start_time).map(|start| format!("{start:.6}")),
         user: User { id: process.uid.to_string(), name: text(alert.user.as_deref()), effective },
@@ -189,13 +189,12 @@ fn lineage<'a>(process: &'a process::Process, of: &process::Process) -> Lineage<
 
 /// Last component of the name a process goes by: the applet's, where there is one.
 pub(in crate::sink) fn program(process: &process::Process) -> &str {
-    let executable = &process.executable;
-    let path = executable.applet.as_deref().unwrap_or(&executable.path);
+    let path = process.executable.telling();
     let name = path.rsplit('/').next().unwrap_or(path);
     if name.is_empty() { &process.comm } else { name }
 }
 
-fn entity_id(key: process::ProcessKey) -> String {
+pub(super) fn entity_id(key: process::ProcessKey) -> String {
     format!("{}-{}", key.pid, key.start_time)
 }
 
@@ -221,7 +220,16 @@ fn step(step: &Step) -> StepReport<'_> {
             StepAction::Failed { place: self::place(place), errno: Some(*error).filter(|error| *error != 0) }
         }
         Action::Opened { path } => StepAction::Opened { path: Cow::Borrowed(path) },
-        Action::Wrote { path } => StepAction::Wrote { path: Cow::Borrowed(path) },
+        Action::Wrote { path, bytes, size } => {
+            StepAction::Wrote { path: Cow::Borrowed(path), bytes: *bytes, size: *size }
+        }
+        Action::Linked { from, to } => {
+            let from = Some(from.as_str()).filter(|from| !from.is_empty());
+            StepAction::Linked { from: text(from), to: Cow::Borrowed(to) }
+        }
+        Action::Deleted { path } => StepAction::Deleted { path: Cow::Borrowed(path) },
+        Action::MadeExecutable { path } => StepAction::MadeExecutable { path: Cow::Borrowed(path) },
+        Action::Read { path } => StepAction::Read { path: Cow::Borrowed(path) },
         Action::Renamed { from, to } => {
             StepAction::Renamed { from: Cow::Borrowed(from), to: Cow::Borrowed(to) }
         }

@@ -73,7 +73,15 @@ fn long_texts(document: &mut Document<'_>) {
         cut(&mut step.program, SHORT);
         match &mut step.action {
             StepAction::Executed { command_line } => cut(command_line, SHORT),
-            StepAction::Opened { path } | StepAction::Wrote { path, .. } => cut(path, SHORT),
+            StepAction::Opened { path }
+            | StepAction::Wrote { path, .. }
+            | StepAction::Deleted { path }
+            | StepAction::MadeExecutable { path }
+            | StepAction::Read { path } => cut(path, SHORT),
+            StepAction::Linked { from, to } => {
+                cut_option(from, SHORT);
+                cut(to, SHORT);
+            }
             StepAction::Renamed { from, to } => {
                 cut(from, SHORT);
                 cut(to, SHORT);

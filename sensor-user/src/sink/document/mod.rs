@@ -9,6 +9,7 @@
 //! Text from watched processes is carried as it is; only [`json`](super::json) escapes.
 
 mod alert;
+mod event;
 mod fit;
 mod notice;
 mod part;
@@ -19,7 +20,10 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use alert::entity_id;
 pub(super) use alert::program;
+pub use event::EventDocument;
+pub(super) use event::action;
 pub use fit::fit;
 pub use part::{
     Container, Destination, EffectiveUser, Event, File, Hash, Host, HostSystem, Image, Lineage, Network,
@@ -27,7 +31,8 @@ pub use part::{
     Tactic, Technique, Threat, User,
 };
 pub use report::{
-    AggregateReport, ContainerReport, CoverageReport, Hook, LedgerReport, LossReport, Refusal, StoppedReport,
+    AggregateReport, ContainerReport, CoverageReport, Deed, Hook, LedgerReport, LossReport, Refusal,
+    StoppedReport,
 };
 
 use super::Origin;
@@ -82,6 +87,7 @@ pub enum Kind {
     Amendment,
     Coverage,
     Loss,
+    Tampering,
     Aggregation,
     Stopped,
 }
@@ -95,6 +101,7 @@ impl Kind {
             Self::Amendment => "amendment",
             Self::Coverage => "coverage",
             Self::Loss => "loss",
+            Self::Tampering => "tampering",
             Self::Aggregation => "aggregation",
             Self::Stopped => "stopped",
         }
@@ -109,6 +116,7 @@ impl Kind {
             Message::Notice(notice) => match notice.subject {
                 Subject::Coverage(_) => Self::Coverage,
                 Subject::Loss(_) => Self::Loss,
+                Subject::Tampering(_) => Self::Tampering,
                 Subject::Aggregation(_) => Self::Aggregation,
                 Subject::Stopped(_) => Self::Stopped,
             },
@@ -184,6 +192,8 @@ pub struct Tidewaiter<'a> {
     pub coverage: Option<CoverageReport<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub losses: Vec<LossReport<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tampering: Vec<Deed<'a>>,
     /// Records that were counted instead of told, by what they have in common.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub aggregates: Vec<AggregateReport<'a>>,

@@ -6,10 +6,12 @@ use jiff::Timestamp;
 
 use super::alert::place;
 use super::{
-    AggregateReport, ContainerReport, CoverageReport, Document, Event, Hook, Kind, LedgerReport, LossReport,
-    Refusal, StoppedReport,
+    AggregateReport, ContainerReport, CoverageReport, Deed, Document, Event, Hook, Kind, LedgerReport,
+    LossReport, Refusal, StoppedReport,
 };
-use crate::alert::{Aggregate, Coverage, HookCoverage, LedgerRow, Loss, Notice, Stopped, Subject, Target};
+use crate::alert::{
+    Aggregate, Coverage, HookCoverage, LedgerRow, Loss, Notice, Stopped, Subject, Tampering, Target,
+};
 use crate::sink::Origin;
 use crate::state::container::Container;
 
@@ -18,6 +20,7 @@ pub(super) fn document<'a>(notice: &'a Notice, origin: &'a Origin) -> Document<'
     let (kind, ecs_kind, severity) = match &notice.subject {
         Subject::Coverage(_) => (Kind::Coverage, "state", 0),
         Subject::Loss(_) => (Kind::Loss, "metric", 50),
+        Subject::Tampering(_) => (Kind::Tampering, "event", 73),
         Subject::Aggregation(_) => (Kind::Aggregation, "metric", 25),
         Subject::Stopped(_) => (Kind::Stopped, "event", 25),
     };
@@ -37,6 +40,7 @@ pub(super) fn document<'a>(notice: &'a Notice, origin: &'a Origin) -> Document<'
     match &notice.subject {
         Subject::Coverage(coverage) => document.tidewaiter.coverage = Some(report(coverage)),
         Subject::Loss(losses) => document.tidewaiter.losses = losses.iter().map(loss).collect(),
+        Subject::Tampering(deeds) => document.tidewaiter.tampering = deeds.iter().map(deed).collect(),
         Subject::Aggregation(rows) => document.tidewaiter.aggregates = rows.iter().map(aggregate).collect(),
         Subject::Stopped(stopped) => {
             let Stopped { alerts, events, untaken_connections, ledger } = stopped;
@@ -58,6 +62,16 @@ fn sentence(subject: &Subject) -> String {
             let count = losses.iter().fold(0_u64, |sum, loss| sum.saturating_add(loss.count));
             let kinds: Vec<&str> = losses.iter().map(|loss| loss.what.as_str()).collect();
             format!("{count} records lost: {}", kinds.join(", "))
+        }
+        Subject::Tampering(deeds) => {
+            let deeds: Vec<String> = deeds
+                .iter()
+                .map(|deed| match deed {
+                    Tampering::Detached { program } => format!("{program} was detached"),
+                    Tampering::Loaded { kind, name, .. } => format!("BPF program {name} ({kind}) was loaded"),
+                })
+                .collect();
+            deeds.join(", ")
         }
         Subject::Aggregation(rows) => {
             let count = rows.iter().fold(0_u64, |sum, row| sum.saturating_add(row.count));
@@ -154,4 +168,19 @@ fn container(container: &Container) -> ContainerReport<'_> {
 
 fn date(time: Timestamp) -> String {
     format!("{time:.6}")
+}
+
+fn deed(deed: &Tampering) -> Deed<'_> {
+    match deed {
+        Tampering::Detached { program } => {
+            Deed { action: "detached", name: Cow::Borrowed(program), id: None, r#type: None, user_id: None }
+        }
+        Tampering::Loaded { id, kind, name, uid } => Deed {
+            action: "loaded",
+            name: Cow::Borrowed(name),
+            id: Some(*id),
+            r#type: Some(Cow::Borrowed(kind)),
+            user_id: *uid,
+        },
+    }
 }

@@ -114,7 +114,8 @@ pub struct Process<'a> {
     pub command_line: Cow<'a, str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub args: Vec<Cow<'a, str>>,
-    pub args_count: usize,
+    /// Of all arguments, also of what was cut.
+    pub args_count: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub working_directory: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -262,10 +263,32 @@ pub enum StepAction<'a> {
     },
     Wrote {
         path: Cow<'a, str>,
+        /// Written, where it is counted.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        bytes: Option<u64>,
+        /// Of the file afterwards.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        size: Option<u64>,
     },
     Renamed {
         from: Cow<'a, str>,
         to: Cow<'a, str>,
+    },
+    Linked {
+        /// Absent where only the new name is known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        from: Option<Cow<'a, str>>,
+        to: Cow<'a, str>,
+    },
+    Deleted {
+        path: Cow<'a, str>,
+    },
+    #[serde(rename = "made_executable")]
+    MadeExecutable {
+        path: Cow<'a, str>,
+    },
+    Read {
+        path: Cow<'a, str>,
     },
     Exited {
         #[serde(skip_serializing_if = "Option::is_none")]

@@ -105,3 +105,18 @@ pub struct StoppedReport {
     pub events: u64,
     pub untaken_connections: u64,
 }
+
+/// A row of `tidewaiter.tampering`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Deed<'a> {
+    /// `detached`: a program of the sensor's; `loaded`: a BPF program of somebody else's.
+    pub action: &'static str,
+    pub name: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<u32>,
+    /// Type of the program.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub r#type: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<u32>,
+}

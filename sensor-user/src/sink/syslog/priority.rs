@@ -71,7 +71,7 @@ impl Severity {
             },
             Message::Notice(notice) => match notice.subject {
                 Subject::Coverage(_) => Self::Informational,
-                Subject::Loss(_) => Self::Warning,
+                Subject::Loss(_) | Subject::Tampering(_) => Self::Warning,
                 Subject::Aggregation(_) | Subject::Stopped(_) => Self::Notice,
             },
         }

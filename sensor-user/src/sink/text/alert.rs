@@ -133,7 +133,7 @@ fn process(page: &mut Page, alert: &Alert) {
     let process = &alert.process;
     let line = process.command_line();
     let mut command = if line.trim().is_empty() { &process.executable.path } else { line }.to_owned();
-    if process.arguments_truncated {
+    if process.arguments_truncated && !command.contains(" …") {
         command.push_str(" …");
     }
     let user = alert.user.as_ref().map_or_else(|| format!("uid {}", process.uid), ToString::to_string);
@@ -313,7 +313,14 @@ fn told(action: &Action) -> (&'static str, Line) {
         }
         Action::Failed { place, error } => (failure(*error), named(place)),
         Action::Opened { path } => ("opened", line.with(FILE, path)),
-        Action::Wrote { path } => ("wrote", line.with(FILE, path)),
+        Action::Wrote { path, bytes, size } => {
+            ("wrote", line.with(FILE, path).with(PLAIN, written(*bytes, *size)))
+        }
+        Action::Linked { from, to } if from.is_empty() => ("linked", line.with(FILE, to)),
+        Action::Linked { from, to } => ("linked", line.with(FILE, from).with(FAINT, " → ").with(FILE, to)),
+        Action::Deleted { path } => ("deleted", line.with(FILE, path)),
+        Action::MadeExecutable { path } => ("made", line.with(FILE, path).with(WARNING, " executable")),
+        Action::Read { path } => ("opened", line.with(WARNING, path)),
         Action::Renamed { from, to } => ("renamed", line.with(FILE, from).with(FAINT, " → ").with(FILE, to)),
         Action::Exited { status: Some(0), .. } => ("exited", line.with(PLAIN, "0")),
         Action::Exited { status: Some(status), .. } => ("exited", line.with(WARNING, status.to_string())),
@@ -321,6 +328,16 @@ fn told(action: &Action) -> (&'static str, Line) {
             ("killed", line.with(WARNING, format!("by signal {signal}")))
         }
         Action::Exited { status: None, signal: None } => ("exited", line),
+    }
+}
+
+/// `   4.0 KiB of 1.2 MiB`: what was written, and what the file has where that is not the same.
+fn written(count: Option<u64>, size: Option<u64>) -> String {
+    match (count, size) {
+        (Some(count), Some(size)) if count != size => format!("   {} of {}", bytes(count), bytes(size)),
+        (Some(count), _) => format!("   {}", bytes(count)),
+        (None, Some(size)) => format!("   now {}", bytes(size)),
+        (None, None) => String::new(),
     }
 }
 

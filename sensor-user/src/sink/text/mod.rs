@@ -7,6 +7,7 @@
 //! in an ellipsis; the document has it whole.
 
 mod alert;
+mod event;
 pub mod escape;
 mod line;
 mod notice;
@@ -15,6 +16,7 @@ mod quantity;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+pub(super) use event::render as event;
 pub use quantity::{bytes, duration};
 
 use crate::alert::Message;

@@ -3,15 +3,19 @@
 use std::time::Duration;
 
 use super::View;
+use super::escape::visible;
 use super::line::{FAINT, GOOD, Line, PLAIN, STRONG, WARNING, wrap};
 use super::quantity::duration;
-use crate::alert::{Aggregate, Coverage, HookCoverage, LedgerRow, Loss, Notice, Stopped, Subject, Target};
+use crate::alert::{
+    Aggregate, Coverage, HookCoverage, LedgerRow, Loss, Notice, Stopped, Subject, Tampering, Target,
+};
 use crate::state::container::Container;
 
 pub(super) fn lines(notice: &Notice, view: &View) -> Vec<Line> {
     let mut lines = match &notice.subject {
         Subject::Coverage(coverage) => self::coverage(coverage, view.columns()),
         Subject::Loss(losses) => self::losses(losses),
+        Subject::Tampering(deeds) => tampering(deeds),
         Subject::Aggregation(rows) => aggregates(rows),
         Subject::Stopped(stopped) => self::stopped(stopped),
     };
@@ -33,8 +37,7 @@ fn mark((sign, style): Mark) -> Line {
     Line::new().with(PLAIN, " ").with(style, sign).with(PLAIN, " ")
 }
 
-/// `● watching 14 hooks · 6 detections · 231 processes · 3 containers · 180 ms`, then a line
-/// for each hook that is not what it should be.
+/// `● watching 14 hooks · 6 detections · 231 processes · 3 containers · 180 ms`, then what is not seen.
 fn coverage(coverage: &Coverage, width: usize) -> Vec<Line> {
     let attached = coverage.hooks.iter().filter(|hook| hook.attached.is_some()).count();
     let whole = attached == coverage.hooks.len();
@@ -52,7 +55,7 @@ fn coverage(coverage: &Coverage, width: usize) -> Vec<Line> {
             .with(PLAIN, format!(" · {}", some(coverage.containers as u64, "container")))
             .with(FAINT, format!(" · {ready} · Linux {}", coverage.kernel)),
     ];
-    lines.extend(coverage.hooks.iter().flat_map(|one| hook(one, width)));
+    lines.extend(gaps(&coverage.hooks, width));
     if !coverage.missing_offsets.is_empty() {
         let missing = coverage.missing_offsets.join(", ");
         lines.push(detail().with(FAINT, "this kernel does not tell ").with(PLAIN, missing));
@@ -60,29 +63,55 @@ fn coverage(coverage: &Coverage, width: usize) -> Vec<Line> {
     lines
 }
 
-/// Nothing for a hook on its best attach point that sees everything. Else one line if it fits, and
-/// otherwise what is not seen and why below it: a gap in what is watched is never cut away.
-fn hook(hook: &HookCoverage, width: usize) -> Vec<Line> {
-    const LINES: usize = 3;
-    let head = match &hook.attached {
-        Some(_) if hook.refused.is_empty() && hook.weakens.is_none() => return Vec::new(),
-        Some(point) => detail().with(PLAIN, hook.purpose).with(FAINT, " by ").with(PLAIN, point),
-        None => detail().with(WARNING, format!("{}: nothing attached", hook.purpose)),
-    };
-    let refused = hook.refused.iter().map(|(point, reason)| (FAINT, format!("{point} refused: {reason}")));
-    let unseen = hook.weakens.iter().map(|weakens| (WARNING, format!("not seen: {weakens}")));
-    let remarks: Vec<_> = unseen.chain(refused).collect();
-
-    let one = remarks
-        .iter()
-        .fold(head.clone(), |line, (style, remark)| line.with(FAINT, " · ").with(*style, remark));
-    if one.width() <= width {
-        return vec![one];
+/// What is not seen, in one paragraph: a gap in what is watched is never cut away, its reasons are told
+/// by `tidewaiter check`.
+fn gaps(hooks: &[HookCoverage], width: usize) -> Vec<Line> {
+    /// More than all gaps of the table fill on a narrow terminal.
+    const LINES: usize = 32;
+    let mut unseen: Vec<&str> = Vec::new();
+    for sentence in hooks.iter().filter_map(|hook| hook.weakens) {
+        // Rows of one place share a sentence.
+        if !unseen.contains(&sentence) {
+            unseen.push(sentence);
+        }
     }
-    let indent = detail().with(PLAIN, "  ");
-    let room = width.saturating_sub(indent.width());
-    let below = remarks.iter().flat_map(|(style, remark)| wrap(*style, remark, room, LINES));
-    std::iter::once(head).chain(below.map(|line| indent.clone().join(line))).collect()
+    if unseen.is_empty() {
+        return Vec::new();
+    }
+    let label = detail().with(WARNING, "not seen here  ");
+    let room = width.saturating_sub(label.width());
+    let paragraph = wrap(PLAIN, &unseen.join(" · "), room, LINES);
+    let indent = label.width();
+    let mut lines: Vec<Line> = paragraph
+        .into_iter()
+        .enumerate()
+        .map(
+            |(index, line)| {
+                if index == 0 { label.clone().join(line) } else { Line::new().pad(indent).join(line) }
+            },
+        )
+        .collect();
+    lines.push(detail().with(FAINT, "why, hook by hook: tidewaiter check"));
+    lines
+}
+
+/// `▲ somebody works on what the sensor stands on`, then a line for each deed.
+fn tampering(deeds: &[Tampering]) -> Vec<Line> {
+    let mut lines = vec![mark(WARNING_MARK).with(STRONG, "somebody works on what the sensor stands on")];
+    lines.extend(deeds.iter().map(|deed| {
+        match deed {
+            Tampering::Detached { program } => detail()
+                .with(WARNING, format!("{program} was detached"))
+                .with(FAINT, "  what it saw is not seen any more: start the sensor again"),
+            Tampering::Loaded { id, kind, name, uid } => {
+                let user = uid.map_or_else(String::new, |uid| format!(" by user {uid}"));
+                detail()
+                    .with(PLAIN, format!("BPF program {} was loaded{user}", visible(name)))
+                    .with(FAINT, format!("  {kind}, id {id}"))
+            }
+        }
+    }));
+    lines
 }
 
 /// `▲ 12,411 records lost`, then a line for each kind.

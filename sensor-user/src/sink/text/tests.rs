@@ -22,7 +22,7 @@ fn an_alert_fits_on_a_screen() {
   file       /tmp/x
   timeline       0 ms  ran        curl -sSLo /tmp/x http://10.0.0.2…
                 12 ms  connected  10.0.0.2:80 tcp
-                15 ms  wrote      /tmp/x
+                15 ms  wrote      /tmp/x   1.2 MiB
                 19 ms  closed     10.0.0.2:80   ↑ 92 B  ↓ 1.2 MiB
                 20 ms  exited     0
   next       1. Keep the file: docker cp web-1:/tmp/x .
@@ -56,10 +56,8 @@ fn connections_have_names_and_ends() {
 fn the_sensor_says_what_it_does_not_see() {
     let expected = "\
 \x20▲ watching 3 of 4 hooks · 6 detections · 231 processes · 3 containers · 180 ms · Linux 6.18.5    12:03:14.281
-   file renamed by fanotify
-     not seen: renames in other mount namespaces
-     fentry security_inode_rename refused: EPERM
-   module loaded: nothing attached · not seen: module loads · fentry security_kernel_read_file refused: EPERM
+   not seen here  renames in other mount namespaces · module loads
+   why, hook by hook: tidewaiter check
    this kernel does not tell task_struct.loginuid
 ";
     assert_eq!(show(&sample::coverage(), 110), expected);
@@ -92,6 +90,7 @@ fn no_line_is_wider_than_the_terminal() {
         sample::coverage(),
         Message::Alert(Box::new(sample::connections())),
         sample::loss(),
+        sample::tampering(),
         sample::aggregation(),
         sample::stopped(),
     ] {

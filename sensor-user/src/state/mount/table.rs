@@ -75,6 +75,17 @@ impl MountTable {
         self.at("/").map(|mount| mount.fs_type.as_str())
     }
 
+    /// Type of the file system that a path lies on.
+    #[must_use]
+    pub fn type_at(&self, path: &str) -> Option<&str> {
+        self.at(path).map(|mount| mount.fs_type.as_str())
+    }
+
+    /// Each mount, in the order of mountinfo.
+    pub fn iter(&self) -> impl Iterator<Item = &Mount> {
+        self.mounts.iter()
+    }
+
     /// Writable layer of the root, where that is an overlay: a path of the host.
     #[must_use]
     pub fn root_upper(&self) -> Option<&str> {
@@ -113,6 +124,13 @@ impl MountTable {
             };
             (rest.is_empty() || rest.starts_with('/')).then(|| join(&mount.point, rest))
         })
+    }
+
+    /// Where a file of an overlay lies in its writable layer: a path of the host.
+    #[must_use]
+    pub fn in_upper(&self, path: &str) -> Option<String> {
+        let mount = self.at(path)?;
+        Some(join(mount.upper.as_deref()?, below(path, &mount.point)?))
     }
 
     /// A path of the host lies in the scratch directory of one of this namespace's overlays.

@@ -9,7 +9,7 @@ mod query;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{Process, ProcessKey};
 use entry::{Entry, Memory};
@@ -182,6 +182,17 @@ impl ProcessTable {
         self.replace(slot, Memory::Whole(Arc::clone(&exact)));
         self.stats.merged += 1;
         Some(exact)
+    }
+
+    /// Mount namespaces that have a live process, as far as is known.
+    #[must_use]
+    pub fn mount_namespaces(&self) -> FxHashSet<u32> {
+        let live = self.live.values().filter_map(|slot| self.entries.get(slot));
+        live.map(|entry| match &entry.memory {
+            Memory::Whole(process) => process.mnt_ns,
+            Memory::Forked(fork, _) => fork.mnt_ns,
+        })
+        .collect()
     }
 
     /// As [`ProcessTable::get`], for records by number; start 0 (a kernel without the field) means

@@ -42,6 +42,7 @@ fn notices_have_their_message_id_and_severity() {
     for (message, priority, name) in [
         (sample::coverage(), 86, "coverage"),
         (sample::loss(), 84, "loss"),
+        (sample::tampering(), 84, "tampering"),
         (sample::stopped(), 85, "stopped"),
     ] {
         let frame = frame(&message);

@@ -31,6 +31,7 @@ impl Fork {
             executable: program.map(|program| program.executable.clone()).unwrap_or_default(),
             arguments: program.map(|program| program.arguments.clone()).unwrap_or_default(),
             arguments_truncated: program.is_some_and(|program| program.arguments_truncated),
+            session: program.map(|program| program.session.clone()).unwrap_or_default(),
             directory: program.and_then(|program| program.directory.clone()),
             comm: self.comm.clone(),
             uid: self.uid,
@@ -81,15 +82,22 @@ impl Memory {
             Self::Forked(fork, _) => size_of::<Entry>() + size_of::<Fork>() + fork.comm.capacity(),
             Self::Whole(process) => {
                 let executable = &process.executable;
-                let optional = [&executable.invoked, &executable.applet, &process.directory];
-                let arguments =
-                    process.arguments.iter().map(|argument| size_of::<String>() + argument.capacity());
+                let optional = [
+                    &executable.invoked,
+                    &executable.applet,
+                    &executable.loaded,
+                    &executable.interpreter,
+                    &process.directory,
+                    &process.session.terminal,
+                ];
+                let lists = process.arguments.iter().chain(&process.session.environment);
+                let texts = lists.map(|text| size_of::<String>() + text.capacity());
                 size_of::<Entry>()
                     + size_of::<Process>()
                     + executable.path.capacity()
                     + process.comm.capacity()
                     + optional.into_iter().flatten().map(String::capacity).sum::<usize>()
-                    + arguments.sum::<usize>()
+                    + texts.sum::<usize>()
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Lives of processes: forks, execs, exits, and the inventory between them.
 
 use super::*;
-use crate::state::process::Executable;
+use crate::state::process::{Executable, Session};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -16,6 +16,7 @@ fn exec(key: ProcessKey, parent: Option<ProcessKey>, path: &str, container: Opti
         executable: Executable { path: path.to_owned(), ..Executable::default() },
         arguments: vec![path.to_owned(), "-x".to_owned()].into(),
         arguments_truncated: false,
+        session: Session::default(),
         directory: Some("/".to_owned()),
         comm: "x".to_owned(),
         uid: 0,
