@@ -200,6 +200,8 @@ impl Agent {
 
     /// Tells what was still gathering, detaches everything, lets the sinks deliver.
     async fn stop(mut self) {
+        // Twice: what fanotify saw waits for a turn.
+        self.turn();
         self.turn();
         for account in self.pipeline.drain() {
             self.reporter.alert(account);
