@@ -79,10 +79,13 @@ impl Host for Facts {
         if self.roots.len() > ROOTS_MAX {
             self.roots.clear();
         }
+        // Read anew, it may have what it had not.
+        let is_read = self.mounts.wants(mnt_ns, now);
         self.refresh(mnt_ns, pid, now);
         if mnt_ns != self.mounts.host_ns() && self.entered.len() < ENTERED_MAX {
             let entered = self.entered.entry(mnt_ns).or_insert(Entered { pid, is_remounted: false });
             entered.pid = pid;
+            entered.is_remounted |= is_read;
         }
     }
 
