@@ -47,7 +47,7 @@ pub struct Capture {
     #[serde(deserialize_with = "bounded")]
     pub secrets: Vec<SecretPath>,
     /// Where fentry is refused: tell of every file that was open for writing and is closed. It costs
-    /// each such close 0.9 µs, of any process.
+    /// each such close 0.5 to 0.9 µs, of any process.
     pub closes: bool,
 }
 
@@ -111,7 +111,7 @@ impl Default for Capture {
         Self {
             environment: ENVIRONMENT.iter().filter_map(|name| name.parse().ok()).collect(),
             secrets: SECRETS.iter().filter_map(|path| path.parse().ok()).collect(),
-            closes: false,
+            closes: true,
         }
     }
 }

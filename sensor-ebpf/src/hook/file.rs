@@ -224,7 +224,11 @@ fn is_content(inode: Address, flags: u32) -> bool {
     }
     let accessed: u64 = inode.get(offset!(inode_atime_seconds));
     let accessed_part: u32 = inode.get(offset!(inode_atime_nanoseconds));
-    written > accessed || written == accessed && written_part >= accessed_part
+    if written != accessed || written_part != accessed_part {
+        return written > accessed || written == accessed && written_part > accessed_part;
+    }
+    // All within one clock tick: a new length dirties all of an inode, reading a file does not.
+    flags & DIRTY_PAGES != 0
 }
 
 #[inline(always)]

@@ -12,6 +12,8 @@ use crate::host::user::UserNames;
 use crate::pipeline::Host;
 use crate::state::mount::Mounts;
 
+/// Most roots remembered, as many as containers are. Forgetting one only reads its mounts once more.
+const ROOTS_MAX: usize = 4096;
 /// Most containers entered in one turn; those beyond it are taken up at their next program.
 const ENTERED_MAX: usize = 256;
 
@@ -21,8 +23,22 @@ pub(super) struct Facts {
     mounts: Mounts,
     /// Mount namespaces of containers in which programs started since the last turn, each with the last of
     /// them.
-    entered: FxHashMap<u32, u32>,
+    entered: FxHashMap<u32, Entered>,
+    /// Device and inode number of the root that was seen last, by mount namespace.
+    roots: FxHashMap<u32, Option<(u64, u64)>>,
 }
+
+/// A container in which something has happened.
+pub(super) struct Entered {
+    /// A process in it.
+    pub(super) pid: u32,
+    /// There is a file system that was not there before.
+    pub(super) is_remounted: bool,
+}
+
+/// A mount table that lacks a file system is read again after this long, nanoseconds: a container mounts when
+/// it starts, and one that is asked for what nobody can find must not be read for every record.
+const READ_AGAIN: u64 = 100_000_000;
 
 impl Facts {
     /// Reads the host's own mounts to begin with.
@@ -31,11 +47,16 @@ impl Facts {
             debug!(%error, "paths below a container's root stay paths of the host");
             Mounts::default()
         });
-        Self { users: UserNames::new(mounts.host_ns()), mounts, entered: FxHashMap::default() }
+        Self {
+            users: UserNames::new(mounts.host_ns()),
+            mounts,
+            entered: FxHashMap::default(),
+            roots: FxHashMap::default(),
+        }
     }
 
     /// Namespace and process of each container that was entered since the last call.
-    pub(super) fn take_entered(&mut self) -> FxHashMap<u32, u32> {
+    pub(super) fn take_entered(&mut self) -> FxHashMap<u32, Entered> {
         std::mem::take(&mut self.entered)
     }
 
@@ -50,9 +71,21 @@ impl Facts {
 
 impl Host for Facts {
     fn entered(&mut self, mnt_ns: u32, pid: u32, now: u64) {
+        // A runtime mounts and changes the root before it starts the container's program.
+        let root = rustix::fs::stat(format!("/proc/{pid}/root")).ok().map(|stat| (stat.st_dev, stat.st_ino));
+        if root.is_some() && self.roots.insert(mnt_ns, root) != Some(root) {
+            self.mounts.expire(mnt_ns);
+        }
+        if self.roots.len() > ROOTS_MAX {
+            self.roots.clear();
+        }
+        // Read anew, it may have what it had not.
+        let is_read = self.mounts.wants(mnt_ns, now);
         self.refresh(mnt_ns, pid, now);
         if mnt_ns != self.mounts.host_ns() && self.entered.len() < ENTERED_MAX {
-            self.entered.insert(mnt_ns, pid);
+            let entered = self.entered.entry(mnt_ns).or_insert(Entered { pid, is_remounted: false });
+            entered.pid = pid;
+            entered.is_remounted |= is_read;
         }
     }
 
@@ -62,6 +95,13 @@ impl Host for Facts {
 
     fn path(&mut self, device: u32, path: &str, mnt_ns: u32, pid: u32, now: u64) -> Option<String> {
         self.refresh(mnt_ns, pid, now);
+        if !self.mounts.knows(device, mnt_ns) && self.mounts.is_older(mnt_ns, READ_AGAIN, now) {
+            self.mounts.expire(mnt_ns);
+            self.refresh(mnt_ns, pid, now);
+            if self.mounts.knows(device, mnt_ns) && self.entered.len() < ENTERED_MAX {
+                self.entered.insert(mnt_ns, Entered { pid, is_remounted: true });
+            }
+        }
         self.mounts.resolve(device, path, mnt_ns)
     }
 

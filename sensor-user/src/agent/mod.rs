@@ -305,6 +305,8 @@ impl Agent {
     async fn stop(mut self) {
         // From here on nothing is added: what is read last is all there was.
         self.kernel.programs = None;
+        // Twice: what fanotify saw waits for a turn.
+        self.turn();
         self.turn();
         while self.kernel.ring.has_more() {
             self.turn();

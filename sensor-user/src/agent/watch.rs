@@ -5,8 +5,8 @@ use std::time::Duration;
 use rustc_hash::FxHashMap;
 use tracing::{debug, warn};
 
-use super::facts::Facts;
-use crate::ebpf::fanotify::{Deed, Drained, FileWatch, Overflowed, Place, Seen, Stat};
+use super::facts::{Entered, Facts};
+use crate::ebpf::fanotify::{Ask, Deed, Drained, FileWatch, Overflowed, Place, Seen, Stat};
 use crate::ebpf::load::Loaded;
 use crate::host::{mount, procfs};
 use crate::metric::Metrics;
@@ -23,8 +23,6 @@ pub(super) fn begin(kernel: &mut Loaded) {
 /// Events that wait for another turn.
 #[derive(Default)]
 pub(super) struct Waiting {
-    /// Of processes that are not known yet: what started them may be in the ring by now.
-    unknown: Vec<Seen>,
     /// Files that were made and have nothing in them so far.
     empty: Vec<Empty>,
 }
@@ -55,25 +53,17 @@ pub(super) struct Turn<'a> {
 /// One turn. Events carry the time of reading; one of a process that has ended since happened before its end.
 pub(super) fn turn(kernel: &mut Loaded, metrics: &mut Metrics, mut turn: Turn<'_>) {
     let Some(watch) = &mut kernel.files else { return };
-    for (mnt_ns, pid) in turn.facts.take_entered() {
-        watch.enter(mnt_ns, pid, || table(pid));
-    }
-    for seen in std::mem::take(&mut turn.waiting.unknown) {
-        if turn.pipeline.wants_files_of(seen.pid, matches!(seen.deed, Deed::Opened { .. })) == Some(true) {
-            turn.tell(seen);
-        }
+    for (mnt_ns, Entered { pid, is_remounted }) in turn.facts.take_entered() {
+        watch.enter(mnt_ns, pid, is_remounted, || table(pid));
     }
     let mut all = Vec::new();
-    let pipeline = &mut *turn.pipeline;
-    let mut is_wanted = |pid, is_secret| pipeline.wants_files_of(pid, is_secret) != Some(false);
-    let drained = watch.drain(&mut is_wanted, &mut |seen| all.push(seen));
-    for seen in all {
-        if turn.pipeline.knows(seen.pid) || turn.waiting.unknown.len() >= WAITING_MAX {
-            turn.tell(seen);
-        } else {
-            turn.waiting.unknown.push(seen);
-        }
-    }
+    let Turn { pipeline, ends, .. } = &mut turn;
+    let mut ask = Ask {
+        is_wanted: &mut |pid, is_secret| pipeline.wants_files_of(pid, is_secret),
+        has_ended: &|pid| ends.contains_key(&pid),
+    };
+    let drained = watch.drain(&mut ask, &mut |seen| all.push(seen));
+    all.into_iter().for_each(|seen| turn.tell(seen));
     turn.look_again(watch);
     for pid in watch.take_rescans() {
         look(watch, pid);

@@ -35,12 +35,14 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 
 use self::directory::Directories;
+use self::drain::Late;
 use self::secret::SecretWatch;
 use crate::capture::Capture;
 use crate::ebpf::sys;
 use crate::state::mount::MountTable;
 
 pub use self::directory::Place;
+pub use self::drain::Ask;
 pub use self::event::{Deed, Drained, FileEvent, Overflowed, Seen};
 pub use self::record::Malformed;
 pub use self::root::default_roots;
@@ -95,6 +97,7 @@ pub struct FileWatch {
     /// What a trial read besides: handed on by the next drain.
     held: Vec<Seen>,
     held_counts: Drained,
+    late: Late,
     /// Processes that gave a file the name of a secret.
     rescans: Vec<u32>,
 }
@@ -116,6 +119,7 @@ impl FileWatch {
             own_seen: 0,
             held: Vec::new(),
             held_counts: Drained::default(),
+            late: Late::default(),
             rescans: Vec::new(),
         };
         for root in roots {
@@ -180,13 +184,22 @@ impl FileWatch {
         }
     }
 
-    /// A process of a mount namespace: its file systems and secrets are taken up when it is the first one.
-    /// `table` reads what is mounted there.
-    pub fn enter(&mut self, mnt_ns: u32, pid: u32, table: impl FnOnce() -> Option<MountTable>) {
-        if self.directories.namespaces() >= NAMESPACES_MAX || !self.directories.witness(mnt_ns, pid) {
+    /// A process of a mount namespace: its file systems and secrets are taken up when it is the first one
+    /// with its root, or when something was mounted since (`is_remounted`). `table` reads what is mounted.
+    pub fn enter(
+        &mut self,
+        mnt_ns: u32,
+        pid: u32,
+        is_remounted: bool,
+        table: impl FnOnce() -> Option<MountTable>,
+    ) {
+        if self.directories.namespaces() >= NAMESPACES_MAX {
             return;
         }
-        if let Some(table) = table() {
+        let is_new = self.directories.witness(mnt_ns, pid);
+        if (is_new || is_remounted)
+            && let Some(table) = table()
+        {
             self.add_mounts(mnt_ns, pid, &table);
             self.add_secrets(mnt_ns, pid, &table);
         }

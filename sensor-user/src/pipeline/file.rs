@@ -47,6 +47,10 @@ impl Pipeline {
             return;
         }
         let ChangeRecord { file, path, is_from_mount, bytes, size, flags, .. } = change;
+        // A file without a name (`O_TMPFILE`): it is told when it gets one. So do overlays copy up.
+        if !is_from_mount && is_unnamed(&path) {
+            return;
+        }
         let seen =
             if is_from_mount { None } else { host.path(file.device, &path, actor.mnt_ns, actor.pid, time) };
         let path = seen.unwrap_or(path);
@@ -70,4 +74,12 @@ impl Pipeline {
         };
         self.event(time, key(actor), Body::FileEvent(change), host);
     }
+}
+
+/// The kernel calls a file without a name after its inode number (`d_tmpfile`, fs/dcache.c), or it has not even
+/// that yet. An overlay makes such files in its work directory.
+fn is_unnamed(path: &str) -> bool {
+    let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let is_scratch = ["/work", "/index"].iter().any(|scratch| directory.ends_with(scratch));
+    name.is_empty() || is_scratch && name.starts_with('#')
 }

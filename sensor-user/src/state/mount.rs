@@ -53,6 +53,26 @@ impl Mounts {
         mnt_ns != 0 && self.tables.get(&mnt_ns).is_none_or(|known| now.saturating_sub(known.read_at) >= FRESH)
     }
 
+    /// Is something of this file system mounted in the namespace, or below an overlay there, as far as is known?
+    #[must_use]
+    pub fn knows(&self, device: u32, mnt_ns: u32) -> bool {
+        let has = |mnt_ns: u32| self.tables.get(&mnt_ns).is_some_and(|known| known.table.has(device));
+        has(mnt_ns) || has(self.host_ns)
+    }
+
+    /// Was the table of this namespace read longer ago than that, nanoseconds?
+    #[must_use]
+    pub fn is_older(&self, mnt_ns: u32, age: u64, now: u64) -> bool {
+        self.tables.get(&mnt_ns).is_some_and(|known| now.saturating_sub(known.read_at) >= age)
+    }
+
+    /// The table of this namespace is to be read again.
+    pub fn expire(&mut self, mnt_ns: u32) {
+        if let Some(known) = self.tables.get_mut(&mnt_ns) {
+            known.read_at = 0;
+        }
+    }
+
     /// Remembers a table read at `now` (boot, nanoseconds).
     pub fn insert(&mut self, mnt_ns: u32, table: MountTable, now: u64) {
         if self.tables.insert(mnt_ns, Known { table, read_at: now }).is_none() {
@@ -167,6 +187,29 @@ mod tests {
         mounts.insert(9, MountTable::parse("7 6 0:39 / / rw - overlay o rw\n"), 0);
         assert!(!mounts.wants(9, FRESH - 1) && mounts.wants(9, FRESH));
         assert_eq!(mounts.resolve(39, "/x", 9).as_deref(), Some("/x"));
+    }
+
+    #[test]
+    fn a_file_system_that_is_new_is_missed() {
+        let mut mounts = mounts();
+        mounts.insert(9, MountTable::parse("7 6 0:39 / / rw - overlay o rw\n"), 50);
+        assert!(mounts.knows(39, 9) && mounts.knows(VDA, 9), "its own, and the one below it");
+        assert!(!mounts.knows(40, 9) && mounts.is_older(9, 10, 60) && !mounts.is_older(9, 10, 59));
+        assert!(!mounts.wants(9, FRESH));
+        mounts.expire(9);
+        assert!(mounts.wants(9, FRESH));
+    }
+
+    #[test]
+    fn a_file_of_an_overlay_lies_in_its_upper_layer() {
+        let mut mounts = mounts();
+        let table = "7 6 0:39 / / rw - overlay o rw,upperdir=/var/u\n8 7 0:40 / /dev rw - tmpfs t rw\n\
+                     9 7 254:0 /vol/a /data rw - ext4 /dev/vda rw\n";
+        mounts.insert(9, MountTable::parse(table), 0);
+        assert_eq!(mounts.outside("/tmp/x", 9).as_deref(), Some("/var/u/tmp/x"));
+        assert_eq!(mounts.outside("/data/x", 9).as_deref(), Some("/vol/a/x"), "a volume");
+        assert_eq!(mounts.outside("/dev/x", 9), None, "of the container alone");
+        assert_eq!(mounts.outside("/x", 1).as_deref(), Some("/x"));
     }
 
     #[test]

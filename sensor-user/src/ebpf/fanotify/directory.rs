@@ -56,8 +56,17 @@ const WITNESSES_MAX: usize = 4;
 pub(super) struct Directories {
     file_systems: Vec<FileSystem>,
     known: HashMap<Box<[u8]>, Arc<str>>,
-    /// By mount namespace, oldest first.
-    witnesses: HashMap<u32, Vec<u32>>,
+    /// By mount namespace.
+    witnesses: HashMap<u32, Witnesses>,
+}
+
+/// Processes of one mount namespace, oldest first.
+#[derive(Default)]
+struct Witnesses {
+    pids: Vec<u32>,
+    /// Device and inode number of the root of the last one: a runtime changes it before it starts the
+    /// container's program.
+    root: Option<(u64, u64)>,
 }
 
 struct FileSystem {
@@ -122,17 +131,19 @@ impl Directories {
         Ok(())
     }
 
-    /// A process is in this namespace. True: it is the first one seen there.
+    /// A process is in this namespace. True: nobody with its root was seen there before.
     pub(super) fn witness(&mut self, mnt_ns: u32, pid: u32) -> bool {
+        let root = rustix::fs::stat(format!("/proc/{pid}/root")).ok().map(|stat| (stat.st_dev, stat.st_ino));
         let witnesses = self.witnesses.entry(mnt_ns).or_default();
-        let is_first = witnesses.is_empty();
-        if !witnesses.contains(&pid) {
-            if witnesses.len() >= WITNESSES_MAX {
-                witnesses.remove(1);
+        if !witnesses.pids.contains(&pid) {
+            if witnesses.pids.len() >= WITNESSES_MAX {
+                witnesses.pids.remove(1);
             }
-            witnesses.push(pid);
+            witnesses.pids.push(pid);
         }
-        is_first
+        let is_new = root.is_some() && root != witnesses.root;
+        witnesses.root = root.or(witnesses.root);
+        is_new
     }
 
     /// How many namespaces are known.
@@ -218,7 +229,7 @@ impl Directories {
         match &known.reach {
             Reach::Held(mount) => Some(Mount::Held(mount.as_fd())),
             Reach::Through { mnt_ns } => {
-                let witnesses = self.witnesses.get(mnt_ns)?.iter().rev();
+                let witnesses = self.witnesses.get(mnt_ns)?.pids.iter().rev();
                 witnesses.filter_map(|pid| open_in_root(*pid, &known.path)).next().map(Mount::Open)
             }
         }

@@ -40,21 +40,24 @@ impl Stat {
     }
 
     fn read(found: Statx) -> Option<Self> {
-        let ago = |seconds: i64, nanoseconds: u32| {
-            let since = Duration::new(u64::try_from(seconds).ok()?, nanoseconds);
+        let since = |seconds: i64, nanoseconds: u32| {
+            u64::try_from(seconds).ok().map(|seconds| Duration::new(seconds, nanoseconds))
+        };
+        let ago = |since: Duration| {
             let then = SystemTime::UNIX_EPOCH.checked_add(since)?;
             // A time in the future is one that somebody has set.
             Some(SystemTime::now().duration_since(then).unwrap_or_default())
         };
         let has_birth = found.stx_mask & StatxFlags::BTIME.bits() != 0;
-        let (changed, born) = (found.stx_mtime, found.stx_btime);
+        let modified = since(found.stx_mtime.tv_sec, found.stx_mtime.tv_nsec)?;
+        let born = has_birth.then(|| since(found.stx_btime.tv_sec, found.stx_btime.tv_nsec)).flatten();
         Some(Self {
             inode: found.stx_ino,
             size: found.stx_size,
             links: found.stx_nlink,
             mode: found.stx_mode,
-            changed: ago(changed.tv_sec, changed.tv_nsec)?,
-            born: has_birth.then(|| ago(born.tv_sec, born.tv_nsec)).flatten(),
+            changed: ago(modified)?,
+            born: born.and_then(ago),
             is_whiteout: found.stx_mode & TYPE == CHARACTER
                 && (found.stx_rdev_major, found.stx_rdev_minor) == (0, 0),
         })

@@ -100,6 +100,10 @@ impl Taken<'_> {
         file: Option<&Handle<'_>>,
         each: &mut dyn FnMut(Seen),
     ) {
+        // A file without a name (`O_TMPFILE`) is called so by the kernel; it is told when it gets one.
+        if file.is_some() && place.name.starts_with(b"#") && self.directories.stat(place).is_none() {
+            return;
+        }
         let directory = self.directories.path(place);
         self.drained.unresolved += u64::from(directory.is_none());
         let path = join(directory.as_deref(), place);

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use super::{Drained, FanotifyError, FileEvent, FileWatch};
+use super::{Ask, Drained, FanotifyError, FileEvent, FileWatch};
 
 /// Names for a file, and for what becomes of it.
 const NAMES: [&str; 2] = ["watched", "renamed"];
@@ -66,7 +66,8 @@ impl FileWatch {
     /// Reads what is queued and keeps it for the next drain.
     fn hold(&mut self) -> Result<(), FanotifyError> {
         let mut seen = Vec::new();
-        let counts = self.drain(&mut |_, _| true, &mut |one| seen.push(one))?;
+        let mut ask = Ask { is_wanted: &mut |_, _| true, has_ended: &|_| false };
+        let counts = self.drain(&mut ask, &mut |one| seen.push(one))?;
         self.held = seen;
         self.held_counts = Drained { more: false, ..counts };
         Ok(())

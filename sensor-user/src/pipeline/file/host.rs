@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::super::{Host, Pipeline};
 use crate::event::field::Category;
 use crate::event::{Body, FileAction, FileChange};
-use crate::state::process::{Process, ProcessKey};
+use crate::state::process::Process;
 
 /// A write that is this young was done by whoever closes the file now, nanoseconds.
 const YOUNG: u64 = 1_000_000_000;
@@ -68,18 +68,15 @@ pub struct HostStat {
 
 impl Pipeline {
     /// Is there a rule or a story that wants to know what this process does to files, or to a secret? Asked
-    /// before more is found out about it. None: the process is not known.
-    pub fn wants_files_of(&mut self, pid: u32, is_secret: bool) -> Option<bool> {
+    /// before more is found out about it.
+    pub fn wants_files_of(&mut self, pid: u32, is_secret: bool) -> bool {
         // By number alone: fanotify does not tell the start, and whoever has the pid now did it.
-        let process = self.processes.get_by_pid(pid, 0)?;
+        let Some(process) = self.processes.get_by_pid(pid, 0) else {
+            self.passed.unknown_process += 1;
+            return false;
+        };
         let category = if is_secret { Category::FileAccess } else { Category::FileEvent };
-        Some(self.wants(category, process.key))
-    }
-
-    /// Is this the number of a live process?
-    #[must_use]
-    pub fn knows(&self, pid: u32) -> bool {
-        self.processes.knows(ProcessKey { pid, start_time: 0 })
+        self.wants(category, process.key)
     }
 
     /// Handles what fanotify saw.
@@ -164,9 +161,9 @@ impl Pipeline {
             // It is gone, and nobody knows what was in it.
             return;
         };
-        let is_written =
-            |files: &crate::state::file::FileTable, key: ProcessKey| files.has_written(key, stat.inode, time);
-        if !is_written(&self.files, process.key) {
+        // Whoever opens a file to write and does not, right after another wrote it, passes for a writer: the
+        // file's time is all there is to tell by.
+        if !self.files.has_written(process.key, stat.inode, time) {
             if stat.size == 0 || stat.changed > YOUNG {
                 return;
             }

@@ -91,3 +91,104 @@ fn who_wants_to_see_all_gets_what_no_rule_looks_at() {
     assert_eq!(events, [Category::ProcessCreation, Category::FileEvent]);
     assert_eq!(observed.observed().count(), 0, "each is handed out once");
 }
+
+fn seen(pipeline: &mut Pipeline, milliseconds: u64, pid: u32, deed: HostDeed) {
+    let time = 100_000 * MILLISECOND + milliseconds * MILLISECOND;
+    pipeline.host_file(HostFile { time, pid, deed }, &mut Paper::default());
+}
+
+fn stat(inode: u64, size: u64) -> HostStat {
+    HostStat { inode, size, links: 1, is_regular: true, born: Some(0), ..HostStat::default() }
+}
+
+/// What a story of curl tells after what fanotify saw of it.
+fn told(deeds: impl IntoIterator<Item = HostDeed>) -> Vec<Action> {
+    let mut pipeline = pipeline();
+    feed(&mut pipeline, [exec(100_000 * MILLISECOND, 91, 1, "/usr/bin/curl", CURL)]);
+    for (milliseconds, deed) in (1..).zip(deeds) {
+        seen(&mut pipeline, milliseconds, 91, deed);
+    }
+    let accounts = pipeline.drain();
+    let [account] = accounts.as_slice() else { panic!("one account, got {}", accounts.len()) };
+    account.steps.iter().skip(1).map(|step| step.action.clone()).collect()
+}
+
+fn path(name: &str) -> String {
+    format!("/layer/t/{name}")
+}
+
+fn wrote(name: &str, size: u64) -> Action {
+    Action::Wrote { path: format!("/t/{name}"), bytes: None, size: Some(size) }
+}
+
+#[test]
+fn a_file_made_and_written_at_once_is_written() {
+    let made = HostDeed::Created { path: path("a"), stat: Some(stat(1, 7)) };
+    let again = HostDeed::Created { path: path("a"), stat: Some(stat(1, 9)) };
+    assert_eq!(told([made, again]), [Action::Wrote { path: "/t/a".to_owned(), bytes: None, size: None }]);
+    let empty = HostDeed::Created { path: path("a"), stat: Some(stat(1, 0)) };
+    assert_eq!(told([empty]), [Action::Opened { path: "/t/a".to_owned() }]);
+    let link = HostDeed::Created { path: path("b"), stat: Some(HostStat { links: 2, ..stat(1, 7) }) };
+    assert_eq!(told([link]), [Action::Linked { from: String::new(), to: "/t/b".to_owned() }]);
+    let directory = HostDeed::Created { path: path("d"), stat: Some(HostStat::default()) };
+    assert_eq!(told([directory]), []);
+}
+
+#[test]
+fn a_close_tells_the_size_and_a_write_that_nobody_saw() {
+    let close = |stat| HostDeed::Closed { path: path("a"), stat };
+    assert_eq!(told([close(Some(stat(1, 7)))]), [wrote("a", 7)]);
+    assert_eq!(told([close(Some(stat(1, 7))), close(Some(stat(1, 9)))]), [wrote("a", 9)]);
+    let old = HostStat { changed: 5_000 * MILLISECOND, ..stat(1, 7) };
+    assert_eq!(told([close(Some(old))]), [], "open for writing, and not written");
+    assert_eq!(told([close(Some(stat(1, 0)))]), []);
+    assert_eq!(told([close(None)]), [], "gone");
+}
+
+#[test]
+fn a_change_of_mode_is_told_where_it_is_one() {
+    let changed = |stat| HostDeed::Changed { path: path("a"), stat: Some(stat) };
+    let plain = stat(1, 7);
+    let program = HostStat { is_executable: true, ..plain };
+    let made = Action::MadeExecutable { path: "/t/a".to_owned() };
+    assert_eq!(told([changed(program)]), std::slice::from_ref(&made), "it is new");
+    assert_eq!(told([changed(program), changed(program)]), std::slice::from_ref(&made), "touched");
+    let old = HostStat { born: Some(3_600_000 * MILLISECOND), ..program };
+    assert_eq!(told([changed(old)]), [], "chown of an old program looks the same");
+    let before = HostStat { is_executable: false, ..old };
+    assert_eq!(told([changed(before), changed(old)]), [made], "seen before without");
+    assert_eq!(told([changed(plain)]), []);
+}
+
+#[test]
+fn an_overlay_hides_what_is_deleted() {
+    let renamed = |from: &str, to: String, is_whiteout| HostDeed::Renamed {
+        from: from.to_owned(),
+        to,
+        stat: Some(HostStat { is_whiteout, ..HostStat::default() }),
+    };
+    let deleted = Action::Deleted { path: "/t/low".to_owned() };
+    assert_eq!(told([renamed("/work/#1", path("low"), true)]), std::slice::from_ref(&deleted));
+    assert_eq!(told([renamed("/work/#1", path("low"), false)]), [], "copied up");
+    assert_eq!(told([HostDeed::Deleted { path: "/work/#1".to_owned() }]), []);
+    assert_eq!(told([HostDeed::Deleted { path: path("low") }]), [deleted]);
+}
+
+#[test]
+fn secrets_are_told_as_they_were_looked_for() {
+    let opened = HostDeed::Opened { path: "/root/.ssh/id_rsa".to_owned() };
+    assert_eq!(told([opened]), [Action::Read { path: "/root/.ssh/id_rsa".to_owned() }]);
+}
+
+#[test]
+fn a_file_without_a_name_is_told_when_it_has_one() {
+    let mut pipeline = pipeline();
+    let start = 100_000 * MILLISECOND;
+    feed(&mut pipeline, [exec(start, 91, 1, "/usr/bin/curl", CURL), write(start + 1, 91, "/")]);
+    let linked = HostDeed::Created { path: path("a"), stat: Some(stat(1, 7)) };
+    seen(&mut pipeline, 1, 91, linked);
+    let accounts = pipeline.drain();
+    let files: Vec<_> = accounts.iter().flat_map(|account| account.steps.iter().skip(1)).collect();
+    let [step] = files.as_slice() else { panic!("{files:?}") };
+    assert!(matches!(&step.action, Action::Wrote { path, .. } if path == "/t/a"));
+}

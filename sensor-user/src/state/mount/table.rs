@@ -81,6 +81,12 @@ impl MountTable {
         self.at(path).map(|mount| mount.fs_type.as_str())
     }
 
+    /// Is something of this file system mounted?
+    #[must_use]
+    pub fn has(&self, device: u32) -> bool {
+        self.mounts.iter().any(|mount| mount.device == device)
+    }
+
     /// Each mount, in the order of mountinfo.
     pub fn iter(&self) -> impl Iterator<Item = &Mount> {
         self.mounts.iter()
