@@ -69,7 +69,8 @@ pub(crate) fn between(stage: &Stage<'_>) -> Result<String> {
     wait::until(LISTEN_MAX, "the sink to listen", || {
         Ok(server.exec(&listens)?.status.success().then_some(()))
     })?;
-    let address = server.exec(&["sh", "-c", "hostname -i | cut -d' ' -f1"])?.output.trim().to_owned();
+    let address = server.exec(&["sh", "-c", "ip -4 -o addr show eth0 | sed 's/.*inet //; s,/.*,,'"])?;
+    let address = address.output.trim().to_owned();
     let observer = Observer::start(stage, "between", &[FLOW])?;
     let to = format!("{address}:{PORT}");
     let words = [DEED, "transfer", "sendfile", "--bytes", size(stage), "--to", &to];

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use tests::wait;
 
 use crate::observer::{Told, told};
 use crate::{DEED, Stage};
@@ -41,13 +42,11 @@ pub(crate) fn beside(stage: &Stage<'_>) -> Result<String> {
         ensure!(ended.status.success(), "upload {number}: {}", ended.output);
     }
     let what = format!("{UPLOADS} alerts about uploads");
-    let mut seen = agent.alerts_of(&victim.id)?.len();
-    while seen < UPLOADS {
-        let before = seen;
-        agent.await_line(ALERT_MAX, &what, |line| line.is_alert_of(&victim.id))?;
-        seen = agent.alerts_of(&victim.id)?.len();
-        ensure!(seen > before, "an alert twice");
-    }
+    let seen = wait::until(ALERT_MAX, &what, || {
+        let seen = agent.alerts_of(&victim.id)?.len();
+        Ok((seen >= UPLOADS).then_some(seen))
+    })?;
+    ensure!(seen == UPLOADS, "{seen} alerts about {UPLOADS} uploads");
     let least = if stage.full { GENERATED_MIN } else { 0 };
     let rate = Duration::from_secs(if stage.full { 30 } else { 0 });
     // Time under measurement is time that passes.

@@ -59,8 +59,9 @@ pub(crate) fn told(agent: &mut Agent) -> Result<Told> {
     ensure!(status.success(), "the agent ended with {status}; its log:\n{}", agent.log()?);
     let stopped = agent.await_line(END_MAX, "its last word", |line| line.is("stopped"))?;
     let lines = agent.lines_so_far(|_| true)?;
-    let rows = stopped.field("tidewaiter.ledger").and_then(Value::as_object).context("no ledger")?;
-    let ledger = rows.iter().map(|(kind, row)| (kind.clone(), counts(row))).collect();
+    let rows = stopped.field("tidewaiter.ledger").and_then(Value::as_array).context("no ledger")?;
+    let kind = |row: &Value| row.get("kind").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let ledger = rows.iter().map(|row| (kind(row), counts(row))).collect();
     Ok(Told { lines, ledger })
 }
 

@@ -38,6 +38,8 @@ const SHARED_AREA: u64 = 8;
 /// `I_DIRTY_PAGES` (include/linux/fs.h): content, not just times. Bit 2 before 6.12, bit 6 since; the
 /// tracepoint carries dirty bits only, and none of the others is either of the two on any kernel.
 const DIRTY_PAGES: u32 = 1 << 2 | 1 << 6;
+/// `I_DIRTY_SYNC` and `I_DIRTY_DATASYNC` (include/linux/fs.h): bits 0 and 1 before 6.12, 4 and 5 since.
+const DIRTY_INODE: u32 = 0b11 | 0b11 << 4;
 /// Largest negated error number (`MAX_ERRNO`, include/linux/err.h).
 const MAX_ERRNO: u64 = 4095;
 
@@ -201,25 +203,28 @@ pub fn file_dirty(ctx: RawTracePointContext) -> i32 {
     0
 }
 
-/// Did the content change, or only a time? Page-cache file systems say so; tmpfs dirties its inode
-/// for times alone, so there a read (newer access time) is told from a write (newer change).
+/// Did the content change, or only a time or mode? Writes to the page cache say so. Some dirty all of an
+/// inode at once (`mark_inode_dirty`), tmpfs for times alone: there a write (content and inode changed at once) is told from a read (newer access
+/// time) and from chmod and link (newer change of the inode).
 #[inline(always)]
 fn is_content(inode: Address, flags: u32) -> bool {
-    if flags & DIRTY_PAGES != 0 {
+    if flags & DIRTY_PAGES != 0 && flags & DIRTY_INODE == 0 {
         return true;
     }
     let magic: u64 = inode.follow(offset!(inode_super_block)).get(offset!(super_block_magic));
-    if magic != TMPFS_MAGIC {
+    if flags & DIRTY_PAGES == 0 && magic != TMPFS_MAGIC {
         return false;
     }
-    let changed: u64 = inode.get(offset!(inode_mtime_seconds));
-    let accessed: u64 = inode.get(offset!(inode_atime_seconds));
-    if changed != accessed {
-        return changed > accessed;
+    let written: u64 = inode.get(offset!(inode_mtime_seconds));
+    let written_part: u32 = inode.get(offset!(inode_mtime_nanoseconds));
+    let changed: u64 = inode.get(offset!(inode_ctime_seconds));
+    let changed_part: u32 = inode.get(offset!(inode_ctime_nanoseconds));
+    if changed != written || changed_part != written_part {
+        return false;
     }
-    let changed: u32 = inode.get(offset!(inode_mtime_nanoseconds));
-    let accessed: u32 = inode.get(offset!(inode_atime_nanoseconds));
-    changed >= accessed
+    let accessed: u64 = inode.get(offset!(inode_atime_seconds));
+    let accessed_part: u32 = inode.get(offset!(inode_atime_nanoseconds));
+    written > accessed || written == accessed && written_part >= accessed_part
 }
 
 #[inline(always)]

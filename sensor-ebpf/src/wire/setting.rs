@@ -117,6 +117,8 @@ offsets! {
     inode_mtime_nanoseconds = "inode.i_mtime_nsec" | "inode.__i_mtime.tv_nsec" | "inode.i_mtime.tv_nsec";
     inode_atime_seconds = "inode.i_atime_sec" | "inode.__i_atime.tv_sec" | "inode.i_atime.tv_sec";
     inode_atime_nanoseconds = "inode.i_atime_nsec" | "inode.__i_atime.tv_nsec" | "inode.i_atime.tv_nsec";
+    inode_ctime_seconds = "inode.i_ctime_sec" | "inode.__i_ctime.tv_sec" | "inode.i_ctime.tv_sec";
+    inode_ctime_nanoseconds = "inode.i_ctime_nsec" | "inode.__i_ctime.tv_nsec" | "inode.i_ctime.tv_nsec";
     inode_dentry = "inode.i_dentry";
     super_block_device = "super_block.s_dev";
     super_block_magic = "super_block.s_magic";

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::facts;
 use crate::alert::{Alert, Loss, Message, Notice, Subject};
 use crate::event::Event;
+use crate::sink::stream::END_MAX;
 use crate::sink::{SinkSet, Stream};
 use crate::state::container::Container;
 use crate::story::Account;
@@ -126,7 +127,7 @@ impl Reporter {
     pub(super) async fn finish(self, deadline: Duration) -> Vec<Loss> {
         let mut losses = self.sinks.flush(deadline).await;
         if let Some(stream) = self.stream {
-            losses.extend(stream.finish(deadline).await);
+            losses.extend(stream.finish(END_MAX).await);
         }
         losses
     }

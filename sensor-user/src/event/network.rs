@@ -30,7 +30,7 @@ fn of_connection(connection: &Connection, field: Field, each: Each<'_>) -> Prese
 }
 
 fn of_flow(flow: &Flow, field: Field, each: Each<'_>) -> Presence {
-    let bytes = |count| Value::Number(i64::try_from(count).unwrap_or(i64::MAX).into());
+    let bytes = |count| Value::Number(i64::try_from(count).unwrap_or(i64::MAX));
     if field == Field::BytesSent {
         one(bytes(flow.bytes_sent), each)
     } else if field == Field::BytesReceived {

@@ -69,8 +69,8 @@ impl Pipeline {
 
     pub(super) fn exit(&mut self, time: u64, actor: &Actor, code: u32, host: &mut impl Host) {
         // Where nobody counts what is written, the file itself tells how much it has now.
-        for path in self.stories.unsized_files(&key(actor)) {
-            let size = host.size(&path, actor.mnt_ns);
+        for (path, now) in self.stories.unsized_files(&key(actor)) {
+            let size = host.size(&now, actor.mnt_ns);
             let close = FileChange { action: FileAction::Close, path, size, ..FileChange::default() };
             self.event(time, key(actor), Body::FileEvent(close), host);
         }

@@ -15,6 +15,7 @@ use crate::state::container::{Container, Runtime};
 use crate::story::GATHER;
 
 mod process;
+mod network;
 mod file;
 mod system;
 

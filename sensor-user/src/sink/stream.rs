@@ -29,6 +29,9 @@ use crate::alert::{Loss, Message};
 use crate::event::Event;
 use crate::event::selection::Selection;
 
+/// How long the end waits for a slow reader, longer than sinks of alerts may: what it is given last must not
+/// end in the middle of a line. A reader that has gone ends it at once.
+pub const END_MAX: Duration = Duration::from_secs(30);
 /// Batches that wait for the writer.
 const WAITING_MAX: usize = 1;
 
@@ -169,7 +172,7 @@ impl Stream {
         self.tally.take_losses(NAME)
     }
 
-    /// Writes what is left, `deadline` long at most, and returns what could not be written.
+    /// Writes what is left, `deadline` long at most (see [`END_MAX`]), and returns what could not be written.
     pub async fn finish(mut self, deadline: Duration) -> Vec<Loss> {
         let until = Instant::now() + deadline;
         // Whether in time or not: what was not written is outstanding, and told as such.

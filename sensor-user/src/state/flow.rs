@@ -153,10 +153,8 @@ pub struct Opened {
 
 /// The address of a record.
 pub(crate) fn address(octets: [u8; 16]) -> IpAddr {
-    match Ipv6Addr::from(octets).to_canonical() {
-        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        other => other,
-    }
+    let address = Ipv6Addr::from(octets).to_canonical();
+    if address.is_unspecified() { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { address }
 }
 
 /// Payload bytes both ways.

@@ -170,12 +170,30 @@ impl Account {
         (*bytes, *size) != before
     }
 
-    /// Files that a process wrote and whose sizes are not known.
-    pub fn unsized_files(&self, pid: u32) -> Vec<String> {
-        let mut files = Vec::new();
-        for step in self.steps.iter().filter(|step| step.pid == pid) {
-            if let Action::Wrote { path, bytes: None, size: None } = &step.action {
-                files.push(path.clone());
+    /// Files that a process wrote and whose sizes are not known: each with the name it has got since.
+    pub fn unsized_files(&self, pid: u32) -> Vec<(String, String)> {
+        let mut files: Vec<(String, String)> = Vec::new();
+        for step in &self.steps {
+            match &step.action {
+                Action::Wrote { path, bytes: None, size: None } if step.pid == pid => {
+                    files.push((path.clone(), path.clone()));
+                }
+                Action::Renamed { from, to } => {
+                    let renamed = files.iter_mut().filter(|(_, now)| now == from);
+                    renamed.for_each(|(_, now)| now.clone_from(to));
+                }
+                Action::Executed { .. }
+                | Action::Connected { .. }
+                | Action::Transferred { .. }
+                | Action::Failed { .. }
+                | Action::Disconnected { .. }
+                | Action::Opened { .. }
+                | Action::Wrote { .. }
+                | Action::Linked { .. }
+                | Action::Deleted { .. }
+                | Action::MadeExecutable { .. }
+                | Action::Read { .. }
+                | Action::Exited { .. } => {}
             }
         }
         files

@@ -205,9 +205,10 @@ impl Stories {
         accounts
     }
 
-    /// Files that this process of a story wrote, of which nobody has told how much.
+    /// Files that this process of a story wrote, of which nobody has told how much: each by the name it was
+    /// written under and the one it has now.
     #[must_use]
-    pub fn unsized_files(&self, key: &ProcessKey) -> Vec<String> {
+    pub fn unsized_files(&self, key: &ProcessKey) -> Vec<(String, String)> {
         let story = self.story_of(key).and_then(|id| self.open.get(&id));
         story.map(|story| story.account.unsized_files(key.pid)).unwrap_or_default()
     }

@@ -247,9 +247,9 @@ fn a_connection_that_goes_on_is_told_as_far_as_it_is() {
     let moved: Vec<u64> = account
         .steps
         .iter()
-        .filter_map(|step| match step.action {
-            Action::Transferred { bytes_sent, .. } => Some(bytes_sent),
-            _ => None,
+        .filter_map(|step| {
+            let Action::Transferred { bytes_sent, .. } = step.action else { return None };
+            Some(bytes_sent)
         })
         .collect();
     assert_eq!(moved, [3000], "once, with the latest sum");

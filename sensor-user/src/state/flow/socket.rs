@@ -100,7 +100,7 @@ impl Socket {
                     told: Bytes::default(),
                     is_over: false,
                     is_awaited: false,
-                    changed: 0,
+                    changed: self.seen,
                 });
                 self.shares.len() - 1
             }
