@@ -8,7 +8,7 @@ mod change;
 
 use sigma::{FieldId, LogSource, LogSourceId, Presence, Record, Taxonomy, Value};
 
-use super::{Body, Connection, Direction, Event, FileAction, FileChange};
+use super::{Body, Event, FileAction, FileChange};
 use crate::sigma;
 use crate::state::container::Container;
 use crate::state::process::Process;
@@ -240,24 +240,11 @@ impl Record for Event {
             Field::ContainerRuntime => self.container(|container| Some(container.runtime.name()), each),
             Field::PodName => self.container(|container| Some(&container.pod.as_ref()?.name), each),
             Field::Namespace => self.container(|container| Some(&container.pod.as_ref()?.namespace), each),
-            Field::DestinationIp => match &self.body {
-                Body::DnsQuery(query) => one(Value::Ip(query.server), each),
-                Body::NetworkConnection(_)
-                | Body::NetworkFlow(_)
-                | Body::ProcessCreation
-                | Body::ProcessAccess(_)
-                | Body::NetworkSocket(_)
-                | Body::FileEvent(_)
-                | Body::SystemChange(_) => self.connection(|it| Value::Ip(it.address), each),
-            },
-            Field::DestinationPort => {
-                self.connection(|connection| Value::Number(connection.port.into()), each)
-            }
-            Field::Protocol => self.connection(|connection| Value::Text(connection.protocol.name()), each),
-            Field::Initiated => {
-                self.connection(|connection| Value::Bool(connection.direction == Direction::Outbound), each)
-            }
-            Field::DestinationHostname
+            Field::DestinationIp
+            | Field::DestinationPort
+            | Field::Protocol
+            | Field::Initiated
+            | Field::DestinationHostname
             | Field::Direction
             | Field::BytesSent
             | Field::BytesReceived
@@ -310,19 +297,6 @@ impl Event {
             // No runtime has spoken yet: neither known nor known to be absent.
             None if !container.verified => Presence::Pending,
             None => Presence::Absent,
-        }
-    }
-
-    fn connection(&self, get: impl Fn(&Connection) -> Value<'_>, each: Each<'_>) -> Presence {
-        match &self.body {
-            Body::NetworkConnection(connection) => one(get(connection), each),
-            Body::NetworkFlow(flow) => one(get(&flow.connection), each),
-            Body::ProcessCreation
-            | Body::ProcessAccess(_)
-            | Body::NetworkSocket(_)
-            | Body::DnsQuery(_)
-            | Body::FileEvent(_)
-            | Body::SystemChange(_) => Presence::Absent,
         }
     }
 

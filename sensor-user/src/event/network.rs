@@ -1,7 +1,7 @@
-//! Fields of the network family that only some of its records have.
+//! Fields of the network family.
 
 use super::field::{Each, Field, all, one, text};
-use super::{Body, Connection, DnsQuery, Event, Flow, Socket};
+use super::{Body, Connection, Direction, DnsQuery, Event, Flow, Socket};
 use crate::sigma::{Presence, Value};
 
 impl Event {
@@ -20,7 +20,15 @@ impl Event {
 }
 
 fn of_connection(connection: &Connection, field: Field, each: Each<'_>) -> Presence {
-    if field == Field::DestinationHostname {
+    if field == Field::DestinationIp {
+        one(Value::Ip(connection.address), each)
+    } else if field == Field::DestinationPort {
+        one(Value::Number(connection.port.into()), each)
+    } else if field == Field::Protocol {
+        one(Value::Text(connection.protocol.name()), each)
+    } else if field == Field::Initiated {
+        one(Value::Bool(connection.direction == Direction::Outbound), each)
+    } else if field == Field::DestinationHostname {
         text(connection.hostname.as_deref(), each)
     } else if field == Field::Direction {
         one(Value::Text(connection.direction.name()), each)
@@ -61,7 +69,9 @@ fn of_socket(socket: &Socket, field: Field, each: Each<'_>) -> Presence {
 
 fn of_query(query: &DnsQuery, field: Field, each: Each<'_>) -> Presence {
     let answer = query.answer.as_ref();
-    if field == Field::QueryName {
+    if field == Field::DestinationIp {
+        one(Value::Ip(query.server), each)
+    } else if field == Field::QueryName {
         one(Value::Text(&query.name), each)
     } else if field == Field::QueryType {
         one(Value::Text(&query.kind), each)
