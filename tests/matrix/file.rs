@@ -59,11 +59,16 @@ pub(crate) fn name(way: &str, truth: &Truth<'_>, lines: &[Line]) -> Finding {
     };
     let told: Vec<_> = truth.own(lines).filter(|line| action(line) == wanted).collect();
     let is_it = |line: &&&Line| {
-        let is_from = from.is_none_or(|from| line.text("tidewaiter.file.from") == from);
+        let told = line.text("tidewaiter.file.from");
+        // Where a link is seen by its new name alone, the other one is not known.
+        let is_from = from.is_none_or(|from| told == from || (wanted == "link" && told.is_empty()));
         line.text("file.path") == path && is_from
     };
     match (told.iter().find(is_it), told.first()) {
-        (Some(_), _) => Finding::Seen(if from.is_some() { "both names" } else { "path" }.to_owned()),
+        (Some(line), _) => {
+            let has_both = !line.text("tidewaiter.file.from").is_empty();
+            Finding::Seen(if has_both { "both names" } else { "path" }.to_owned())
+        }
         (None, Some(other)) => Finding::Wrong(format!(
             "told as {} from {}",
             other.text("file.path"),

@@ -301,6 +301,8 @@ mod tests {
         tokio::time::timeout(Duration::from_secs(10), stream.reader_gone()).await.expect("told");
         fill(&mut stream, 2);
         let losses = stream.finish(Duration::from_secs(10)).await;
-        assert_eq!((losses[0].count, losses[0].reason), (2, "closed by its reader"), "{losses:?}");
+        assert_eq!((losses[0].count > 0, losses[0].reason), (true, "closed by its reader"), "{losses:?}");
+        // The second may reach the queue before the writer has left it, and is unconfirmed then.
+        assert_eq!(losses.iter().map(|loss| loss.count).sum::<u64>(), 2, "{losses:?}");
     }
 }
