@@ -24,14 +24,15 @@ pub(super) struct Facts {
     /// Mount namespaces of containers in which programs started since the last turn, each with the last of
     /// them.
     entered: FxHashMap<u32, Entered>,
-    /// Device and inode number of the root that was seen last, by mount namespace.
-    roots: FxHashMap<u32, Option<(u64, u64)>>,
+    /// Device and inode number of the root that was seen last, and who was the first to have it, by mount
+    /// namespace.
+    roots: FxHashMap<u32, ((u64, u64), u32)>,
 }
 
 /// A container in which something has happened.
 pub(super) struct Entered {
-    /// A process in it.
-    pub(super) pid: u32,
+    /// The first process that started a program in it since the last turn, and the last.
+    pub(super) pids: [u32; 2],
     /// There is a file system that was not there before.
     pub(super) is_remounted: bool,
 }
@@ -73,7 +74,10 @@ impl Host for Facts {
     fn entered(&mut self, mnt_ns: u32, pid: u32, now: u64) {
         // A runtime mounts and changes the root before it starts the container's program.
         let root = rustix::fs::stat(format!("/proc/{pid}/root")).ok().map(|stat| (stat.st_dev, stat.st_ino));
-        if root.is_some() && self.roots.insert(mnt_ns, root) != Some(root) {
+        if let Some(root) = root
+            && self.roots.get(&mnt_ns).is_none_or(|(known, _)| *known != root)
+        {
+            self.roots.insert(mnt_ns, (root, pid));
             self.mounts.expire(mnt_ns);
         }
         if self.roots.len() > ROOTS_MAX {
@@ -83,8 +87,9 @@ impl Host for Facts {
         let is_read = self.mounts.wants(mnt_ns, now);
         self.refresh(mnt_ns, pid, now);
         if mnt_ns != self.mounts.host_ns() && self.entered.len() < ENTERED_MAX {
-            let entered = self.entered.entry(mnt_ns).or_insert(Entered { pid, is_remounted: false });
-            entered.pid = pid;
+            let entered =
+                self.entered.entry(mnt_ns).or_insert(Entered { pids: [pid; 2], is_remounted: false });
+            entered.pids[1] = pid;
             entered.is_remounted |= is_read;
         }
     }
@@ -97,9 +102,13 @@ impl Host for Facts {
         self.refresh(mnt_ns, pid, now);
         if !self.mounts.knows(device, mnt_ns) && self.mounts.is_older(mnt_ns, READ_AGAIN, now) {
             self.mounts.expire(mnt_ns);
-            self.refresh(mnt_ns, pid, now);
+            // Who asks may have ended.
+            let first = self.roots.get(&mnt_ns).map(|(_, pid)| *pid);
+            for pid in [Some(pid), first].into_iter().flatten() {
+                self.refresh(mnt_ns, pid, now);
+            }
             if self.mounts.knows(device, mnt_ns) && self.entered.len() < ENTERED_MAX {
-                self.entered.insert(mnt_ns, Entered { pid, is_remounted: true });
+                self.entered.insert(mnt_ns, Entered { pids: [pid; 2], is_remounted: true });
             }
         }
         self.mounts.resolve(device, path, mnt_ns)

@@ -53,8 +53,11 @@ pub(super) struct Turn<'a> {
 /// One turn. Events carry the time of reading; one of a process that has ended since happened before its end.
 pub(super) fn turn(kernel: &mut Loaded, metrics: &mut Metrics, mut turn: Turn<'_>) {
     let Some(watch) = &mut kernel.files else { return };
-    for (mnt_ns, Entered { pid, is_remounted }) in turn.facts.take_entered() {
-        watch.enter(mnt_ns, pid, is_remounted, || table(pid));
+    for (mnt_ns, Entered { pids, is_remounted }) in turn.facts.take_entered() {
+        // The first lives as long as its container, most of the time; the last may be gone already.
+        for pid in pids {
+            watch.enter(mnt_ns, pid, is_remounted, || table(pid));
+        }
     }
     let mut all = Vec::new();
     let Turn { pipeline, ends, .. } = &mut turn;

@@ -58,6 +58,8 @@ pub(super) struct Directories {
     known: HashMap<Box<[u8]>, Arc<str>>,
     /// By mount namespace.
     witnesses: HashMap<u32, Witnesses>,
+    /// Whose event is read now: it may be there still.
+    actor: u32,
 }
 
 /// Processes of one mount namespace, oldest first.
@@ -146,6 +148,11 @@ impl Directories {
         is_new
     }
 
+    /// The events that are read next are of this process.
+    pub(super) fn attend(&mut self, pid: u32) {
+        self.actor = pid;
+    }
+
     /// How many namespaces are known.
     pub(super) fn namespaces(&self) -> usize {
         self.witnesses.len()
@@ -230,7 +237,11 @@ impl Directories {
             Reach::Held(mount) => Some(Mount::Held(mount.as_fd())),
             Reach::Through { mnt_ns } => {
                 let witnesses = self.witnesses.get(mnt_ns)?.pids.iter().rev();
-                witnesses.filter_map(|pid| open_in_root(*pid, &known.path)).next().map(Mount::Open)
+                let pids = std::iter::once(&self.actor).chain(witnesses);
+                // The actor may be elsewhere, and something else be mounted there by now.
+                let is_it =
+                    |mount: &OwnedFd| rustix::fs::fstat(mount).is_ok_and(|stat| stat.st_dev == known.device);
+                pids.filter_map(|pid| open_in_root(*pid, &known.path)).find(is_it).map(Mount::Open)
             }
         }
     }

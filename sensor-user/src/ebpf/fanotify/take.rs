@@ -67,6 +67,7 @@ impl Taken<'_> {
             *self.own_seen |= mask;
             return false;
         }
+        self.directories.attend(pid);
         let is_news = is_wanted(pid, false);
         *(if is_news { &mut self.drained.events } else { &mut self.drained.unwanted }) += 1;
         is_news

@@ -187,12 +187,8 @@ impl ProcessTable {
     /// Mount namespaces that have a live process, as far as is known.
     #[must_use]
     pub fn mount_namespaces(&self) -> FxHashSet<u32> {
-        let live = self.live.values().filter_map(|slot| self.entries.get(slot));
-        live.map(|entry| match &entry.memory {
-            Memory::Whole(process) => process.mnt_ns,
-            Memory::Forked(fork, _) => fork.mnt_ns,
-        })
-        .collect()
+        let entries = self.live.values().filter_map(|slot| self.entries.get(slot));
+        entries.map(|entry| entry.memory.mnt_ns()).collect()
     }
 
     /// As [`ProcessTable::get`], for records by number; start 0 (a kernel without the field) means

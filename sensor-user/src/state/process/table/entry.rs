@@ -76,6 +76,14 @@ pub(super) enum Memory {
 }
 
 impl Memory {
+    /// Inode number of the mount namespace.
+    pub(super) fn mnt_ns(&self) -> u32 {
+        match self {
+            Self::Whole(process) => process.mnt_ns,
+            Self::Forked(fork, _) => fork.mnt_ns,
+        }
+    }
+
     /// Bytes, as good as can be told without asking the allocator.
     fn weight(&self) -> usize {
         match self {
