@@ -37,7 +37,8 @@ fn sized(actions: &str, told: Option<u64>, size: Option<u64>) -> Finding {
     if told == size {
         Finding::Seen(format!("{actions}, size"))
     } else {
-        Finding::NoBytes(format!("{actions}, size {told:?}"))
+        let told = told.map_or("no size".to_owned(), |told| format!("size {told}"));
+        Finding::NoBytes(format!("{actions}, {told} where it is {}", size.unwrap_or_default()))
     }
 }
 
