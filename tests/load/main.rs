@@ -1,6 +1,7 @@
 //! Load tests: what the sensor sees, counts and costs when somebody does as much as a machine can.
 //!
-//! Run as root with `cargo test -p tests --test load [-- WORD]`; WORD keeps the cases whose name has it.
+//! `cargo xtask test load`, or as root `cargo test -p tests --test load [-- WORD]`; WORD keeps the cases whose name
+//! has it.
 //! `-- full` takes the lengths that the figures in `docs/cost.md` are from; without it each takes seconds.
 #![expect(clippy::print_stdout, reason = "this is the test runner: its report is its purpose")]
 

@@ -1,16 +1,18 @@
 //! What a busy and honest host does, steadily: nothing may be lost.
 
+use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, anyhow, ensure};
 use serde_json::Value;
+use tests::docker::Ended;
 
 use crate::{DEED, Stage, truth};
 
 /// Containers that share the load, since each may only make so many records of a kind.
 const CONTAINERS: usize = 3;
 /// Deeds a second of each. A deed makes 1.2 events on average: a file two or three, a program four.
-const RATE: &str = "14000";
+const RATE: &str = "18000";
 const SECONDS_FULL: u64 = 300;
 const SECONDS_SHORT: u64 = 10;
 /// Of memory, resident.
@@ -28,7 +30,9 @@ pub(crate) fn run(stage: &Stage<'_>) -> Result<String> {
     let containers = (0..CONTAINERS).map(|_| stage.container("pace", &words)).collect::<Result<Vec<_>>>()?;
     let outcomes = std::thread::scope(|scope| {
         let runs: Vec<_> = containers.iter().map(|one| scope.spawn(|| one.run())).collect();
-        runs.into_iter().map(|run| run.join().expect("no panic")).collect::<Result<Vec<_>>>()
+        let ended =
+            |run: ScopedJoinHandle<'_, Result<Ended>>| run.join().map_err(|_| anyhow!("it panicked"))?;
+        runs.into_iter().map(ended).collect::<Result<Vec<_>>>()
     })?;
     let took = began.elapsed();
     let cpu = agent.cpu_time()? - before;

@@ -30,6 +30,8 @@ pub(crate) enum Choice {
     Unit,
     /// Real tools in real containers, and every way of every deed, on this kernel (root)
     Live,
+    /// Floods, a race, bytes to the byte, a steady pace; with `-- full` as long as the figures in docs (root)
+    Load,
     /// A transfer, and every way, on each of the lab's kernels in QEMU (root)
     Vm,
 }
@@ -44,6 +46,7 @@ enum Part {
     Licences,
     Unit,
     Live,
+    Load,
     Vm,
 }
 
@@ -55,7 +58,7 @@ enum Outcome {
 }
 
 impl Part {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Format,
         Self::Tidy,
         Self::Build,
@@ -63,6 +66,7 @@ impl Part {
         Self::Licences,
         Self::Unit,
         Self::Live,
+        Self::Load,
         Self::Vm,
     ];
 
@@ -75,6 +79,7 @@ impl Part {
             Self::Unit => "unit and replay",
             Self::Build => "build",
             Self::Live => "live",
+            Self::Load => "load",
             Self::Vm => "vm",
         }
     }
@@ -83,8 +88,9 @@ impl Part {
         let by = |choice: &Choice| match self {
             Self::Format | Self::Tidy | Self::Clippy | Self::Licences => *choice == Choice::Style,
             Self::Unit => *choice == Choice::Unit,
-            Self::Build => matches!(choice, Choice::Live | Choice::Vm),
+            Self::Build => matches!(choice, Choice::Live | Choice::Load | Choice::Vm),
             Self::Live => *choice == Choice::Live,
+            Self::Load => *choice == Choice::Load,
             Self::Vm => *choice == Choice::Vm,
         };
         choices.is_empty() || choices.iter().any(by)
@@ -103,7 +109,9 @@ impl Part {
             Self::Vm if ARCH != "x86_64" => {
                 Some(format!("the lab's kernels are for x86_64, and this is {ARCH}"))
             }
-            Self::Live | Self::Vm => require_root("this part", "test").err().map(|error| error.to_string()),
+            Self::Live | Self::Load | Self::Vm => {
+                require_root("this part", "test").err().map(|error| error.to_string())
+            }
             Self::Tidy | Self::Unit | Self::Build => None,
         }
     }
@@ -115,6 +123,11 @@ impl Part {
             cargo
         };
         let done = |result: Result<()>| result.map(|()| Tally::default());
+        let run = |test: &str| {
+            let mut named = cargo(&["test", "--package", "tests", "--test", test, "--"]);
+            named.args(words);
+            count(named.env("TIDEWAITER_BIN", place.agent(true)).env("TIDEWAITER_LAB", place.lab()))
+        };
         match self {
             Self::Format => done(command::show(&mut cargo(&["fmt", "--all", "--check"]))),
             Self::Tidy => done(tidy::tidy(place)),
@@ -122,7 +135,8 @@ impl Part {
                 let deny = ["--quiet", "--", "--deny", "warnings"];
                 command::show(cargo(&["clippy", "--workspace", "--all-targets"]).args(deny))?;
                 // Tests that only run when they are named are no targets of `--all-targets`.
-                let named = ["clippy", "--package", "tests", "--test", "live", "--test", "matrix"];
+                let named =
+                    ["clippy", "--package", "tests", "--test", "live", "--test", "matrix", "--test", "load"];
                 done(command::show(cargo(&named).args(deny)))
             }
             Self::Licences => licences(cargo),
@@ -136,13 +150,12 @@ impl Part {
             Self::Build => done(build::build(place, true)),
             Self::Live => {
                 setup::ensure(setup::LIVE, place)?;
-                let run = |test: &str| {
-                    let mut live = cargo(&["test", "--package", "tests", "--test", test, "--"]);
-                    live.args(words);
-                    count(live.env("TIDEWAITER_BIN", place.agent(true)).env("TIDEWAITER_LAB", place.lab()))
-                };
                 let (live, matrix) = (run("live"), run("matrix"));
                 Ok(live?.with(matrix?))
+            }
+            Self::Load => {
+                setup::ensure(setup::LIVE, place)?;
+                run("load")
             }
             Self::Vm => {
                 let kernels: Vec<_> = KERNELS.iter().collect();
@@ -169,7 +182,7 @@ pub(crate) fn test(place: &Place, choices: &[Choice], words: &[String]) -> Resul
 fn attempt(part: Part, place: &Place, words: &[String], named: bool) -> Outcome {
     if let Some(obstacle) = part.obstacle() {
         progress::say(&format!("skipped: {obstacle}"));
-        return if named && matches!(part, Part::Live | Part::Vm) {
+        return if named && matches!(part, Part::Live | Part::Load | Part::Vm) {
             Outcome::Failed(Tally::default(), obstacle)
         } else {
             Outcome::Skipped(obstacle)
