@@ -97,7 +97,7 @@ fn matrix(words: &[String]) -> Result<bool> {
     println!("\n{}", counts(&cells));
     // A loss that is told is no failure; a deed that fell to it still is.
     for loss in &losses {
-        println!("told as lost meanwhile: {loss}");
+        println!("told as lost or only counted meanwhile: {loss}");
     }
     let failures = cells.iter().filter(|cell| cell.outcome.is_failure()).count();
     tell(&watch, &cells, words.is_empty())?;

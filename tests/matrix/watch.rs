@@ -90,11 +90,15 @@ impl Watch {
         self.agent.await_any(patience)
     }
 
-    /// What it says was lost.
+    /// What it says was lost, or counted instead of told.
     pub(crate) fn losses(&mut self) -> Result<Vec<String>> {
-        let told = self.agent.lines_so_far(|line| line.is("loss"))?;
-        let rows = told.iter().filter_map(|line| line.field("tidewaiter.losses")?.as_array());
-        Ok(rows.flatten().map(Value::to_string).collect())
+        let told = self.agent.lines_so_far(|line| line.is("loss") || line.is("aggregation"))?;
+        let list =
+            |line: &Line, name| line.field(name).and_then(Value::as_array).cloned().unwrap_or_default();
+        let rows = told
+            .iter()
+            .flat_map(|line| [list(line, "tidewaiter.losses"), list(line, "tidewaiter.aggregates")].concat());
+        Ok(rows.map(|row| row.to_string()).collect())
     }
 
     /// Ends it; it must say so in its last line.
