@@ -152,14 +152,19 @@ impl FileWatch {
         let Some(group) = group else { return Err(FanotifyError::Unsupported) };
         group.mask |= event.mask();
         let refused = &mut self.refused;
-        self.directories.try_retain(&mut |path, mount| match group.mark(path, mount) {
+        let marked = self.directories.try_retain(&mut |path, mount| match group.mark(path, mount) {
             Ok(()) => Ok(true),
             Err(FanotifyError::Refused { path, reason }) => {
                 refused.push((path, reason));
                 Ok(false)
             }
             Err(other) => Err(other),
-        })?;
+        });
+        if marked.is_err() {
+            // Another event, asked for later, must not be refused for this one.
+            group.mask &= !event.mask();
+        }
+        marked?;
         if self.directories.len() == 0 {
             return Err(FanotifyError::NothingMarked(std::mem::take(&mut self.refused)));
         }

@@ -178,18 +178,26 @@ impl Directories {
         is_kept: &mut dyn FnMut(&Path, BorrowedFd<'_>) -> Result<bool, FanotifyError>,
     ) -> Result<(), FanotifyError> {
         let mut kept = Vec::with_capacity(self.file_systems.len());
+        let mut outcome = Ok(());
         for known in std::mem::take(&mut self.file_systems) {
-            let is_kept = match self.reach(&known) {
-                Some(Mount::Held(mount)) => is_kept(&known.path, mount)?,
-                Some(Mount::Open(mount)) => is_kept(&known.path, mount.as_fd())?,
-                None => false,
+            let answer = match (&outcome, self.reach(&known)) {
+                // What was not asked about stays.
+                (Err(_), _) => Ok(true),
+                (Ok(()), Some(Mount::Held(mount))) => is_kept(&known.path, mount),
+                (Ok(()), Some(Mount::Open(mount))) => is_kept(&known.path, mount.as_fd()),
+                (Ok(()), None) => Ok(false),
             };
-            if is_kept {
-                kept.push(known);
+            match answer {
+                Ok(true) => kept.push(known),
+                Ok(false) => {}
+                Err(error) => {
+                    outcome = Err(error);
+                    kept.push(known);
+                }
             }
         }
         self.file_systems = kept;
-        Ok(())
+        outcome
     }
 
     /// A directory was renamed, or may have been: every path below it, on any file system, is stale.
