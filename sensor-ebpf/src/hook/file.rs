@@ -40,6 +40,8 @@ const SHARED_AREA: u64 = 8;
 const DIRTY_PAGES: u32 = 1 << 2 | 1 << 6;
 /// `I_DIRTY_SYNC` and `I_DIRTY_DATASYNC` (include/linux/fs.h): bits 0 and 1 before 6.12, 4 and 5 since.
 const DIRTY_INODE: u32 = 0b11 | 0b11 << 4;
+/// `I_CTIME_QUERIED` (include/linux/fs.h, since 6.13): a mark in the nanoseconds, not part of the time.
+const QUERIED: u32 = 1 << 31;
 /// Largest negated error number (`MAX_ERRNO`, include/linux/err.h).
 const MAX_ERRNO: u64 = 4095;
 
@@ -127,7 +129,9 @@ pub fn file_protect(ctx: FEntryContext) -> i32 {
 /// <https://github.com/torvalds/linux/blob/v6.12/fs/open.c#L40>
 #[fentry(function = "do_truncate")]
 pub fn file_truncate(ctx: FEntryContext) -> i32 {
-    truncate(Address(ctx.arg(1)), Address(ctx.arg(4)));
+    let dentry = Address(ctx.arg(1));
+    let length: u64 = ctx.arg(2);
+    truncate(dentry, Address(ctx.arg(4)), length);
     0
 }
 
@@ -135,19 +139,22 @@ pub fn file_truncate(ctx: FEntryContext) -> i32 {
 /// <https://github.com/torvalds/linux/blob/v5.10/fs/open.c#L40>
 #[fentry(function = "do_truncate")]
 pub fn file_truncate_by_dentry(ctx: FEntryContext) -> i32 {
-    truncate(Address(ctx.arg(0)), Address(ctx.arg(3)));
+    let dentry = Address(ctx.arg(0));
+    let length: u64 = ctx.arg(1);
+    truncate(dentry, Address(ctx.arg(3)), length);
     0
 }
 
 #[inline(always)]
-fn truncate(dentry: Address, file: Address) {
+fn truncate(dentry: Address, file: Address, length: u64) {
     if !file.is_null() {
-        file_change(Kind::FileWrite, Slot::FileTruncate, file, Change::LENGTH);
+        file_change_to(Kind::FileWrite, Slot::FileTruncate, file, Change::LENGTH, length);
         return;
     }
     let inode = dentry.follow(offset!(dentry_inode));
     if is_regular(inode) && !Task::current().acts_for_another() {
-        change(Kind::FileWrite, Slot::FileTruncate, inode, Address::NULL, dentry, Change::LENGTH);
+        let place = Place { inode, mount: Address::NULL, dentry };
+        change(Kind::FileWrite, Slot::FileTruncate, place, Change::LENGTH, length);
     }
 }
 
@@ -155,12 +162,27 @@ fn truncate(dentry: Address, file: Address) {
 /// <https://github.com/torvalds/linux/blob/v6.12/fs/open.c#L235>
 #[fentry(function = "vfs_fallocate")]
 pub fn file_allocate(ctx: FEntryContext) -> i32 {
-    file_change(Kind::FileWrite, Slot::FileAllocate, Address(ctx.arg(0)), Change::LENGTH);
+    /// `FALLOC_FL_KEEP_SIZE` (include/uapi/linux/falloc.h).
+    const KEEPS_SIZE: u32 = 1;
+    let file = Address(ctx.arg(0));
+    let mode: u32 = ctx.arg(1);
+    let offset: u64 = ctx.arg(2);
+    let end = offset.wrapping_add(ctx.arg(3));
+    let size: u64 = file.follow(offset!(file_inode)).get(offset!(inode_size));
+    let size = if mode & KEEPS_SIZE == 0 && end > size { end } else { size };
+    file_change_to(Kind::FileWrite, Slot::FileAllocate, file, Change::LENGTH, size);
     0
 }
 
 #[inline(always)]
 fn file_change(kind: Kind, slot: Slot, file: Address, flags: u32) {
+    let size = file.follow(offset!(file_inode)).get(offset!(inode_size));
+    file_change_to(kind, slot, file, flags, size);
+}
+
+/// The same, of a call after which the file will have this size.
+#[inline(always)]
+fn file_change_to(kind: Kind, slot: Slot, file: Address, flags: u32, size: u64) {
     let inode = file.follow(offset!(file_inode));
     let path = file.member(offset!(file_path));
     let dentry = path.follow(offset!(path_dentry));
@@ -168,7 +190,14 @@ fn file_change(kind: Kind, slot: Slot, file: Address, flags: u32) {
     if !is_regular(inode) || is_below_overlay(mount, dentry, inode) {
         return;
     }
-    change(kind, slot, inode, mount, dentry, flags | Change::FROM_MOUNT);
+    change(kind, slot, Place { inode, mount, dentry }, flags | Change::FROM_MOUNT, size);
+}
+
+/// A file and where it was reached.
+struct Place {
+    inode: Address,
+    mount: Address,
+    dentry: Address,
 }
 
 /// An overlay opens the file of its layer for itself, by a mount of its own that is in no namespace
@@ -198,14 +227,15 @@ pub fn file_dirty(ctx: RawTracePointContext) -> i32 {
     let link: u64 = inode.get(offset!(inode_dentry));
     let dentry = Address(link).container(offset!(dentry_alias));
     if !dentry.is_null() {
-        change(Kind::FileWrite, Slot::FileDirty, inode, Address::NULL, dentry, 0);
+        let place = Place { inode, mount: Address::NULL, dentry };
+        change(Kind::FileWrite, Slot::FileDirty, place, 0, inode.get(offset!(inode_size)));
     }
     0
 }
 
 /// Did the content change, or only a time or mode? Writes to the page cache say so. Some dirty all of an
-/// inode at once (`mark_inode_dirty`), tmpfs for times alone: there a write (content and inode changed at once) is told from a read (newer access
-/// time) and from chmod and link (newer change of the inode).
+/// inode at once (`mark_inode_dirty`), tmpfs for times alone: there a write (content and inode changed at
+/// once) is told from a read (newer access time) and from chmod and link (newer change of the inode).
 #[inline(always)]
 fn is_content(inode: Address, flags: u32) -> bool {
     if flags & DIRTY_PAGES != 0 && flags & DIRTY_INODE == 0 {
@@ -218,7 +248,7 @@ fn is_content(inode: Address, flags: u32) -> bool {
     let written: u64 = inode.get(offset!(inode_mtime_seconds));
     let written_part: u32 = inode.get(offset!(inode_mtime_nanoseconds));
     let changed: u64 = inode.get(offset!(inode_ctime_seconds));
-    let changed_part: u32 = inode.get(offset!(inode_ctime_nanoseconds));
+    let changed_part = inode.get::<u32>(offset!(inode_ctime_nanoseconds)) & !QUERIED;
     if changed != written || changed_part != written_part {
         return false;
     }
@@ -237,7 +267,8 @@ fn is_regular(inode: Address) -> bool {
 }
 
 #[inline(always)]
-fn change(kind: Kind, slot: Slot, inode: Address, mount: Address, dentry: Address, flags: u32) {
+fn change(kind: Kind, slot: Slot, place: Place, flags: u32, size: u64) {
+    let Place { inode, mount, dentry } = place;
     let current = Current::get();
     if current.is_agent() {
         emit::own(kind);
@@ -271,7 +302,7 @@ fn change(kind: Kind, slot: Slot, inode: Address, mount: Address, dentry: Addres
     record.header = task.header(kind, 0);
     record.file = file;
     record.bytes = 0;
-    record.size = inode.get(offset!(inode_size));
+    record.size = size;
     record.mode = inode.get::<u16>(offset!(inode_mode)) as u32;
     record.flags = flags;
     record.path = path;
