@@ -225,6 +225,8 @@ pub enum Slot {
     CgroupRemove,
     CgroupAttach,
     Mount,
+    ModuleRead,
+    ModuleData,
     ModuleLoad,
 }
 

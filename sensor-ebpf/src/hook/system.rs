@@ -120,24 +120,59 @@ pub fn bpf_load(ctx: FEntryContext) -> i32 {
     0
 }
 
-/// `TP_PROTO(struct module *mod)`
+/// `TP_PROTO(struct module *mod)`: a module that was loaded
 /// <https://github.com/torvalds/linux/blob/v6.12/include/trace/events/module.h#L29>
 #[raw_tracepoint(tracepoint = "module_load")]
 pub fn module_load(ctx: RawTracePointContext) -> i32 {
     let module = Address(ctx.arg(0));
+    module_named(Slot::ModuleLoad, module.member(offset!(module_name)));
+    0
+}
+
+/// `READING_MODULE` and `LOADING_MODULE` (`enum kernel_read_file_id` of include/linux/kernel_read_file.h, `enum
+/// kernel_load_data_id` of include/linux/security.h).
+const MODULE: u32 = 2;
+
+/// `int security_kernel_read_file(struct file *file, enum kernel_read_file_id id, bool contents)`: finit_module
+/// asks for a file, whatever becomes of it
+/// <https://github.com/torvalds/linux/blob/v6.12/security/security.c#L3398>
+#[fentry(function = "security_kernel_read_file")]
+pub fn module_read(ctx: FEntryContext) -> i32 {
+    let file = Address(ctx.arg(0));
+    let id: u32 = ctx.arg(1);
+    if id == MODULE {
+        let dentry = file.member(offset!(file_path)).follow(offset!(path_dentry));
+        module_named(Slot::ModuleRead, dentry.follow(offset!(dentry_name)));
+    }
+    0
+}
+
+/// `int security_kernel_load_data(enum kernel_load_data_id id, bool contents)`: init_module, which brings no
+/// name
+/// <https://github.com/torvalds/linux/blob/v6.12/security/security.c#L3436>
+#[fentry(function = "security_kernel_load_data")]
+pub fn module_data(ctx: FEntryContext) -> i32 {
+    let id: u32 = ctx.arg(0);
+    if id == MODULE {
+        module_named(Slot::ModuleData, Address::NULL);
+    }
+    0
+}
+
+#[inline(always)]
+fn module_named(slot: Slot, name: Address) {
     let task = Task::current();
-    let Some(scratch) = PATH_SCRATCH.get_ptr_mut(Slot::ModuleLoad as u32) else { return 0 };
-    // SAFETY: the slot belongs to this program alone, which the kernel does not enter twice on a CPU.
+    let Some(scratch) = PATH_SCRATCH.get_ptr_mut(slot as u32) else { return };
+    // SAFETY: the slot belongs to one program, which the kernel does not enter twice on a CPU.
     let scratch = unsafe { &mut *scratch };
     scratch.position = size_of::<Named>() as u32;
-    let name = scratch.string::<{ NAME_MAX as u32 }>(Small::mask(), module.member(offset!(module_name)));
+    let name = scratch.string::<{ NAME_MAX as u32 }>(Small::mask(), name);
     // SAFETY: the area is larger than a Named and aligned to 8.
     let record = unsafe { &mut *scratch.bytes.as_mut_ptr().cast::<Named>() };
     record.header = task.header(Kind::ModuleLoad, 0);
     record.name = name;
     record.reserved = 0;
     Ticket::new(Kind::ModuleLoad, record.header.actor.cgroup_id).scratch(scratch);
-    0
 }
 
 /// `int security_sb_mount(const char *dev_name, const struct path *path, const char *type,

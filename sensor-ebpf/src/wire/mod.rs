@@ -122,7 +122,7 @@ kinds! {
     NamespaceEnter = 403, "namespace_enter", Ordinary;
     /// A BPF program was loaded by somebody else ([`system::Bpf`]).
     BpfLoad = 404, "bpf_load", Ordinary;
-    /// A kernel module was loaded ([`system::Named`]).
+    /// A kernel module was loaded, or somebody tried to ([`system::Named`]: the file's name, or the module's).
     ModuleLoad = 405, "module_load", Critical;
     /// A file system was mounted ([`system::Mount`]).
     Mount = 406, "mount", Ordinary;

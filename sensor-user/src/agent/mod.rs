@@ -312,6 +312,8 @@ impl Agent {
             self.turn();
         }
         self.poll();
+        self.pipeline.settle_all(facts::now(), &mut self.facts);
+        self.observe();
         for account in self.pipeline.drain() {
             self.reporter.alert(account);
         }

@@ -59,7 +59,14 @@ impl Pipeline {
 
     /// All records that were made until now have been handled: ends that waited for another one are told.
     pub fn settle(&mut self, now: u64, host: &mut impl Host) {
-        let parts = self.flows.settle();
+        let parts = self.flows.settle(now);
+        self.parts(now, parts, host);
+    }
+
+    /// The sensor ends: no end waits any longer.
+    pub fn settle_all(&mut self, now: u64, host: &mut impl Host) {
+        self.settle(now, host);
+        let parts = self.flows.settle(u64::MAX);
         self.parts(now, parts, host);
     }
 

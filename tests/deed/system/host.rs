@@ -105,11 +105,12 @@ fn bpf_load(_: &Request) -> Result<Truth> {
     Ok(truth.with("id", value("prog_id:").and_then(|id| id.parse::<u32>().ok())))
 }
 
-/// An empty file offered as a module, which a kernel with modules refuses: the attempt is the deed.
+/// A text offered as a module, which a kernel with modules refuses: the attempt is the deed.
 fn module(_: &Request) -> Result<Truth> {
-    let empty = memfd_create("module", MemfdFlags::CLOEXEC)?;
-    let refused = sys::trace::load_module(empty.as_fd()).context("finit_module");
-    let Err(error) = refused else { anyhow::bail!("the kernel took an empty file as a module") };
+    let text = memfd_create("module", MemfdFlags::CLOEXEC)?;
+    rustix::io::write(&text, b"no module").context("writing what is to be refused")?;
+    let refused = sys::trace::load_module(text.as_fd()).context("finit_module");
+    let Err(error) = refused else { anyhow::bail!("the kernel took a text as a module") };
     match errno(&error) {
         None | Some(Errno::NOSYS) => Err(error),
         Some(errno) => Ok(Truth::new().with("errno", errno.raw_os_error())),

@@ -347,8 +347,15 @@ pub const HOOKS: &[Hook] = &[
     Hook {
         purpose: "module loaded",
         trial: Trial::ModuleLoad,
-        tiers: &[&[tracepoint("module_load", "module_load")]],
+        tiers: &[
+            &[
+                fentry("module_read", "security_kernel_read_file"),
+                fentry("module_data", "security_kernel_load_data"),
+            ],
+            &[tracepoint("module_load", "module_load")],
+        ],
         unseen: "kernel modules",
+        weakened: "kernel modules that were refused",
         ..OPTIONAL
     },
     Hook {

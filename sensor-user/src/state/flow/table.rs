@@ -24,6 +24,10 @@ const IDLE: u64 = 60 * 1_000_000_000;
 /// to end it in order (`tcp_fin_timeout`), and then the record of its end was lost.
 const ORPHAN: u64 = 120 * 1_000_000_000;
 
+/// How long the end of a connection waits for another process that has a share in it, nanoseconds: the last
+/// bytes may lie there to be read when both ends have closed.
+const LATE: u64 = 1_000_000_000;
+
 /// All sockets that are known. Every operation is O(1) but for [`FlowTable::poll`], which looks at each.
 #[derive(Debug, Default)]
 pub struct FlowTable {
@@ -32,8 +36,8 @@ pub struct FlowTable {
     members: BTreeSet<(ProcessKey, u64)>,
     /// Order of arrival; what is not there any more is skipped.
     arrivals: VecDeque<(u64, u64)>,
-    /// Sockets whose end is not told yet.
-    ending: Vec<u64>,
+    /// Sockets whose end is not told yet, and since when all records before it have been handled.
+    ending: Vec<(u64, Option<u64>)>,
     /// Sockets so far.
     count: u64,
     forgotten: u64,
@@ -77,17 +81,22 @@ impl FlowTable {
         let Some(socket) = self.sockets.get_mut(&id) else { return Vec::new() };
         if socket.shares.iter().any(|share| share.is_awaited) {
             socket.ended = Some(Ended { whole, failure });
-            self.ending.push(id);
+            self.ending.push((id, None));
             return Vec::new();
         }
         self.end(id, Ended { whole, failure })
     }
 
-    /// All records that were made until now have been handled: nothing more is awaited.
-    pub fn settle(&mut self) -> Vec<Part> {
-        let ending = std::mem::take(&mut self.ending);
+    /// All records that were made until `now` (boot, nanoseconds) have been handled. What a connection's end
+    /// has awaited for [`LATE`] is awaited no longer.
+    pub fn settle(&mut self, now: u64) -> Vec<Part> {
         let mut parts = Vec::new();
-        for id in ending {
+        for (id, since) in std::mem::take(&mut self.ending) {
+            let since = since.unwrap_or(now);
+            if now.saturating_sub(since) < LATE {
+                self.ending.push((id, Some(since)));
+                continue;
+            }
             if let Some(ended) = self.sockets.get(&id).and_then(|socket| socket.ended) {
                 parts.extend(self.end(id, ended));
             }
