@@ -111,7 +111,7 @@ impl Default for Capture {
         Self {
             environment: ENVIRONMENT.iter().filter_map(|name| name.parse().ok()).collect(),
             secrets: SECRETS.iter().filter_map(|path| path.parse().ok()).collect(),
-            closes: true,
+            closes: false,
         }
     }
 }
