@@ -4,7 +4,9 @@
 //! it; a field that is added there is in the line at once. What rules have no field for stands beside
 //! them. A name is a path: `process.parent.pid` lies three deep, as in every other document.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
+use std::sync::OnceLock;
 
 use jiff::Timestamp;
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -125,7 +127,7 @@ impl EventDocument {
         let family = if connection.address.is_ipv4() { "ipv4" } else { "ipv6" };
         self.set("network.type", family);
         // As text: numbers beyond 2^53 do not survive every reader of JSON (RFC 8259, section 6).
-        self.set("tidewaiter.network.id", connection.socket.to_string());
+        self.set("tidewaiter.network.id", opaque(connection.socket));
         self.set("tidewaiter.network.connected", connection.connected);
     }
 
@@ -248,6 +250,13 @@ pub(in crate::sink) fn action(event: &Event) -> &'static str {
         Body::FileEvent(change) => change.action.name(),
         Body::SystemChange(change) => change.name(),
     }
+}
+
+/// A name for a socket that joins its events within one run and does not tell where the kernel keeps it: its
+/// address would help whoever attacks the kernel.
+fn opaque(socket: u64) -> String {
+    static KEY: OnceLock<RandomState> = OnceLock::new();
+    format!("{:016x}", KEY.get_or_init(RandomState::new).hash_one(socket))
 }
 
 #[cfg(test)]
