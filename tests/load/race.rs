@@ -1,5 +1,6 @@
 //! One thread flips address and port while another connects: what is told must be where it went.
 
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -26,14 +27,17 @@ pub(crate) fn run(stage: &Stage<'_>) -> Result<String> {
     // What was only counted is told when its epoch is over.
     let all = number(&truth, "count")?;
     wait::until(TOLD_MAX, "as many connects told or counted as there were", || {
-        let (seen, one_by_one) = seen(&observer.agent().lines_so_far(|_| true)?, &container.id)?;
-        if seen.values().sum::<u64>() < all {
+        let seen = Seen::default();
+        // Looked at and not copied: there are a hundred thousand.
+        observer.agent().lines_so_far(|line| seen.take(line, &container.id))?;
+        if seen.count() < all {
             return Ok(None);
         }
-        told = Some((seen, one_by_one));
+        told = Some(seen);
         Ok(Some(()))
     })?;
-    let (mut seen, one_by_one) = told.context("nothing told")?;
+    let Seen { told: seen, one_by_one } = told.context("nothing told")?;
+    let (mut seen, one_by_one) = (seen.into_inner(), one_by_one.get());
     let told = observer.end()?;
     let rows = truth.get("destinations").and_then(Value::as_array).context("no destinations")?;
     let expected = rows.iter().map(|row| Ok((destination(row)?, number(row, "count")?)));
@@ -46,25 +50,39 @@ pub(crate) fn run(stage: &Stage<'_>) -> Result<String> {
     Ok(format!("{all} to {} destinations, exact; {one_by_one} one by one, the rest counted", expected.len()))
 }
 
-/// Connects of a container by destination: told one by one and counted, and how many of them were told.
-fn seen(lines: &[Line], container: &str) -> Result<(Destinations, u64)> {
-    let mut seen = Destinations::new();
-    for event in lines {
-        let is_connect = event.text("tidewaiter.category") == "network_connection";
-        if is_connect && event.text("container.id") == container {
-            let port =
-                event.field("destination.port").and_then(Value::as_u64).context("an event has no port")?;
-            *seen.entry((event.text("destination.ip").to_owned(), port)).or_default() += 1;
-        }
+/// Connects of a container by destination, told one by one or counted.
+#[derive(Default)]
+struct Seen {
+    told: RefCell<Destinations>,
+    one_by_one: Cell<u64>,
+}
+
+impl Seen {
+    fn count(&self) -> u64 {
+        self.told.borrow().values().sum()
     }
-    let one_by_one = seen.values().sum();
-    for row in lines.iter().filter_map(|line| line.field("tidewaiter.aggregates")?.as_array()).flatten() {
-        if row.pointer("/container/id").and_then(Value::as_str) == Some(container) {
-            let to = row.get("destination").context("a row has no destination")?;
-            *seen.entry(destination(to)?).or_default() += number(row, "count")?;
+
+    /// Takes what a line tells. False: the line itself is not kept.
+    fn take(&self, line: &Line, container: &str) -> bool {
+        let is_connect = line.text("tidewaiter.category") == "network_connection";
+        if is_connect && line.text("container.id") == container {
+            let port = line.field("destination.port").and_then(Value::as_u64).unwrap_or_default();
+            self.add((line.text("destination.ip").to_owned(), port), 1);
+            self.one_by_one.set(self.one_by_one.get() + 1);
         }
+        for row in line.field("tidewaiter.aggregates").and_then(Value::as_array).into_iter().flatten() {
+            if row.pointer("/container/id").and_then(Value::as_str) == Some(container) {
+                let to = row.get("destination").and_then(|to| destination(to).ok());
+                let count = row.get("count").and_then(Value::as_u64).unwrap_or_default();
+                self.add(to.unwrap_or_else(|| ("others".to_owned(), 0)), count);
+            }
+        }
+        false
     }
-    Ok((seen, one_by_one))
+
+    fn add(&self, to: (String, u64), count: u64) {
+        *self.told.borrow_mut().entry(to).or_default() += count;
+    }
 }
 
 fn destination(row: &Value) -> Result<(String, u64)> {
