@@ -5,7 +5,8 @@
 //! tells is a failure, unless the coverage notice said beforehand that this would not be seen here. So is an event
 //! that tells it wrongly.
 //!
-//! Run as root with `cargo test -p tests --test matrix [-- WORD]`; WORD keeps the cells whose names have it. With
+//! Run as root with `cargo test -p tests --test matrix [-- WORD]`; WORD keeps the cells whose names have it, and
+//! `--avoid fentry` makes the sensor do without that, as on a kernel that refuses it. With
 //! `TIDEWAITER_WRITE=1` the column of this kernel in docs/way.md is written; with `TIDEWAITER_WRITE=console` it is
 //! printed instead, for a guest that has no docs, and `matrix --merge` reads such a column on the host.
 #![expect(clippy::print_stdout, reason = "this is the test runner: its table is its purpose")]
@@ -42,14 +43,15 @@ const DISK: &str = "/disk";
 const WRITE: &str = "TIDEWAITER_WRITE";
 
 fn main() -> ExitCode {
-    let words: Vec<_> = env::args().skip(1).collect();
+    let mut words: Vec<_> = env::args().skip(1).collect();
+    let avoided = take_avoided(&mut words);
     let outcome = if words.iter().any(|word| word == "--merge") {
         page::merge_from(std::io::stdin()).map(|told| {
             println!("{told}");
             true
         })
     } else {
-        matrix(&words)
+        avoided.and_then(|avoided| matrix(&words, &avoided))
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
@@ -61,8 +63,18 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether every cell is as it must be.
-fn matrix(words: &[String]) -> Result<bool> {
+/// Takes each `--avoid MEANS` out of what was typed.
+fn take_avoided(words: &mut Vec<String>) -> Result<Vec<String>> {
+    let mut avoided = Vec::new();
+    while let Some(at) = words.iter().position(|word| word == "--avoid") {
+        ensure!(at + 1 < words.len(), "--avoid needs what is to be avoided, such as fentry");
+        avoided.extend(words.drain(at..at + 2).skip(1));
+    }
+    Ok(avoided)
+}
+
+/// Whether every cell is as it must be, of a sensor that does without what is to be avoided.
+fn matrix(words: &[String], avoided: &[String]) -> Result<bool> {
     let began = Instant::now();
     ensure!(rustix::process::geteuid().is_root(), "the sensor loads kernel programs: run this as root");
     let place = place()?;
@@ -73,7 +85,7 @@ fn matrix(words: &[String]) -> Result<bool> {
         return Ok(close(0, 0, began));
     }
 
-    let mut watch = Watch::start(place.path())?;
+    let mut watch = Watch::start(place.path(), avoided)?;
     println!("{} ways on Linux {}; {}", wanted.len(), watch.release(), watch.summary());
     if !left_out.is_empty() {
         println!("not here: {}, which are loads and not ways", left_out.join(", "));

@@ -30,11 +30,13 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Starts it, with its log in `place`, and waits until it says what it covers.
-    pub(crate) fn start(place: &Path) -> Result<Self> {
+    /// Starts it, with its log in `place` and without the means to be avoided, and waits until it says what it
+    /// covers.
+    pub(crate) fn start(place: &Path, avoided: &[String]) -> Result<Self> {
         let binary = artefact("TIDEWAITER_BIN", "target/release/tidewaiter", "cargo xtask build --release")?;
         let mut command = Command::new(binary);
         command.args(["events", "--format", "json", "--tree-of", &std::process::id().to_string()]);
+        command.args(avoided.iter().flat_map(|means| ["--avoid", means]));
         let mut agent = Agent::start(command, place.join("agent.log"))?;
         let first = agent.await_line(READY_MAX, "the coverage notice", |_| true)?;
         ensure!(first.is("coverage"), "the first line is no coverage notice: {}", first.document);

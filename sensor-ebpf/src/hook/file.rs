@@ -13,7 +13,7 @@ use sensor_ebpf::wire::file::Change;
 use super::by_process;
 use super::process::{TMPFS_MAGIC, file_id};
 use crate::emit::{self, Ticket};
-use crate::map::{PATH_SCRATCH, Recent, SECRET_NAMES, Slot, Small};
+use crate::map::{FACTS, PATH_SCRATCH, Recent, SECRET_NAMES, Slot, Small};
 use crate::path::name;
 use crate::read::{Address, offset};
 use crate::task::{Current, Task};
@@ -35,11 +35,6 @@ const WRITABLE: u64 = 2;
 const SHARED: u64 = 1;
 /// `VM_SHARED` (include/linux/mm.h).
 const SHARED_AREA: u64 = 8;
-/// `I_DIRTY_PAGES` (include/linux/fs.h): content, not just times. Bit 2 before 6.12, bit 6 since; the
-/// tracepoint carries dirty bits only, and none of the others is either of the two on any kernel.
-const DIRTY_PAGES: u32 = 1 << 2 | 1 << 6;
-/// `I_DIRTY_SYNC` and `I_DIRTY_DATASYNC` (include/linux/fs.h): bits 0 and 1 before 6.12, 4 and 5 since.
-const DIRTY_INODE: u32 = 0b11 | 0b11 << 4;
 /// `I_CTIME_QUERIED` (include/linux/fs.h, since 6.13): a mark in the nanoseconds, not part of the time.
 const QUERIED: u32 = 1 << 31;
 /// Largest negated error number (`MAX_ERRNO`, include/linux/err.h).
@@ -238,11 +233,15 @@ pub fn file_dirty(ctx: RawTracePointContext) -> i32 {
 /// once) is told from a read (newer access time) and from chmod and link (newer change of the inode).
 #[inline(always)]
 fn is_content(inode: Address, flags: u32) -> bool {
-    if flags & DIRTY_PAGES != 0 && flags & DIRTY_INODE == 0 {
+    let pages = FACTS.load().dirty_pages;
+    let dirties_pages = flags & pages != 0;
+    // `I_DIRTY_SYNC` and `I_DIRTY_DATASYNC`, whose bits are the two below.
+    let dirties_inode = flags & (pages >> 1 | pages >> 2) != 0;
+    if dirties_pages && !dirties_inode {
         return true;
     }
     let magic: u64 = inode.follow(offset!(inode_super_block)).get(offset!(super_block_magic));
-    if flags & DIRTY_PAGES == 0 && magic != TMPFS_MAGIC {
+    if !dirties_pages && magic != TMPFS_MAGIC {
         return false;
     }
     let written: u64 = inode.get(offset!(inode_mtime_seconds));
@@ -254,11 +253,8 @@ fn is_content(inode: Address, flags: u32) -> bool {
     }
     let accessed: u64 = inode.get(offset!(inode_atime_seconds));
     let accessed_part: u32 = inode.get(offset!(inode_atime_nanoseconds));
-    if written != accessed || written_part != accessed_part {
-        return written > accessed || written == accessed && written_part > accessed_part;
-    }
-    // All within one clock tick: a new length dirties all of an inode, reading a file does not.
-    flags & DIRTY_PAGES != 0
+    // All three the same: touch does that, and whatever is done within the clock tick of the file's creation.
+    written > accessed || written == accessed && written_part > accessed_part
 }
 
 #[inline(always)]

@@ -183,10 +183,12 @@ pub struct Facts {
     pub pids_subsystem: u32,
     /// Thread group id of the agent: what it does itself is not reported.
     pub agent_pid: u32,
-    pub reserved: u32,
+    /// `I_DIRTY_PAGES` (include/linux/fs.h): content of an inode, not just its times. The two bits below it
+    /// are `I_DIRTY_DATASYNC` and `I_DIRTY_SYNC` on every kernel.
+    pub dirty_pages: u32,
 }
 
 impl Facts {
     /// Nothing is known.
-    pub const UNKNOWN: Self = Self { inode_size: 0, pids_subsystem: 0, agent_pid: 0, reserved: 0 };
+    pub const UNKNOWN: Self = Self { inode_size: 0, pids_subsystem: 0, agent_pid: 0, dirty_pages: 0 };
 }

@@ -9,6 +9,7 @@ use super::run::{attend, log_to_stderr};
 use super::{Exit, Failure};
 use crate::agent;
 use crate::config::{Config, ConfigError, FormatChoice, LogLevel};
+use crate::ebpf::hook::Means;
 use crate::event::field::Category;
 use crate::event::selection::{Root, Selection};
 
@@ -37,7 +38,7 @@ Examples:
 /// Options of `events`. Those that narrow hold together; a category may be given several times.
 #[derive(Clone, Debug, Default, Args)]
 pub struct EventOptions {
-    /// Read this configuration; of it `format`, `log` and `containers` are used
+    /// Read this configuration; its rules and receivers are left out
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// How events look
@@ -55,6 +56,9 @@ pub struct EventOptions {
     /// Only this process and what it started, up to 16 generations down
     #[arg(long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "pid")]
     pub tree_of: Option<u32>,
+    /// Do without this way of attaching to the kernel; may be given several times
+    #[arg(long, value_enum, value_name = "MEANS")]
+    pub avoid: Vec<Means>,
     /// How much to log on standard error
     #[arg(long, value_enum, value_name = "LEVEL")]
     pub log: Option<LogLevel>,
@@ -73,10 +77,11 @@ impl EventOptions {
     /// # Errors
     /// As [`Config::read`].
     pub fn config(&self) -> Result<Config, ConfigError> {
-        let config = match &self.config {
+        let mut config = match &self.config {
             Some(path) => Config::read(path)?,
             None => Config::default(),
         };
+        config.avoid.extend(&self.avoid);
         Ok(Config {
             format: self.format.unwrap_or(config.format),
             log: self.log.unwrap_or(config.log),

@@ -111,6 +111,20 @@ impl<'a> Btf<'a> {
     /// Byte offset of `struct.member[.member...]`, through anonymous structs and unions.
     #[must_use]
     pub fn offset(&self, path: &str) -> Option<u32> {
+        let (bits, _) = self.place(path)?;
+        (bits % 8 == 0).then_some(bits / 8)
+    }
+
+    /// Size of `struct.member[.member...]`, bytes; none of a pointer or an array.
+    #[must_use]
+    pub fn width(&self, path: &str) -> Option<u32> {
+        let (_, member) = self.place(path)?;
+        let item = self.resolve(member)?;
+        matches!(item.kind, kind::INT | kind::ENUM | kind::STRUCT | kind::UNION).then_some(item.size_or_type)
+    }
+
+    /// Bit offset and type of a member.
+    fn place(&self, path: &str) -> Option<(u32, u32)> {
         let mut parts = path.split('.');
         let mut current = *self.structs.get(parts.next()?.as_bytes())?;
         let mut bits = 0;
@@ -119,7 +133,7 @@ impl<'a> Btf<'a> {
             bits += offset;
             current = member;
         }
-        (bits % 8 == 0).then_some(bits / 8)
+        Some((bits, current))
     }
 
     /// Size of a struct, bytes.
@@ -238,6 +252,8 @@ mod tests {
         assert!(btf.offset("task_struct.tgid").is_some());
         assert_eq!(btf.offset("sock.__sk_common.skc_family").map(|at| at > 0), Some(true));
         assert_eq!(btf.offset("task_struct.no_such_member"), None);
+        assert_eq!(btf.width("inode.i_mode"), Some(2));
+        assert_eq!(btf.width("inode.i_sb"), None);
         assert!(btf.size("inode").is_some_and(|size| size > 300));
         assert!(btf.enumerator("cgroup_subsys_id", "CGROUP_SUBSYS_COUNT").is_some_and(|count| count > 5));
         // A cut image ends in an error, never in a panic.

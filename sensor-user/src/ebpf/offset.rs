@@ -69,8 +69,24 @@ fn facts(btf: &Btf<'_>) -> Facts {
         inode_size: btf.size("inode").unwrap_or(0),
         pids_subsystem: btf.enumerator("cgroup_subsys_id", "pids_cgrp_id").map_or(0, |id| id + 1),
         agent_pid: std::process::id(),
-        reserved: 0,
+        dirty_pages: dirty_pages(btf).unwrap_or(0),
     }
+}
+
+/// `I_DIRTY_PAGES`. An enumerator since 6.18, of an enumeration that got another name in 6.19. A macro
+/// before, which is in no BTF: bit 5 since 6.12, where the state of an inode became 32 bits wide in the same
+/// series of changes, and bit 2 while it was an `unsigned long`
+/// <https://github.com/torvalds/linux/blob/v6.12/include/linux/fs.h#L2501>
+fn dirty_pages(btf: &Btf<'_>) -> Option<u32> {
+    const NARROW: u32 = 1 << 5;
+    const WIDE: u32 = 1 << 2;
+    let enumerator = |enumeration| btf.enumerator(enumeration, "I_DIRTY_PAGES");
+    let known = || match btf.width("inode.i_state")? {
+        4 => Some(NARROW),
+        8 => Some(WIDE),
+        _ => None,
+    };
+    enumerator("inode_state_flags_enum").or_else(|| enumerator("inode_state_flags_t")).or_else(known)
 }
 
 #[cfg(test)]
@@ -86,5 +102,6 @@ mod tests {
         let layout = Layout::read(Path::new(VMLINUX)).expect("the kernel's own BTF is readable");
         assert_eq!(layout.missing(), Vec::<&str>::new());
         assert_ne!(layout.facts.inode_size, 0);
+        assert!(layout.facts.dirty_pages.is_power_of_two(), "{}", layout.facts.dirty_pages);
     }
 }

@@ -34,18 +34,27 @@ impl Prover<'_> {
 
     /// Writes to a file.
     pub(super) fn write(&self, directory: &Path) -> Proof {
-        self.changes(old(directory), |mut file| file.write_all(BYTES))
+        self.changes(create(directory).and_then(old), |mut file| file.write_all(BYTES))
     }
 
     /// Maps a file to write, and stores through the mapping: the first tier sees the one, the second
     /// the other.
     pub(super) fn map(&self, directory: &Path) -> Proof {
-        self.changes(roomy(directory), |file| Mapping::writable(file.as_fd())?.store())
+        self.changes(roomy(directory), |file| {
+            let mut mapping = Mapping::writable(file.as_fd())?;
+            // Mapping a file is an access.
+            old(file)?;
+            mapping.store()
+        })
     }
 
     /// The same with a mapping that was made to read.
     pub(super) fn protect(&self, directory: &Path) -> Proof {
-        let mapping = roomy(directory).and_then(|file| Mapping::readable(file.as_fd()));
+        let mapping = roomy(directory).and_then(|file| {
+            let mapping = Mapping::readable(file.as_fd())?;
+            old(file)?;
+            Ok(mapping)
+        });
         self.changes(mapping, |mut mapping| {
             mapping.make_writable()?;
             mapping.store()
@@ -54,7 +63,7 @@ impl Prover<'_> {
 
     /// Cuts a file in the middle.
     pub(super) fn truncate(&self, directory: &Path) -> Proof {
-        let file = old(directory).and_then(|mut file| file.write_all(BYTES).map(|()| file));
+        let file = create(directory).and_then(|mut file| file.write_all(BYTES).map(|()| file)).and_then(old);
         self.changes(file, |file| file.set_len(ROOM))
     }
 
@@ -108,17 +117,18 @@ pub(super) fn create(directory: &Path) -> io::Result<File> {
         .open(directory.join(name))
 }
 
-/// A file whose time lies in the past. A write in the clock tick of the file's creation would change no
-/// time, and on tmpfs the second tier knows a write by that.
-fn old(directory: &Path) -> io::Result<File> {
-    let file = create(directory)?;
-    file.set_times(FileTimes::new().set_modified(SystemTime::UNIX_EPOCH))?;
+/// Makes the times of a file lie in the past. A write in the clock tick of the file's creation or of its
+/// last change would change no time, or leave it no newer than that of access, and on tmpfs the second
+/// tier knows a write by that.
+fn old(file: File) -> io::Result<File> {
+    let past = SystemTime::UNIX_EPOCH;
+    file.set_times(FileTimes::new().set_accessed(past).set_modified(past))?;
     Ok(file)
 }
 
 /// A file with room for what is stored through a mapping, and no page yet.
 fn roomy(directory: &Path) -> io::Result<File> {
-    let file = old(directory)?;
+    let file = create(directory)?;
     file.set_len(ROOM)?;
     Ok(file)
 }
