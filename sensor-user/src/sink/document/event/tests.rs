@@ -49,8 +49,11 @@ fn bytes_and_the_end_of_a_flow_are_told() {
         (&92.into(), &1_258_291.into())
     );
     assert_eq!(closed["destination"]["ip"], "10.0.0.2");
-    assert_eq!(closed["tidewaiter"]["network"]["id"], "18446744073709551615");
     let failed = told(flow(FlowState::Failed(111)));
+    let [id, same] = [&closed, &failed].map(|event| event["tidewaiter"]["network"]["id"].as_str());
+    assert!(id.is_some() && id == same, "it joins the events of a socket");
+    let address = [u64::MAX.to_string(), format!("{:016x}", u64::MAX)];
+    assert!(address.iter().all(|address| id != Some(address)), "and does not tell where the kernel keeps it");
     assert_eq!(
         (&failed["event"]["action"], &failed["tidewaiter"]["network"]["errno"]),
         (&"fail".into(), &111.into())
