@@ -333,8 +333,14 @@ impl Agent {
 
 /// Reads what moved last over a socket that a record says is going.
 fn take_rows(flows: &mut FlowRows, pipeline: &mut Pipeline, record: &Record) {
+    let is_end = matches!(record.body, Body::Close(_));
     for key in pipeline.wanted_rows(record) {
-        pipeline.row_taken(record.time, &key, flows.take(&key).as_ref());
+        if is_end && let Some(row) = flows.look(&key) {
+            // A connection ended and a process still has its socket: it may read what lies there.
+            pipeline.row_held(record.time, &key, &row);
+        } else {
+            pipeline.row_taken(record.time, &key, flows.take(&key).as_ref());
+        }
     }
 }
 

@@ -30,6 +30,14 @@ impl FlowRows {
         keys.filter_map(|key| Some((FlowKey::read_from_bytes(&key).ok()?, self.get(&key)?))).collect()
     }
 
+    /// A row as it is now.
+    #[must_use]
+    pub fn look(&self, key: &FlowKey) -> Option<Flow> {
+        let mut bytes = Key::default();
+        key.write_to(&mut bytes).ok()?;
+        self.get(&bytes)
+    }
+
     /// A row, which is taken out. Its process or socket is gone, so nothing is added between.
     pub fn take(&mut self, key: &FlowKey) -> Option<Flow> {
         let mut bytes = Key::default();

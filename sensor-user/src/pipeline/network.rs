@@ -49,6 +49,13 @@ impl Pipeline {
         }
     }
 
+    /// A row whose process still has the socket of a connection that has ended: what it tells when it lets go
+    /// is awaited.
+    pub fn row_held(&mut self, now: u64, key: &FlowKey, row: &Row) {
+        self.flows.row(now, key, row, false);
+        self.flows.row_gone(key);
+    }
+
     /// A row that was taken out; none: it is not there any more.
     pub fn row_taken(&mut self, now: u64, key: &FlowKey, row: Option<&Row>) {
         match row {

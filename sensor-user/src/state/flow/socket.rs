@@ -49,7 +49,7 @@ pub(super) struct Share {
     pub row: Bytes,
     pub told: Bytes,
     pub is_over: bool,
-    /// Its row has gone, so a record behind those that were handled tells its bytes.
+    /// Its row has gone or will go, so a record behind those that were handled tells its bytes.
     pub is_awaited: bool,
     /// When a row with other numbers was seen, `CLOCK_BOOTTIME` nanoseconds.
     pub changed: u64,
