@@ -129,7 +129,7 @@ impl Prover<'_> {
 
     /// Connects to a socket named as a container runtime's; where only traffic is traced, also sends.
     pub(super) fn unix(&self, directory: &Path, tier: Tier) -> Proof {
-        let is_told_by_traffic = has(tier, "bytes_sent");
+        let is_told_by_traffic = has(tier, "unix_traffic");
         let path = directory.join(RUNTIME);
         let listener = match UnixListener::bind(&path) {
             Ok(listener) => listener,
