@@ -2,9 +2,9 @@
 //! became of it.
 //!
 //! A hook that finds something to tell says so by [`Ticket::new`], which counts it as generated, and must
-//! then choose one of the ticket's ends: [`Ticket::fixed`], [`Ticket::scratch`], [`Ticket::submit`] (delivered or lost),
-//! [`Ticket::aggregate`], [`Ticket::filter`], [`Ticket::own`]. A way out that chooses none shows as a
-//! difference in the ledger.
+//! then choose one of the ticket's ends: [`Ticket::fixed`], [`Ticket::scratch`], [`Ticket::submit`] (delivered
+//! or lost), [`Ticket::aggregate`], [`Ticket::filter`], [`Ticket::lose`]. A way out that chooses none shows as
+//! a difference in the ledger. The agent's own doings have no ticket: [`own`].
 
 use core::intrinsics::{AtomicOrdering, atomic_xadd};
 
@@ -17,11 +17,8 @@ use sensor_ebpf::wire::setting::{
 };
 use sensor_ebpf::wire::{Header, Kind, Rank};
 
-use crate::map::{ACCOUNTS, AGGREGATES, COUNTERS, RECORDS, Scratch};
+use crate::map::{ACCOUNTS, AGGREGATES, COUNTERS, NO_EXIST, RECORDS, Scratch};
 use crate::task::now;
-
-/// `BPF_NOEXIST` (include/uapi/linux/bpf.h).
-const NO_EXIST: u64 = 1;
 
 /// Something to tell, whose fate is not decided yet.
 pub struct Ticket {

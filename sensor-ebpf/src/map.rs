@@ -10,6 +10,9 @@ use sensor_ebpf::wire::{Actor, FileId, Kind};
 
 use crate::task::now;
 
+/// `BPF_NOEXIST` (include/uapi/linux/bpf.h): an insertion leaves a row that is there as it is.
+pub const NO_EXIST: u64 = 1;
+
 /// Records on their way to the agent, in the order in which they were made.
 #[map]
 pub static RECORDS: RingBuf = RingBuf::with_byte_size(RING_SIZE, 0);

@@ -56,6 +56,7 @@ pub(crate) fn beside(stage: &Stage<'_>) -> Result<String> {
     drop(flood);
     let told = told(&mut agent)?;
     let generated = told.ensure_balanced()?;
+    ensure!(told.sum().aggregated > 0, "nobody flooded anything: {}", summary(&told));
     ensure!(generated >= least, "only {generated} events were generated");
     Ok(format!("{seen} of {UPLOADS} seen; {}; agent {:.0} % of a core", summary(&told), share(cpu, took)))
 }

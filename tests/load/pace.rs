@@ -37,14 +37,23 @@ pub(crate) fn run(stage: &Stage<'_>) -> Result<String> {
     let took = began.elapsed();
     let cpu = agent.cpu_time()? - before;
     let rss = agent.rss_kib()?;
-    let mut late = 0;
+    let (mut late, mut connects, mut programs) = (0, 0, 0);
     for outcome in &outcomes {
-        late += truth(outcome)?.get("late_slices").and_then(Value::as_u64).unwrap_or_default();
+        let truth = truth(outcome)?;
+        let number = |name: &str| truth.get(name).and_then(Value::as_u64).unwrap_or_default();
+        late += number("late_slices");
+        connects += number("connects");
+        programs += number("programs");
     }
     let told = crate::observer::told(&mut agent)?;
     told.ensure_balanced()?;
     let sum = told.sum();
     let rate = rate(sum.delivered, took);
+    // A sensor that sees nothing loses nothing.
+    let delivered = |kind: &str| told.ledger.get(kind).map_or(0, |row| row.delivered);
+    let (told_connects, told_programs) = (delivered("network_connect"), delivered("process_exec"));
+    ensure!(connects > 0 && told_connects >= connects, "{connects} connects, {told_connects} told");
+    ensure!(programs > 0 && told_programs >= programs, "{programs} programs, {told_programs} told");
     ensure!(sum.lost == 0, "{} lost of {} generated", sum.lost, sum.generated);
     ensure!(rss < RSS_MAX_KIB, "{rss} KiB resident");
     let share = 100.0 * cpu.as_secs_f64() / took.as_secs_f64();

@@ -10,8 +10,8 @@ use aya_ebpf::programs::{FEntryContext, RawTracePointContext};
 use sensor_ebpf::wire::Kind;
 use sensor_ebpf::wire::file::Change;
 
-use super::by_process;
 use super::process::{TMPFS_MAGIC, file_id};
+use super::within_limit;
 use crate::emit::{self, Ticket};
 use crate::map::{FACTS, PATH_SCRATCH, Recent, SECRET_NAMES, Slot, Small};
 use crate::path::name;
@@ -284,10 +284,7 @@ fn change(kind: Kind, slot: Slot, place: Place, flags: u32, size: u64) {
         ticket.filter();
         return;
     }
-    if !ticket.is_within_limit() {
-        ticket.aggregate(by_process(current));
-        return;
-    }
+    let Some(ticket) = within_limit(ticket, current.pid) else { return };
     let Some(scratch) = PATH_SCRATCH.get_ptr_mut(slot as u32) else { return ticket.lose() };
     // SAFETY: the slot belongs to one program, which the kernel does not enter twice on a CPU.
     let scratch = unsafe { &mut *scratch };

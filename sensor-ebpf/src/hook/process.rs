@@ -9,7 +9,7 @@ use sensor_ebpf::wire::process::{Access, Exec, Exit, Fork};
 use sensor_ebpf::wire::text::{DIRECTORY_MAX, NAME_MAX, PATH_MAX, Text};
 use sensor_ebpf::wire::{FileId, Kind};
 
-use super::by_process;
+use super::within_limit;
 use crate::emit::{self, Ticket};
 use crate::map::{EXEC_SCRATCH, FACTS, Large};
 use crate::read::{Address, offset};
@@ -258,10 +258,7 @@ pub fn process_signal(ctx: RawTracePointContext) -> i32 {
 #[inline(always)]
 fn access(kind: Kind, current: Current, target: Task, mode: u32) {
     let ticket = Ticket::new(kind, current.cgroup_id());
-    if !ticket.is_within_limit() {
-        ticket.aggregate(by_process(current));
-        return;
-    }
+    let Some(ticket) = within_limit(ticket, current.pid) else { return };
     ticket.fixed(&Access {
         header: Task::current().header(kind, size_of::<Access>()),
         target_start_time: target.start_time(),

@@ -7,7 +7,7 @@ use sensor_ebpf::wire::Kind;
 use sensor_ebpf::wire::system::{Bpf, Cgroup, Mount, Named, Namespace};
 use sensor_ebpf::wire::text::{NAME_MAX, PATH_MAX};
 
-use super::by_process;
+use super::admit;
 use crate::emit::{self, Ticket};
 use crate::map::{PATH_SCRATCH, Slot, Small};
 use crate::read::{Address, offset};
@@ -45,9 +45,10 @@ fn cgroup(ctx: &RawTracePointContext, kind: Kind, slot: Slot, target: Option<Tas
         emit::own(kind);
         return;
     }
+    let ticket = Ticket::new(kind, task.cgroup_id());
     let group = Address(ctx.arg(0));
     let path = Address(ctx.arg(1));
-    let Some(scratch) = PATH_SCRATCH.get_ptr_mut(slot as u32) else { return };
+    let Some(scratch) = PATH_SCRATCH.get_ptr_mut(slot as u32) else { return ticket.lose() };
     // SAFETY: the slot belongs to one program, which the kernel does not enter twice on a CPU.
     let scratch = unsafe { &mut *scratch };
     scratch.position = size_of::<Cgroup>() as u32;
@@ -63,7 +64,7 @@ fn cgroup(ctx: &RawTracePointContext, kind: Kind, slot: Slot, target: Option<Tas
     };
     record.path = path;
     record.reserved = 0;
-    Ticket::new(kind, record.header.actor.cgroup_id).scratch(scratch);
+    ticket.scratch(scratch);
 }
 
 /// `void switch_task_namespaces(struct task_struct *p, struct nsproxy *new)`: setns and unshare come here,
@@ -76,15 +77,7 @@ pub fn namespace_enter(ctx: FEntryContext) -> i32 {
         return 0;
     }
     let current = Current::get();
-    if current.is_agent() {
-        emit::own(Kind::NamespaceEnter);
-        return 0;
-    }
-    let ticket = Ticket::new(Kind::NamespaceEnter, current.cgroup_id());
-    if !ticket.is_within_limit() {
-        ticket.aggregate(by_process(current));
-        return 0;
-    }
+    let Some(ticket) = admit(Kind::NamespaceEnter, current) else { return 0 };
     ticket.fixed(&Namespace {
         header: Task::current().header(Kind::NamespaceEnter, size_of::<Namespace>()),
         mnt_ns: new.follow(offset!(nsproxy_mnt_ns)).get(offset!(mnt_namespace_inum)),
@@ -102,15 +95,7 @@ pub fn namespace_enter(ctx: FEntryContext) -> i32 {
 pub fn bpf_load(ctx: FEntryContext) -> i32 {
     let program = Address(ctx.arg(0));
     let current = Current::get();
-    if current.is_agent() {
-        emit::own(Kind::BpfLoad);
-        return 0;
-    }
-    let ticket = Ticket::new(Kind::BpfLoad, current.cgroup_id());
-    if !ticket.is_within_limit() {
-        ticket.aggregate(by_process(current));
-        return 0;
-    }
+    let Some(ticket) = admit(Kind::BpfLoad, current) else { return 0 };
     ticket.fixed(&Bpf {
         header: Task::current().header(Kind::BpfLoad, size_of::<Bpf>()),
         program_type: program.get(offset!(bpf_prog_type)),
@@ -162,7 +147,8 @@ pub fn module_data(ctx: FEntryContext) -> i32 {
 #[inline(always)]
 fn module_named(slot: Slot, name: Address) {
     let task = Task::current();
-    let Some(scratch) = PATH_SCRATCH.get_ptr_mut(slot as u32) else { return };
+    let ticket = Ticket::new(Kind::ModuleLoad, task.cgroup_id());
+    let Some(scratch) = PATH_SCRATCH.get_ptr_mut(slot as u32) else { return ticket.lose() };
     // SAFETY: the slot belongs to one program, which the kernel does not enter twice on a CPU.
     let scratch = unsafe { &mut *scratch };
     scratch.position = size_of::<Named>() as u32;
@@ -172,7 +158,7 @@ fn module_named(slot: Slot, name: Address) {
     record.header = task.header(Kind::ModuleLoad, 0);
     record.name = name;
     record.reserved = 0;
-    Ticket::new(Kind::ModuleLoad, record.header.actor.cgroup_id).scratch(scratch);
+    ticket.scratch(scratch);
 }
 
 /// `int security_sb_mount(const char *dev_name, const struct path *path, const char *type,
@@ -198,15 +184,7 @@ pub fn mount_move(ctx: FEntryContext) -> i32 {
 #[inline(always)]
 fn mounted(source: Address, kind: Address, flags: u64, target: Address) {
     let current = Current::get();
-    if current.is_agent() {
-        emit::own(Kind::Mount);
-        return;
-    }
-    let ticket = Ticket::new(Kind::Mount, current.cgroup_id());
-    if !ticket.is_within_limit() {
-        ticket.aggregate(by_process(current));
-        return;
-    }
+    let Some(ticket) = admit(Kind::Mount, current) else { return };
     let Some(scratch) = PATH_SCRATCH.get_ptr_mut(Slot::Mount as u32) else { return ticket.lose() };
     // SAFETY: `mount` and `mount_move` share the slot; neither runs within the other, nor twice on a CPU.
     let scratch = unsafe { &mut *scratch };

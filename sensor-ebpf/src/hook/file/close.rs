@@ -9,8 +9,8 @@ use aya_ebpf::programs::{FEntryContext, FExitContext};
 use sensor_ebpf::wire::file::Change;
 use sensor_ebpf::wire::{Actor, Header, Kind, VERSION};
 
-use super::super::by_process;
 use super::super::process::file_id;
+use super::super::within_limit;
 use super::{is_below_overlay, is_regular};
 use crate::emit::{self, Ticket, add};
 use crate::map::{PATH_SCRATCH, Slot, Small, WRITES, Writes};
@@ -39,24 +39,38 @@ fn begin(file: Address, bytes: u64, inside: u64) {
         return;
     }
     let writes = Writes { bytes, inside, actor: Task::current().actor() };
-    // A full map leaves the bytes of this file unknown: its close is not told.
-    let _ = WRITES.insert(&file.0, &writes, 0);
+    if WRITES.insert(&file.0, &writes, 0).is_err() {
+        // The map is full: how much is written to this file will not be told.
+        Ticket::new(Kind::FileClose, writes.actor.cgroup_id).lose();
+    }
 }
 
 /// `void __fput(struct file *file)`: the last reference is gone
 /// <https://github.com/torvalds/linux/blob/v6.12/fs/file_table.c#L400>
 #[fentry(function = "__fput")]
 pub fn file_close(ctx: FEntryContext) -> i32 {
-    let file = Address(ctx.arg(0));
-    // SAFETY: nobody writes to a file that is going.
-    let Some(writes) = (unsafe { WRITES.get(&file.0) }) else { return 0 };
-    close(file, writes);
-    let _ = WRITES.remove(&file.0);
+    closed(Address(ctx.arg(0)), Change::BYTES_EXACT);
+    0
+}
+
+/// As [`file_close`], where nobody sees what sendfile and its sisters really moved: what they were asked for
+/// is no count.
+#[fentry(function = "__fput")]
+pub fn file_close_about(ctx: FEntryContext) -> i32 {
+    closed(Address(ctx.arg(0)), 0);
     0
 }
 
 #[inline(always)]
-fn close(file: Address, writes: &Writes) {
+fn closed(file: Address, exact: u32) {
+    // SAFETY: nobody writes to a file that is going.
+    let Some(writes) = (unsafe { WRITES.get(&file.0) }) else { return };
+    close(file, writes, exact);
+    let _ = WRITES.remove(&file.0);
+}
+
+#[inline(always)]
+fn close(file: Address, writes: &Writes, exact: u32) {
     let inode = file.follow(offset!(file_inode));
     let path = file.member(offset!(file_path));
     let (mount, dentry) = (path.follow(offset!(path_mnt)), path.follow(offset!(path_dentry)));
@@ -68,10 +82,7 @@ fn close(file: Address, writes: &Writes) {
         return;
     }
     let ticket = Ticket::new(Kind::FileClose, writes.actor.cgroup_id);
-    if !ticket.is_within_limit() {
-        ticket.aggregate(by_process(Current { pid: writes.actor.pid, thread: 0 }));
-        return;
-    }
+    let Some(ticket) = within_limit(ticket, writes.actor.pid) else { return };
     let Some(scratch) = PATH_SCRATCH.get_ptr_mut(Slot::FileClose as u32) else { return ticket.lose() };
     // SAFETY: the slot belongs to this program alone, which the kernel does not enter twice on a CPU.
     let scratch = unsafe { &mut *scratch };
@@ -84,7 +95,7 @@ fn close(file: Address, writes: &Writes) {
     record.bytes = writes.bytes;
     record.size = inode.get(offset!(inode_size));
     record.mode = inode.get::<u16>(offset!(inode_mode)) as u32;
-    record.flags = Change::FROM_MOUNT | Change::BYTES_EXACT;
+    record.flags = Change::FROM_MOUNT | exact;
     record.path = path;
     record.reserved = 0;
     ticket.scratch(scratch);

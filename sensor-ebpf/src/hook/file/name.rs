@@ -6,10 +6,9 @@ use sensor_ebpf::wire::file::{Change, Rename};
 use sensor_ebpf::wire::text::PATH_MAX;
 use sensor_ebpf::wire::{FileId, Kind};
 
-use super::super::by_process;
+use super::super::admit;
 use super::super::process::{OVERLAY_MAGIC, file_id};
 use super::is_regular;
-use crate::emit::{self, Ticket};
 use crate::map::{PATH_SCRATCH, Slot, Small};
 use crate::read::{Address, offset};
 use crate::task::{Current, Task};
@@ -58,15 +57,7 @@ fn symlink(directory: Address, dentry: Address, target: Address) {
         return;
     }
     let current = Current::get();
-    if current.is_agent() {
-        emit::own(Kind::FileLink);
-        return;
-    }
-    let ticket = Ticket::new(Kind::FileLink, current.cgroup_id());
-    if !ticket.is_within_limit() {
-        ticket.aggregate(by_process(current));
-        return;
-    }
+    let Some(ticket) = admit(Kind::FileLink, current) else { return };
     let Some(scratch) = PATH_SCRATCH.get_ptr_mut(Slot::FileSymlink as u32) else { return ticket.lose() };
     // SAFETY: the slot belongs to this program alone, which the kernel does not enter twice on a CPU.
     let scratch = unsafe { &mut *scratch };
@@ -138,15 +129,7 @@ fn two_names(kind: Kind, slot: Slot, from: Address, to: Address) {
         return;
     }
     let current = Current::get();
-    if current.is_agent() {
-        emit::own(kind);
-        return;
-    }
-    let ticket = Ticket::new(kind, current.cgroup_id());
-    if !ticket.is_within_limit() {
-        ticket.aggregate(by_process(current));
-        return;
-    }
+    let Some(ticket) = admit(kind, current) else { return };
     let Some(scratch) = PATH_SCRATCH.get_ptr_mut(slot as u32) else { return ticket.lose() };
     // SAFETY: the slot belongs to one program, which the kernel does not enter twice on a CPU.
     let scratch = unsafe { &mut *scratch };
@@ -170,15 +153,7 @@ fn one_name(kind: Kind, slot: Slot, dentry: Address, mode: u32) {
         return;
     }
     let current = Current::get();
-    if current.is_agent() {
-        emit::own(kind);
-        return;
-    }
-    let ticket = Ticket::new(kind, current.cgroup_id());
-    if !ticket.is_within_limit() {
-        ticket.aggregate(by_process(current));
-        return;
-    }
+    let Some(ticket) = admit(kind, current) else { return };
     let Some(scratch) = PATH_SCRATCH.get_ptr_mut(slot as u32) else { return ticket.lose() };
     // SAFETY: as above.
     let scratch = unsafe { &mut *scratch };

@@ -13,12 +13,10 @@ use super::connect::{ALLOW, destination, share};
 use super::socket::used;
 use super::{INET, INET6, PACKET, TCP, VSOCK, bytes, connection, peer};
 use crate::emit::{self, Ticket, add};
-use crate::map::{ACCEPTED, DATAGRAMS, FLOWS};
+use crate::map::{ACCEPTED, DATAGRAMS, FLOWS, NO_EXIST};
 use crate::read::{Address, offset};
 use crate::task::{Current, Task};
 
-/// `BPF_NOEXIST` (include/uapi/linux/bpf.h).
-const NO_EXIST: u64 = 1;
 /// `MSG_PEEK` (include/linux/socket.h): the bytes stay and are given again.
 const PEEK: u32 = 2;
 

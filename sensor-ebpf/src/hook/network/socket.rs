@@ -4,13 +4,13 @@
 use aya_ebpf::macros::{cgroup_sock, fentry, raw_tracepoint};
 use aya_ebpf::programs::{FEntryContext, RawTracePointContext, SockContext};
 use sensor_ebpf::wire::network::{Socket, UnixConnect};
-use sensor_ebpf::wire::{FileId, Kind};
+use sensor_ebpf::wire::{FileId, Header, Kind};
 
 use super::connect::ALLOW;
 use super::{PACKET, UNIX, VSOCK};
 use crate::emit::{self, Ticket};
-use crate::hook::by_process;
 use crate::hook::process::file_id;
+use crate::hook::{admit, within_limit};
 use crate::map::{PATH_SCRATCH, Recent, SECRET_NAMES, Slot, Small};
 use crate::path::name;
 use crate::read::{Address, offset};
@@ -57,12 +57,8 @@ fn made(family: u16, kind: u16, protocol: u16) {
     if !is_told {
         return;
     }
-    let current = Current::get();
-    if current.is_agent() {
-        emit::own(Kind::NetworkSocket);
-        return;
-    }
-    tell(current, Socket { header: header(), family, kind, protocol, flags: 0 });
+    let Some(ticket) = admit(Kind::NetworkSocket, Current::get()) else { return };
+    ticket.fixed(&Socket { header: header(), family, kind, protocol, flags: 0 });
 }
 
 /// A packet or hypervisor socket moved data: where no hook sees it made, this does.
@@ -75,27 +71,20 @@ pub(super) fn used(sock: Address, family: u16) {
     }
     let object = FileId { inode: sock.0, device: 0, generation: 0 };
     let key = Recent { object, owner: 0, number: current.pid, kind: Kind::NetworkSocket as u32 };
+    let ticket = Ticket::new(Kind::NetworkSocket, current.cgroup_id());
     if key.is_repeat(USED_WINDOW) {
+        ticket.filter();
         return;
     }
+    let Some(ticket) = within_limit(ticket, current.pid) else { return };
     let kind = sock.get(offset!(sock_type));
     let protocol = sock.get(offset!(sock_protocol));
-    tell(current, Socket { header: header(), family, kind, protocol, flags: Socket::USED });
+    ticket.fixed(&Socket { header: header(), family, kind, protocol, flags: Socket::USED });
 }
 
 #[inline(always)]
-fn header() -> sensor_ebpf::wire::Header {
+fn header() -> Header {
     Task::current().header(Kind::NetworkSocket, size_of::<Socket>())
-}
-
-#[inline(always)]
-fn tell(current: Current, record: Socket) {
-    let ticket = Ticket::new(Kind::NetworkSocket, current.cgroup_id());
-    if ticket.is_within_limit() {
-        ticket.fixed(&record);
-    } else {
-        ticket.aggregate(by_process(current));
-    }
 }
 
 /// `int security_unix_stream_connect(struct sock *sock, struct sock *other, struct sock *newsk)`
@@ -136,14 +125,12 @@ fn unix(sock: Address, other: Address, slot: Slot) {
     }
     let object = FileId { inode: sock.0, device: 0, generation: 0 };
     let key = Recent { object, owner: 0, number: current.pid, kind: Kind::NetworkUnix as u32 };
-    if key.is_repeat(USED_WINDOW) {
-        return;
-    }
     let ticket = Ticket::new(Kind::NetworkUnix, current.cgroup_id());
-    if !ticket.is_within_limit() {
-        ticket.aggregate(by_process(current));
+    if key.is_repeat(USED_WINDOW) {
+        ticket.filter();
         return;
     }
+    let Some(ticket) = within_limit(ticket, current.pid) else { return };
     let Some(scratch) = PATH_SCRATCH.get_ptr_mut(slot as u32) else { return ticket.lose() };
     // SAFETY: the slot belongs to one program, which the kernel does not enter twice on a CPU.
     let scratch = unsafe { &mut *scratch };

@@ -245,11 +245,11 @@ pub const HOOKS: &[Hook] = &[
                 fentry("copy_begin", "vfs_copy_file_range"),
                 fexit("copy_end", "vfs_copy_file_range"),
             ],
-            &[fentry("file_close", "__fput")],
+            &[fentry("file_close_about", "__fput")],
             &[fanotify(FileEvent::Close)],
         ],
         unseen: "how many bytes were written to a file; its size is known when its process ends",
-        weakened: "that sendfile and splice wrote less than asked; by fanotify all but the size",
+        weakened: "how many bytes were written to a file; its size is",
         ..OPTIONAL
     },
     Hook {
