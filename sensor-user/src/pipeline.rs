@@ -245,6 +245,7 @@ impl Pipeline {
             ancestors: self.processes.ancestors(process.key, LINEAGE_MAX),
             user: host.user(process.uid, process.key.pid, process.mnt_ns, time),
             container,
+            phase: None,
             process,
             body,
         };

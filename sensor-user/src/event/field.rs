@@ -5,6 +5,7 @@
 //! are this sensor's extensions.
 
 mod change;
+mod identity;
 
 use sigma::{FieldId, LogSource, LogSourceId, Presence, Record, Taxonomy, Value};
 
@@ -56,12 +57,30 @@ fields! {
     ExeMemfd "tidewaiter.executable.memfd" "true: the program lives in memory only";
     ExeDeleted "tidewaiter.executable.deleted" "true: the program's file has no name any more";
     ExeUpperLayer "tidewaiter.executable.upper_layer" "true: the program is not part of the container's image";
+    ExeWritten "tidewaiter.executable.written" "true: the program's file was written since its container started, as far as the sensor saw";
+    ExeWriterImage "tidewaiter.executable.writer.executable" "Program that wrote it";
+    ExeWriterCommandLine "tidewaiter.executable.writer.command_line" "Arguments of that program joined by blanks";
     ContainerId "container.id" "Absent outside of containers";
     ContainerName "container.name" "Name by the runtime";
     ContainerImage "container.image.name" "Image reference by the runtime";
+    ContainerImageId "tidewaiter.container.image.id" "Digest of the image's configuration";
+    ContainerImageDigest "container.image.hash.all" "Digest of the image's manifest, where the runtime tells it";
+    ContainerVerified "tidewaiter.container.verified" "true: a runtime knows the container's id; absent while it is being asked";
+    ContainerNesting "tidewaiter.container.nested" "Ids of containers within this one that no runtime of the host knows; any may match";
+    ContainerRole "tidewaiter.container.role" "workload, sandbox (holds a pod's namespaces) or build (makes an image)";
+    ContainerPhase "tidewaiter.container.phase" "build, probe (its runtime asks for its health), interactive (brought in at a terminal), start (its first 30 s) or steady";
     ContainerRuntime "container.runtime" "docker, containerd, cri-o, podman, lxc, nspawn or unknown";
     PodName "orchestrator.resource.name" "Pod by the runtime's annotations";
     Namespace "orchestrator.namespace" "Kubernetes namespace by the runtime's annotations";
+    PodUid "orchestrator.resource.id" "Uid of the pod";
+    PodLabels "orchestrator.resource.label" "Labels of the pod by the Kubernetes API, `app=web`; any may match";
+    PodOwner "tidewaiter.pod.owner" "What made the pod by the Kubernetes API, `Deployment/web`";
+    PodServiceAccount "tidewaiter.pod.service_account" "Service account of the pod by the Kubernetes API";
+    NodeName "tidewaiter.pod.node" "Node of the pod by the Kubernetes API";
+    CgroupContainerId "tidewaiter.identity.cgroup" "Container that the process's cgroup speaks for, or `host`";
+    MountContainerId "tidewaiter.identity.mount" "Container that its mount namespace speaks for, or `host`";
+    PidContainerId "tidewaiter.identity.pid" "Container that its pid namespace speaks for, or `host`";
+    IdentityTrick "tidewaiter.identity.trick" "How those differ: cgroup_left, cgroup_joined, cgroup_forged, namespace_entered or namespace_left";
     DestinationIp "destination.ip" "Destination address; IPv4-mapped IPv6 as IPv4";
     DestinationPort "destination.port" "Destination port";
     Protocol "network.transport" "tcp, udp, icmp, sctp or other";
@@ -83,7 +102,7 @@ fields! {
     FileSize "file.size" "Size of the file afterwards, bytes";
     BytesWritten "tidewaiter.file.bytes_written" "Of a close: bytes written since the open, where they are counted";
     FileMapped "tidewaiter.file.mapped" "true: the content is mapped to write, and stores are not seen";
-    EventAction "event.action" "As FileAction; access or signal; cgroup_attach, namespace_enter, bpf_load, module_load or mount";
+    EventAction "event.action" "As FileAction; access or signal; cgroup_attach, namespace_enter, bpf_load, module_load, mount or identity";
     TargetProcessId "tidewaiter.target.pid" "Process that is reached into, gets a signal, or is moved to a cgroup";
     TargetImage "tidewaiter.target.executable" "As Image, of that process";
     SignalNumber "tidewaiter.signal" "Number of the signal";
@@ -234,6 +253,24 @@ impl Record for Event {
             Field::ExeMemfd => one(Value::Bool(process.executable.memfd), each),
             Field::ExeDeleted => one(Value::Bool(process.executable.deleted), each),
             Field::ExeUpperLayer => one(Value::Bool(process.executable.upper_layer), each),
+            Field::ExeWritten
+            | Field::ExeWriterImage
+            | Field::ExeWriterCommandLine
+            | Field::ContainerImageId
+            | Field::ContainerImageDigest
+            | Field::ContainerVerified
+            | Field::ContainerNesting
+            | Field::ContainerRole
+            | Field::ContainerPhase
+            | Field::PodUid
+            | Field::PodLabels
+            | Field::PodOwner
+            | Field::PodServiceAccount
+            | Field::NodeName
+            | Field::CgroupContainerId
+            | Field::MountContainerId
+            | Field::PidContainerId
+            | Field::IdentityTrick => self.identity(field, each),
             Field::ContainerId => self.container(|container| Some(&container.id), each),
             Field::ContainerName => self.container(|container| container.name.as_deref(), each),
             Field::ContainerImage => self.container(|container| container.image.as_deref(), each),
@@ -350,28 +387,4 @@ pub(super) fn all<'v>(values: impl Iterator<Item = Value<'v>>, each: Each<'_>) -
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_field_is_found_by_its_sigma_name_only() {
-        assert_eq!(Fields.field("Image"), Some(FieldId(Field::Image as u16)));
-        assert_eq!(Fields.field("image"), None);
-        for (field, name, ..) in TABLE {
-            assert_eq!(Fields.field(name), Some(FieldId(*field as u16)));
-        }
-    }
-
-    #[test]
-    fn only_linux_endpoint_sources_are_supported() {
-        let source = |category: &str, product: Option<&str>| LogSource {
-            category: Some(category.to_owned()),
-            product: product.map(str::to_owned),
-            ..LogSource::default()
-        };
-        assert_eq!(Fields.supports(&source("file_event", Some("linux"))), Some(Category::FileEvent.id()));
-        assert_eq!(Fields.supports(&source("file_event", None)), Some(Category::FileEvent.id()));
-        assert_eq!(Fields.supports(&source("file_event", Some("windows"))), None);
-        assert_eq!(Fields.supports(&source("registry_event", Some("linux"))), None);
-    }
-}
+mod tests;

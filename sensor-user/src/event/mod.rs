@@ -11,7 +11,9 @@ use sensor_ebpf::wire::FileId;
 
 use crate::state::container::Container;
 pub use crate::state::flow::{Direction, FlowState, Protocol};
+use crate::state::phase::Phase;
 use crate::state::process::Process;
+use crate::state::standing::Trick;
 
 /// Something a process did, with all that is known of who it was.
 #[derive(Clone, Debug)]
@@ -22,6 +24,8 @@ pub struct Event {
     /// Parent first, at most [`LINEAGE_MAX`].
     pub ancestors: Vec<Arc<Process>>,
     pub container: Option<Arc<Container>>,
+    /// What the container was doing; none outside of containers.
+    pub phase: Option<Phase>,
     /// Name of the process's user, from the container's own passwd where it has one.
     pub user: Option<Arc<str>>,
     pub body: Body,
@@ -207,6 +211,10 @@ pub enum SystemChange {
         target: String,
         flags: u64,
     },
+    /// The witnesses of the process's container disagree; what they say is in its standing.
+    Identity {
+        trick: Trick,
+    },
 }
 
 impl SystemChange {
@@ -219,6 +227,7 @@ impl SystemChange {
             Self::BpfLoad { .. } => "bpf_load",
             Self::ModuleLoad { .. } => "module_load",
             Self::Mount { .. } => "mount",
+            Self::Identity { .. } => "identity",
         }
     }
 }

@@ -124,6 +124,7 @@ fn process(pid: u32, cgroups: &mut CgroupIds) -> Result<Option<(Found, bool)>, F
         pid_ns: namespace(pid, "pid_for_children").unwrap_or_default(),
         cgroup_id: unified.map_or(0, |path| cgroups.id(&path)),
         container: None,
+        standing: crate::state::standing::Standing::default(),
         exec_time: stat.start_time,
     };
     Ok(Some((Found { process, cgroup }, refused)))

@@ -12,6 +12,7 @@ use crate::event::field::Category;
 use crate::event::{Body, FileAction, FileChange, ProcessAccess};
 use crate::state::cgroup_path;
 use crate::state::process::{Arguments, Executable, Fork as Forked, Process, ProcessKey, Session};
+use crate::state::standing::Standing;
 use program::{applet, loaded, terminal};
 
 impl Pipeline {
@@ -40,6 +41,7 @@ impl Pipeline {
             pid_ns: actor.pid_ns,
             cgroup_id: actor.cgroup_id,
             container,
+            standing: Standing::default(),
             exec_time: time,
         };
         if process.container.is_some() {
@@ -123,6 +125,7 @@ fn executable(exec: &Exec) -> Executable {
         memfd: has(ExecFlags::MEMFD),
         deleted: has(ExecFlags::DELETED),
         upper_layer: has(ExecFlags::UPPER_LAYER),
+        written: None,
     }
 }
 

@@ -333,5 +333,5 @@ fn values(event: &Event, field: Field) -> Vec<String> {
 
 fn event_of(pipeline: &mut Pipeline, pid: u32, body: Body) -> Event {
     let process = pipeline.processes.get(key(&actor(pid))).expect("it is known");
-    Event { time: 0, process, ancestors: Vec::new(), container: None, user: None, body }
+    Event { time: 0, process, ancestors: Vec::new(), container: None, phase: None, user: None, body }
 }

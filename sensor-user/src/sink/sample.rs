@@ -14,8 +14,9 @@ use crate::alert::{
 use crate::event::{Body, Direction, Event, Protocol};
 use crate::sigma::Level;
 use crate::sink::Origin;
-use crate::state::container::{Container, Pod, Runtime};
-use crate::state::process::{Executable, Process, ProcessKey, Session};
+use crate::state::container::{Container, Pod, Role, Runtime};
+use crate::state::phase::Phase;
+use crate::state::process::{Executable, Process, ProcessKey, Session, Written};
 
 const MILLISECOND: u64 = 1_000_000;
 const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2));
@@ -45,8 +46,12 @@ pub(crate) fn container() -> Container {
         name: Some("web-1".to_owned()),
         image: Some("nginx:1.25".to_owned()),
         image_id: None,
+        image_digest: None,
         pod: None,
         pod_uid: None,
+        role: Role::default(),
+        probes: Vec::new(),
+        nested: Vec::new(),
         verified: true,
     }
 }
@@ -68,6 +73,7 @@ fn process(pid: u32, path: &str, arguments: &[&str], container: Option<&str>) ->
         pid_ns: 2,
         cgroup_id: 3,
         container: container.map(Arc::from),
+        standing: crate::state::standing::Standing::default(),
         exec_time: u64::from(pid) * MILLISECOND,
     })
 }
@@ -141,7 +147,15 @@ pub(crate) fn alert() -> Alert {
 /// A program that started in a container.
 pub(crate) fn event() -> Event {
     let Alert { process, ancestors, container, user, .. } = alert();
-    Event { time: 0, process, ancestors, container, user, body: Body::ProcessCreation }
+    Event {
+        time: 0,
+        process,
+        ancestors,
+        container,
+        phase: Some(Phase::Steady),
+        user,
+        body: Body::ProcessCreation,
+    }
 }
 
 fn place(name: Option<&str>) -> Place {
@@ -194,6 +208,12 @@ fn hostile_process(pid: u32) -> Arc<Process> {
             memfd: true,
             deleted: true,
             upper_layer: true,
+            written: Some(Arc::new(Written {
+                time: 1,
+                pid: 7,
+                image: hostile_text(),
+                command_line: hostile_text(),
+            })),
             file: None,
         },
         arguments: (0..6).map(|_| hostile_text()).collect::<Vec<_>>().into(),
@@ -225,7 +245,12 @@ pub(crate) fn hostile() -> Alert {
         name: Some(hostile_text()),
         image: Some(hostile_text()),
         image_id: Some(hostile_text()),
-        pod: Some(Pod { name: hostile_text(), namespace: hostile_text(), uid: hostile_text() }),
+        pod: Some(Pod {
+            name: hostile_text(),
+            namespace: hostile_text(),
+            uid: hostile_text(),
+            ..Pod::default()
+        }),
         ..container()
     }));
     alert.detection = Detection {

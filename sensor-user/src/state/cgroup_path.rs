@@ -13,6 +13,9 @@ const POD_UID_LENGTHS: [usize; 2] = [36, 32];
 /// Longest machine or LXC name taken from a path (`HOST_NAME_MAX`, include/uapi/linux/utsname.h).
 const NAME_MAX: usize = 64;
 
+/// Most containers around a container that are told: one in one is common, three were never seen.
+const NESTING_MAX: usize = 8;
+
 /// What stands before the id in a scope or directory, and whose it is.
 const PREFIXES: [(&str, Runtime); 6] = [
     ("docker-", Runtime::Docker),
@@ -32,10 +35,21 @@ pub fn identify(path: &str) -> Option<CgroupIdentity> {
         let outer = components.get(..depth).unwrap_or_default();
         if let Some((id, runtime)) = oci(component, outer).or_else(|| machine(component, outer)) {
             let pod_uid = components.iter().take(depth + 1).rev().find_map(|component| pod_uid(component));
-            return Some(CgroupIdentity { id, runtime, pod_uid });
+            return Some(CgroupIdentity { id, runtime, pod_uid, outer: around(outer) });
         }
     }
     None
+}
+
+/// Containers that these directories are, the outermost first.
+fn around(components: &[&str]) -> Vec<(String, Runtime)> {
+    let mut around = Vec::new();
+    for (depth, component) in components.iter().enumerate() {
+        let outer = components.get(..depth).unwrap_or_default();
+        around.extend(oci(component, outer).or_else(|| machine(component, outer)));
+    }
+    around.truncate(NESTING_MAX);
+    around
 }
 
 /// An OCI runtime's directory: `<id>`, `docker-<id>.scope`, `libpod-<id>`, or the colon form that
@@ -242,6 +256,11 @@ mod tests {
                 id: ID.to_owned(),
                 runtime: *runtime,
                 pod_uid: in_pod.then(|| UID.to_owned()),
+                outer: if pattern.starts_with("/docker/{outer}") {
+                    vec![(OUTER.to_owned(), Runtime::Docker)]
+                } else {
+                    vec![]
+                },
             };
             assert_eq!(identify(&fill(pattern)), Some(expected), "{pattern}");
         }
@@ -264,7 +283,7 @@ mod tests {
             (r"/machine.slice/machine-my\x2dweb.scope", "my-web", Runtime::Nspawn),
             ("/machine.slice/systemd-nspawn@web.service/payload/init.scope", "web", Runtime::Nspawn),
         ] {
-            let expected = CgroupIdentity { id: id.to_owned(), runtime, pod_uid: None };
+            let expected = CgroupIdentity { id: id.to_owned(), runtime, pod_uid: None, outer: vec![] };
             assert_eq!(identify(path), Some(expected), "{path}");
         }
     }

@@ -2,6 +2,8 @@
 
 mod table;
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 pub use table::{CONTAINER_KEPT, ContainerStats, ContainerTable};
@@ -45,14 +47,41 @@ pub struct CgroupIdentity {
     pub runtime: Runtime,
     /// Pod uid of a kubelet path (`pod<uid>`), with dashes whatever the driver made of them.
     pub pod_uid: Option<String>,
+    /// Containers around this one by the same path, the outermost first (`/docker/<outer>/docker/<id>`).
+    pub outer: Vec<(String, Runtime)>,
 }
 
-/// A pod, as the container's own state on disk names it.
+/// A pod: named by the container's own state on disk, the rest by the Kubernetes API where that is allowed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Pod {
     pub name: String,
     pub namespace: String,
     pub uid: String,
+    /// By the API; empty without it.
+    pub labels: BTreeMap<String, String>,
+    /// Who made it: the controller at the top of the line, as far as that may be read.
+    pub owner: Option<Owner>,
+    pub node: Option<String>,
+    pub service_account: Option<String>,
+}
+
+/// Controller of a pod (`Deployment/web`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Owner {
+    pub kind: String,
+    pub name: String,
+}
+
+/// What a container is there for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    #[default]
+    Workload,
+    /// Holds the namespaces of a pod (Kubernetes' "pause").
+    Sandbox,
+    /// A step of an image build (`BuildKit`, Docker's classic builder, Buildah, Kaniko).
+    Build,
 }
 
 /// A container: the id from the cgroup, the rest from its runtime's state on disk.
@@ -63,9 +92,18 @@ pub struct Container {
     pub name: Option<String>,
     /// Image reference as the runtime was asked for it (`docker.io/library/nginx:1.25`).
     pub image: Option<String>,
+    /// Digest of the image's configuration (`sha256:...`), which Docker shows as its id.
     pub image_id: Option<String>,
+    /// Digest of the image's manifest (`sha256:...`), by which a registry knows it.
+    pub image_digest: Option<String>,
     pub pod: Option<Pod>,
     pub pod_uid: Option<String>,
+    pub role: Role,
+    /// Argument vectors with which its runtime asks for its health.
+    pub probes: Vec<Vec<String>>,
+    /// Ids of containers within it that no runtime of this host knows, from the outside in: the process is
+    /// in the last of them.
+    pub nested: Vec<String>,
     /// A runtime's own state knows this id. False: only a cgroup path says so.
     pub verified: bool,
 }
@@ -80,8 +118,12 @@ impl Container {
             name: None,
             image: None,
             image_id: None,
+            image_digest: None,
             pod: None,
             pod_uid: identity.pod_uid.clone(),
+            role: Role::Workload,
+            probes: Vec::new(),
+            nested: Vec::new(),
             verified: false,
         }
     }

@@ -4,6 +4,8 @@
 
 pub mod process;
 pub mod container;
+pub mod standing;
+pub mod phase;
 pub mod cgroup_path;
 pub mod mount;
 pub mod file;

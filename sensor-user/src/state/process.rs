@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use sensor_ebpf::wire::FileId;
 
+use crate::state::standing::Standing;
+
 pub use table::{EXITED_KEPT, Fork, ProcessTable, TableStats};
 
 /// Identity of a process: pids are used again, a pid with its start is not.
@@ -38,6 +40,19 @@ pub struct Executable {
     pub deleted: bool,
     /// Lies in the upper layer of an overlay: not part of the image.
     pub upper_layer: bool,
+    /// Who wrote the file since its container started, as far as the sensor saw.
+    pub written: Option<Arc<Written>>,
+}
+
+/// Who wrote a file, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// When it was written last, `CLOCK_BOOTTIME` nanoseconds.
+    pub time: u64,
+    pub pid: u32,
+    /// The program that wrote it, by the name that says most.
+    pub image: String,
+    pub command_line: String,
 }
 
 impl Executable {
@@ -98,8 +113,10 @@ pub struct Process {
     pub mnt_ns: u32,
     pub pid_ns: u32,
     pub cgroup_id: u64,
-    /// Id of the container; the names are in the container table.
+    /// Id of the container it was first seen in; the names are in the container table.
     pub container: Option<Arc<str>>,
+    /// What else speaks for that container, or against it.
+    pub standing: Standing,
     /// When this program started, `CLOCK_BOOTTIME` nanoseconds; for a process found in /proc at
     /// start, the process's start.
     pub exec_time: u64,

@@ -29,12 +29,21 @@ fn process(pid: u32) -> Arc<Process> {
         pid_ns: 1,
         cgroup_id: 1,
         container: None,
+        standing: crate::state::standing::Standing::default(),
         exec_time: START,
     })
 }
 
 fn event(pid: u32, time: u64, body: Body) -> Event {
-    Event { time, process: process(pid), ancestors: Vec::new(), container: None, user: None, body }
+    Event {
+        time,
+        process: process(pid),
+        ancestors: Vec::new(),
+        container: None,
+        phase: None,
+        user: None,
+        body,
+    }
 }
 
 fn detection(id: &str, level: Level) -> Detection {

@@ -75,7 +75,12 @@ pub(super) fn pod(annotations: &Annotations) -> Option<Pod> {
     let namespace =
         first(annotations, &["io.kubernetes.cri.sandbox-namespace", "io.kubernetes.pod.namespace"]);
     let uid = first(annotations, &["io.kubernetes.cri.sandbox-uid", "io.kubernetes.pod.uid"]);
-    Some(Pod { name, namespace: namespace.unwrap_or_default(), uid: uid.unwrap_or_default() })
+    Some(Pod {
+        name,
+        namespace: namespace.unwrap_or_default(),
+        uid: uid.unwrap_or_default(),
+        ..Pod::default()
+    })
 }
 
 fn first(annotations: &Annotations, keys: &[&str]) -> Option<String> {

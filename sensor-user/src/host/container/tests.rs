@@ -13,7 +13,7 @@ const UID: &str = "4cad64d0-7a36-452a-8a08-bd3a694cdad5";
 const DOCKER: &str = include_str!("../data/docker-config.v2.json");
 
 fn claim(runtime: Runtime) -> CgroupIdentity {
-    CgroupIdentity { id: ID.to_owned(), runtime, pod_uid: None }
+    CgroupIdentity { id: ID.to_owned(), runtime, pod_uid: None, outer: vec![] }
 }
 
 /// Roots below one directory, none of this machine's.
@@ -34,7 +34,7 @@ fn write(directory: &Path, path: &str, text: &str) {
 }
 
 fn pod() -> Pod {
-    Pod { name: "web-65747dc769-pjztg".into(), namespace: "shop".into(), uid: UID.into() }
+    Pod { name: "web-65747dc769-pjztg".into(), namespace: "shop".into(), uid: UID.into(), ..Pod::default() }
 }
 
 #[test]
@@ -49,9 +49,8 @@ fn docker_names_its_containers() {
             name: Some("web".into()),
             image: Some("idk/busybox:1".into()),
             image_id: Some("sha256:ed20e304befee88ad481a5c071efc2b22ee9c6a27d597f0a24c418e7a6cf9fb9".into()),
-            pod: None,
-            pod_uid: None,
             verified: true,
+            ..Container::from_cgroup(&claim(runtime))
         };
         assert_eq!(found, expected);
     }
@@ -138,9 +137,8 @@ fn podman_names_its_containers_in_the_list() {
         name: Some("web".into()),
         image: Some("docker.io/library/nginx:1.25".into()),
         image_id: Some("ab12".into()),
-        pod: None,
-        pod_uid: None,
         verified: true,
+        ..Container::from_cgroup(&claim(Runtime::Podman))
     };
     assert_eq!(found, expected);
 }
@@ -151,7 +149,7 @@ fn named_machines_are_verified_by_their_files() {
     write(directory.path(), "lxc/web/config", "lxc.uts.name = web\n");
     write(directory.path(), "machines/web", "NAME=web\n");
     for runtime in [Runtime::Lxc, Runtime::Nspawn] {
-        let identity = |id: &str| CgroupIdentity { id: id.to_owned(), runtime, pod_uid: None };
+        let identity = |id: &str| CgroupIdentity { id: id.to_owned(), runtime, pod_uid: None, outer: vec![] };
         let found = search(&roots(directory.path()), &identity("web")).unwrap().unwrap();
         assert_eq!((found.name.as_deref(), found.runtime, found.verified), (Some("web"), runtime, true));
         assert!(search(&roots(directory.path()), &identity("other")).unwrap().is_none());

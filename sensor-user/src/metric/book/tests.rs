@@ -7,8 +7,12 @@ struct Paper;
 impl Owner for Paper {
     fn container(&self, cgroup_id: u64) -> Option<Arc<Container>> {
         use crate::state::container::{CgroupIdentity, Runtime};
-        let identity =
-            CgroupIdentity { id: format!("c{cgroup_id}"), runtime: Runtime::Docker, pod_uid: None };
+        let identity = CgroupIdentity {
+            id: format!("c{cgroup_id}"),
+            runtime: Runtime::Docker,
+            pod_uid: None,
+            outer: vec![],
+        };
         (cgroup_id > 1).then(|| Arc::new(Container::from_cgroup(&identity)))
     }
 

@@ -87,6 +87,7 @@ fn a_pod_is_an_orchestrator_resource() {
         name: "web-0".to_owned(),
         namespace: "shop".to_owned(),
         uid: "u-1".to_owned(),
+        ..Default::default()
     });
     alert.container = Some(std::sync::Arc::new(container));
     let document = value(&Message::Alert(Box::new(alert)));

@@ -147,6 +147,7 @@ fn system(change: &SystemChange) -> Line {
         SystemChange::Mount { source, kind, target, flags: _ } => {
             line.with(PLAIN, source).with(FAINT, " → ").with(FILE, target).with(FAINT, format!("  {kind}"))
         }
+        SystemChange::Identity { trick } => line.with(WARNING, trick.name()),
     }
 }
 

@@ -125,6 +125,7 @@ impl ContainerTable {
                     id: entry.container.id.clone(),
                     runtime: entry.container.runtime,
                     pod_uid: entry.container.pod_uid.clone(),
+                    outer: Vec::new(),
                 });
             }
             true
@@ -231,7 +232,7 @@ mod tests {
     const SECOND: u64 = 1_000_000_000;
 
     fn identity(id: &str) -> CgroupIdentity {
-        CgroupIdentity { id: id.to_owned(), runtime: Runtime::Docker, pod_uid: None }
+        CgroupIdentity { id: id.to_owned(), runtime: Runtime::Docker, pod_uid: None, outer: vec![] }
     }
 
     fn named(id: &str) -> Container {

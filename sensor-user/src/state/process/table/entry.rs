@@ -41,6 +41,7 @@ impl Fork {
             pid_ns: self.pid_ns,
             cgroup_id: self.cgroup_id,
             container: self.container.clone(),
+            standing: program.map(|program| program.standing.clone()).unwrap_or_default(),
             exec_time: self.child.start_time,
         }
     }

@@ -26,6 +26,7 @@ fn exec(key: ProcessKey, parent: Option<ProcessKey>, path: &str, container: Opti
         pid_ns: 1,
         cgroup_id: 1,
         container: container.map(Into::into),
+        standing: crate::state::standing::Standing::default(),
         exec_time: key.start_time,
     }
 }
