@@ -49,6 +49,10 @@ impl Host for Paper {
         (path == "/tmp/x").then_some(4096)
     }
 
+    fn namespaces(&mut self, _pid: u32) -> Option<Namespaces> {
+        None
+    }
+
     fn is_overlay_scratch(&self, path: &str, _mnt_ns: u32) -> bool {
         path.starts_with("/work/")
     }
