@@ -65,7 +65,7 @@ fields! {
     ContainerImage "container.image.name" "Image reference by the runtime";
     ContainerImageId "tidewaiter.container.image.id" "Digest of the image's configuration";
     ContainerImageDigest "container.image.hash.all" "Digest of the image's manifest, where the runtime tells it";
-    ContainerVerified "tidewaiter.container.verified" "true: a runtime knows the container's id; absent while it is being asked";
+    ContainerVerified "tidewaiter.container.verified" "true: a runtime knows the container's id; false: none did within 32 s; neither while they are asked";
     ContainerNesting "tidewaiter.container.nested" "Ids of containers within this one that no runtime of the host knows; any may match";
     ContainerRole "tidewaiter.container.role" "workload, sandbox (holds a pod's namespaces) or build (makes an image)";
     ContainerPhase "tidewaiter.container.phase" "build, probe (its runtime asks for its health), interactive (brought in at a terminal), start (its first 30 s) or steady";
@@ -332,7 +332,7 @@ impl Event {
         match get(container) {
             Some(value) => one(Value::Text(value), each),
             // No runtime has spoken yet: neither known nor known to be absent.
-            None if !container.verified => Presence::Pending,
+            None if !container.is_verified() => Presence::Pending,
             None => Presence::Absent,
         }
     }

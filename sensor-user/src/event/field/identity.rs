@@ -21,8 +21,8 @@ impl Event {
                 self.container(|container| container.image_digest.as_deref(), each)
             }
             Field::ContainerVerified => match &self.container {
-                Some(container) if container.verified => one(Value::Bool(true), each),
-                Some(_) => Presence::Pending,
+                Some(container) if container.is_asked() => Presence::Pending,
+                Some(container) => one(Value::Bool(container.is_verified()), each),
                 None => Presence::Absent,
             },
             Field::ContainerNesting => {
@@ -32,7 +32,7 @@ impl Event {
             Field::ContainerRole => self.container(
                 |container| {
                     // What it is for is known with its name.
-                    container.verified.then_some(match container.role {
+                    container.is_verified().then_some(match container.role {
                         Role::Workload => "workload",
                         Role::Sandbox => "sandbox",
                         Role::Build => "build",

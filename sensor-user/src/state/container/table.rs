@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::{CgroupIdentity, Container};
+use super::{CgroupIdentity, Confirmation, Container};
 
 /// Most containers, ended ones included: three times the densest node the kubelet supports in
 /// practice (about 1,000 containers), so that ten minutes of churn fit. Beyond it the container that
@@ -22,6 +22,9 @@ pub const CONTAINER_KEPT: u64 = crate::state::process::EXITED_KEPT;
 /// When a runtime is asked for names, nanoseconds after the first sight. A runtime writes its state
 /// before the first program runs; what comes later covers a slow disk and a runtime found later.
 const ASK_AFTER: [u64; 6] = [0, 50_000_000, 250_000_000, 1_000_000_000, 5_000_000_000, 30_000_000_000];
+/// When a container that no runtime knew is given up, nanoseconds after the first sight: the last question
+/// has had two seconds for its answer, and one that waits on a runtime's socket takes one.
+const GIVEN_UP_AFTER: u64 = 32_000_000_000;
 /// Ids up to this name no cgroup of their own: 0 is unknown, 1 the root of a hierarchy, where the
 /// processes of a host without cgroup v2 all are.
 const ROOT_CGROUP: u64 = 1;
@@ -65,6 +68,8 @@ pub struct ContainerTable {
     ended: VecDeque<Arc<str>>,
     /// Still unverified and not yet given up.
     pending: Vec<Arc<str>>,
+    /// Named or given up since they were taken.
+    settled: Vec<Arc<str>>,
     stats: ContainerStats,
 }
 
@@ -92,13 +97,24 @@ impl ContainerTable {
         self.containers.get(id).map(|entry| Arc::clone(&entry.container))
     }
 
-    /// Takes over what a runtime said. False: the id is not (or no longer) known here.
+    /// Takes over what a runtime said, which settles what was open about the container. False: the id is not
+    /// (or no longer) known here.
     pub fn complete(&mut self, id: &str, container: Container) -> bool {
         let Some(entry) = self.containers.get_mut(id) else { return false };
         // The pod's uid may be told by the cgroup path alone.
         let pod_uid = container.pod_uid.clone().or_else(|| entry.container.pod_uid.clone());
+        let was_asked = entry.container.is_asked();
         entry.container = Arc::new(Container { pod_uid, ..container });
+        if was_asked && !entry.container.is_asked() {
+            self.settled.push(Arc::clone(&entry.id));
+        }
         true
+    }
+
+    /// Ids that were named, given up or forgotten since the last call: no more will be known of them. At most
+    /// as many as containers can be asked about, each once.
+    pub fn settled(&mut self) -> Vec<Arc<str>> {
+        std::mem::take(&mut self.settled)
     }
 
     /// Whose runtime should be asked at `now`, at most `max`. Each is told once per step of a short
@@ -106,19 +122,25 @@ impl ContainerTable {
     /// fit is given next time.
     pub fn due(&mut self, now: u64, max: usize) -> Vec<CgroupIdentity> {
         let mut due = Vec::new();
-        let Self { containers, pending, stats, .. } = self;
+        let Self { containers, pending, settled, stats, .. } = self;
         pending.retain(|id| {
             let Some(entry) = containers.get_mut(id) else { return false };
-            if entry.container.verified {
+            if !entry.container.is_asked() {
                 return false;
             }
-            if due.len() >= max {
-                return true;
-            }
             let Some(after) = ASK_AFTER.get(entry.asked) else {
+                if now < entry.first_seen.saturating_add(GIVEN_UP_AFTER) {
+                    return true;
+                }
+                let container = Container::clone(&entry.container);
+                entry.container = Arc::new(Container { confirmation: Confirmation::Unknown, ..container });
+                settled.push(Arc::clone(id));
                 stats.unconfirmed += 1;
                 return false;
             };
+            if due.len() >= max {
+                return true;
+            }
             if now >= entry.first_seen.saturating_add(*after) {
                 entry.asked += 1;
                 due.push(CgroupIdentity {
@@ -170,7 +192,7 @@ impl ContainerTable {
         ContainerStats {
             known: self.containers.len(),
             cgroups: self.by_cgroup.len(),
-            verified: self.containers.values().filter(|entry| entry.container.verified).count(),
+            verified: self.containers.values().filter(|entry| entry.container.is_verified()).count(),
             ..self.stats
         }
     }
@@ -216,7 +238,10 @@ impl ContainerTable {
 
     fn evict(&mut self) {
         while let Some(id) = self.ended.pop_front().or_else(|| self.arrivals.pop_front()) {
-            if self.containers.remove(&id).is_some() {
+            if let Some(entry) = self.containers.remove(&id) {
+                if entry.container.is_asked() {
+                    self.settled.push(id);
+                }
                 self.stats.evicted += 1;
                 return;
             }
@@ -236,7 +261,11 @@ mod tests {
     }
 
     fn named(id: &str) -> Container {
-        Container { name: Some("web".into()), verified: true, ..Container::from_cgroup(&identity(id)) }
+        Container {
+            name: Some("web".into()),
+            confirmation: Confirmation::Known,
+            ..Container::from_cgroup(&identity(id))
+        }
     }
 
     #[test]
@@ -244,11 +273,14 @@ mod tests {
         let mut table = ContainerTable::default();
         let claim = CgroupIdentity { pod_uid: Some("uid".into()), ..identity("a") };
         let id = table.see(42, &claim, 0);
-        assert!(!table.get(&id).unwrap().verified);
+        assert!(table.get(&id).unwrap().is_asked());
         assert!(table.complete("a", named("a")));
         let container = table.get(&table.by_cgroup(42).unwrap()).unwrap();
         assert_eq!((container.name.as_deref(), container.pod_uid.as_deref()), (Some("web"), Some("uid")));
         assert!(!table.complete("b", named("b")));
+        assert!(table.complete("a", named("a")));
+        assert_eq!(table.settled(), [Arc::from("a")], "settled once");
+        assert_eq!(table.settled(), []);
     }
 
     #[test]
@@ -262,8 +294,19 @@ mod tests {
         table.complete("a", named("a"));
         assert_eq!(table.due(3_600 * SECOND, usize::MAX), []);
         table.see(43, &identity("b"), SECOND);
-        let asked = (0..10).map(|_| table.due(3_600 * SECOND, usize::MAX).len()).sum::<usize>();
-        assert_eq!((asked, table.stats().unconfirmed), (ASK_AFTER.len(), 1));
+        let last = SECOND + 30 * SECOND;
+        let asked = (0..10).map(|_| table.due(last, usize::MAX).len()).sum::<usize>();
+        assert_eq!(
+            (asked, table.stats().unconfirmed),
+            (ASK_AFTER.len(), 0),
+            "the last answer may still come"
+        );
+        table.settled();
+        assert_eq!(table.due(SECOND + GIVEN_UP_AFTER, 0), []);
+        assert_eq!((table.stats().unconfirmed, table.settled().as_slice()), (1, &[Arc::from("b")][..]));
+        assert_eq!(table.get("b").unwrap().confirmation, Confirmation::Unknown);
+        table.complete("b", named("b"));
+        assert!(table.get("b").unwrap().is_verified(), "better late than never");
     }
 
     #[test]
