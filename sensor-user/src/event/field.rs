@@ -11,7 +11,7 @@ use sigma::{FieldId, LogSource, LogSourceId, Presence, Record, Taxonomy, Value};
 
 use super::{Body, Event, FileAction, FileChange};
 use crate::sigma;
-use crate::state::container::Container;
+use crate::state::container::{Container, Runtime};
 use crate::state::process::Process;
 
 /// Declares [`Field`] and its table from one list, so that they cannot differ.
@@ -274,7 +274,13 @@ impl Record for Event {
             Field::ContainerId => self.container(|container| Some(&container.id), each),
             Field::ContainerName => self.container(|container| container.name.as_deref(), each),
             Field::ContainerImage => self.container(|container| container.image.as_deref(), each),
-            Field::ContainerRuntime => self.container(|container| Some(container.runtime.name()), each),
+            Field::ContainerRuntime => match &self.container {
+                // The path does not tell whose it is; who knows the container is whose.
+                Some(container) if container.runtime == Runtime::Unknown && container.is_asked() => {
+                    Presence::Pending
+                }
+                _ => self.container(|container| Some(container.runtime.name()), each),
+            },
             Field::PodName => self.container(|container| Some(&container.pod.as_ref()?.name), each),
             Field::Namespace => self.container(|container| Some(&container.pod.as_ref()?.namespace), each),
             Field::DestinationIp
@@ -331,7 +337,7 @@ impl Event {
         let Some(container) = &self.container else { return Presence::Absent };
         match get(container) {
             Some(value) => one(Value::Text(value), each),
-            // No runtime has spoken yet: neither known nor known to be absent.
+            // No runtime has spoken, or none ever did: neither known nor known to be absent.
             None if !container.is_verified() => Presence::Pending,
             None => Presence::Absent,
         }
