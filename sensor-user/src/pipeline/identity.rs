@@ -161,7 +161,8 @@ impl Pipeline {
         }
         for id in self.containers.take_unconfirmed() {
             // One within a container is that container's; one that has come to be known is no forgery.
-            let is_forged = self.containers.get(&id).is_some_and(|it| !it.verified && it.nested.is_empty());
+            let is_forged =
+                self.containers.get(&id).is_some_and(|it| !it.is_verified() && it.nested.is_empty());
             let witness = self.containers.witness(&id).filter(|_| is_forged);
             let Some(witness) = witness else { continue };
             self.processes.amend(witness, |process| process.standing.trick = Some(Trick::CgroupForged));

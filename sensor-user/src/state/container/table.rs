@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::{CgroupIdentity, Container};
+use super::{CgroupIdentity, Confirmation, Container};
 use crate::state::process::ProcessKey;
 
 /// Most containers, ended ones included: three times the densest node the kubelet supports in
@@ -63,7 +63,6 @@ struct Entry {
     began: Option<(u64, ProcessKey)>,
     /// Whoever was moved to its cgroup last.
     moved: Option<ProcessKey>,
-    is_given_up: bool,
     /// Questions asked so far; [`ASK_AFTER`] says when the next one is due.
     asked: usize,
     cgroups: u32,
@@ -83,6 +82,8 @@ pub struct ContainerTable {
     pending: Vec<Arc<str>>,
     /// Given up since they were taken.
     unconfirmed: Vec<Arc<str>>,
+    /// Named or given up since they were taken.
+    settled: Vec<Arc<str>>,
     stats: ContainerStats,
 }
 
@@ -112,14 +113,25 @@ impl ContainerTable {
         self.containers.get(id).map(|entry| Arc::clone(&entry.shown))
     }
 
-    /// Takes over what a runtime said. False: the id is not (or no longer) known here.
+    /// Takes over what a runtime said, which settles what was open about the container. False: the id is not
+    /// (or no longer) known here.
     pub fn complete(&mut self, id: &str, container: Container) -> bool {
         let Some(entry) = self.containers.get_mut(id) else { return false };
         // The pod's uid may be told by the cgroup path alone.
         let pod_uid = container.pod_uid.clone().or_else(|| entry.container.pod_uid.clone());
+        let was_asked = entry.container.is_asked();
         entry.container = Arc::new(Container { pod_uid, ..container });
+        if was_asked && !entry.container.is_asked() {
+            self.settled.push(Arc::clone(&entry.id));
+        }
         self.show(id);
         true
+    }
+
+    /// Ids that were named, given up or forgotten since the last call: no more will be known of them. At most
+    /// as many as containers can be asked about, each once.
+    pub fn settled(&mut self) -> Vec<Arc<str>> {
+        std::mem::take(&mut self.settled)
     }
 
     /// Whose runtime should be asked at `now`, at most `max`. Each is told once per step of a short
@@ -127,22 +139,24 @@ impl ContainerTable {
     /// one that did not fit is given next time.
     pub fn due(&mut self, now: u64, max: usize) -> Vec<CgroupIdentity> {
         let mut due = Vec::new();
-        let Self { containers, pending, unconfirmed, stats, .. } = self;
+        let Self { containers, pending, settled, unconfirmed, stats, .. } = self;
         pending.retain(|id| {
             let Some(entry) = containers.get_mut(id) else { return false };
-            if entry.container.verified {
+            if entry.container.is_verified() {
                 return false;
             }
-            if !entry.is_given_up && now >= entry.first_seen.saturating_add(GIVEN_UP_AFTER) {
-                entry.is_given_up = true;
+            if entry.container.is_asked() && now >= entry.first_seen.saturating_add(GIVEN_UP_AFTER) {
+                let container = Container::clone(&entry.container);
+                entry.container = Arc::new(Container { confirmation: Confirmation::Unknown, ..container });
                 stats.unconfirmed += 1;
+                settled.push(Arc::clone(id));
                 unconfirmed.push(Arc::clone(id));
             }
             if due.len() >= max {
                 return true;
             }
             if now >= entry.first_seen.saturating_add(ask_after(entry.asked)) {
-                if entry.is_given_up && entry.ended.is_some() {
+                if !entry.container.is_asked() && entry.ended.is_some() {
                     return false;
                 }
                 entry.asked += 1;
@@ -150,6 +164,9 @@ impl ContainerTable {
             }
             true
         });
+        for id in self.unconfirmed.clone() {
+            self.show(&id);
+        }
         due
     }
 
@@ -238,7 +255,7 @@ impl ContainerTable {
         ContainerStats {
             known: self.containers.len(),
             cgroups: self.by_cgroup.len(),
-            verified: self.containers.values().filter(|entry| entry.container.verified).count(),
+            verified: self.containers.values().filter(|entry| entry.container.is_verified()).count(),
             ..self.stats
         }
     }
@@ -263,7 +280,6 @@ impl ContainerTable {
             first_seen: now,
             began: None,
             moved: None,
-            is_given_up: false,
             asked: 0,
             cgroups: 0,
             ended: None,
@@ -293,12 +309,12 @@ impl ContainerTable {
     }
 
     fn shown(&self, entry: &Entry) -> Arc<Container> {
-        if entry.container.verified {
+        if entry.container.is_verified() {
             return Arc::clone(&entry.container);
         }
         let around = entry.outer.iter().enumerate().rev();
         let known = around.filter_map(|(depth, id)| Some((depth, self.containers.get(id)?)));
-        let Some((depth, outer)) = known.into_iter().find(|(_, outer)| outer.container.verified) else {
+        let Some((depth, outer)) = known.into_iter().find(|(_, outer)| outer.container.is_verified()) else {
             return Arc::clone(&entry.container);
         };
         let within = entry.outer.iter().skip(depth + 1).chain(std::iter::once(&entry.id));
@@ -328,7 +344,10 @@ impl ContainerTable {
 
     fn evict(&mut self) {
         while let Some(id) = self.ended.pop_front().or_else(|| self.arrivals.pop_front()) {
-            if self.containers.remove(&id).is_some() {
+            if let Some(entry) = self.containers.remove(&id) {
+                if entry.container.is_asked() {
+                    self.settled.push(id);
+                }
                 self.stats.evicted += 1;
                 return;
             }

@@ -10,7 +10,11 @@ fn identity(id: &str) -> CgroupIdentity {
 }
 
 fn named(id: &str) -> Container {
-    Container { name: Some("web".into()), verified: true, ..Container::from_cgroup(&identity(id)) }
+    Container {
+        name: Some("web".into()),
+        confirmation: Confirmation::Known,
+        ..Container::from_cgroup(&identity(id))
+    }
 }
 
 #[test]
@@ -18,11 +22,14 @@ fn names_join_late_and_keep_the_pod_uid() {
     let mut table = ContainerTable::default();
     let claim = CgroupIdentity { pod_uid: Some("uid".into()), ..identity("a") };
     let id = table.see(42, &claim, 0);
-    assert!(!table.get(&id).unwrap().verified);
+    assert!(table.get(&id).unwrap().is_asked());
     assert!(table.complete("a", named("a")));
     let container = table.get(&table.by_cgroup(42).unwrap()).unwrap();
     assert_eq!((container.name.as_deref(), container.pod_uid.as_deref()), (Some("web"), Some("uid")));
     assert!(!table.complete("b", named("b")));
+    assert!(table.complete("a", named("a")));
+    assert_eq!(table.settled(), [Arc::from("a")], "settled once");
+    assert_eq!(table.settled(), []);
 }
 
 #[test]
@@ -46,11 +53,14 @@ fn who_is_not_confirmed_is_told_and_asked_for_now_and_then() {
     };
     assert_eq!((asked(1, 10), asked(10, 60), asked(60, 181)), (ASK_AFTER.len(), 0, 2));
     assert_eq!((table.take_unconfirmed(), table.take_unconfirmed()), (vec!["b".into()], vec![]));
-    assert_eq!(table.stats().unconfirmed, 1);
+    assert_eq!((table.stats().unconfirmed, table.settled().as_slice()), (1, &[Arc::from("b")][..]));
+    assert_eq!(table.get("b").unwrap().confirmation, Confirmation::Unknown);
     // Its cgroup goes, and nobody asks any more.
     table.ended(43, 200 * SECOND);
     assert_eq!(table.due(3_600 * SECOND, usize::MAX), []);
     assert!(table.pending.is_empty());
+    table.complete("b", named("b"));
+    assert!(table.get("b").unwrap().is_verified(), "better late than never");
 }
 
 #[test]
