@@ -1,7 +1,7 @@
 //! Questions about a process that change nothing in the table.
 
 use super::entry::Memory;
-use super::{ProcessKey, ProcessTable};
+use super::{ProcessKey, ProcessTable, Slot, by_tick};
 
 impl ProcessTable {
     /// Whether the process is known, without making a fork whole for the answer.
@@ -23,5 +23,24 @@ impl ProcessTable {
             Memory::Whole(process) => Some(&process.comm),
             Memory::Forked(fork, _) => Some(&fork.comm),
         }
+    }
+
+    /// Where a process is; start 0 means whoever has the pid now.
+    pub(super) fn find(&self, key: ProcessKey) -> Option<Slot> {
+        if key.start_time == 0 {
+            return self.live.get(&key.pid).copied();
+        }
+        if self.entries.contains_key(&key) {
+            return Some(key);
+        }
+        let slot = by_tick(key);
+        if slot == key {
+            // Known by the tick only to whoever asks: the latest of that pid.
+            let live = self.live.get(&key.pid).copied();
+            return live.filter(|live| by_tick(*live) == slot);
+        }
+        // Found by the inventory. Once its exact start is known, no other start means it.
+        let known = self.entries.get(&slot)?.memory.key();
+        (known == slot || known == key).then_some(slot)
     }
 }
