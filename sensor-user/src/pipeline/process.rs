@@ -1,7 +1,5 @@
 //! Programs that start and end, and what they do to each other.
 
-mod program;
-
 use std::sync::Arc;
 
 use sensor_ebpf::wire::Actor;
@@ -12,10 +10,10 @@ use super::{Host, Pipeline, comm, key};
 use crate::decode::{Access, Exec, Fork};
 use crate::event::field::Category;
 use crate::event::{Body, FileAction, FileChange, ProcessAccess};
+use crate::state::process::program::{further_names, terminal};
 use crate::state::process::{Arguments, Executable, Fork as Forked, Process, ProcessKey, Session, Written};
 use crate::state::standing::Standing;
 use crate::state::writer::Write;
-use program::{applet, loaded, terminal};
 
 impl Pipeline {
     pub(super) fn exec(&mut self, time: u64, actor: &Actor, exec: &Exec, host: &mut impl Host) {
@@ -124,18 +122,12 @@ fn arguments(list: Vec<String>, end: Vec<String>, count: u32, size: u32) -> Argu
 
 fn executable(exec: &Exec) -> Executable {
     let has = |flag| exec.flags & flag != 0;
-    let loaded = loaded(&exec.path, &exec.arguments);
-    let applet = match &loaded {
-        Some(loaded) => applet(&loaded.path, &loaded.arguments),
-        None => applet(&exec.path, &exec.arguments),
-    };
-    let directory = exec.directory.trim_end_matches('/');
-    let absolute = |path: String| if path.starts_with('/') { path } else { format!("{directory}/{path}") };
+    let (applet, loaded) = further_names(&exec.path, &exec.arguments, &exec.directory);
     Executable {
         path: exec.path.clone(),
         invoked: Some(exec.filename.clone()).filter(|name| !name.is_empty()),
-        applet: applet.map(absolute),
-        loaded: loaded.map(|loaded| absolute(loaded.path)),
+        applet,
+        loaded,
         interpreter: exec.interpreter.clone(),
         file: Some(exec.file),
         memfd: has(ExecFlags::MEMFD),

@@ -1,5 +1,6 @@
 //! Processes as the agent knows them, with their lineage through parents that have exited.
 
+pub mod program;
 mod table;
 
 use std::sync::Arc;
@@ -78,7 +79,7 @@ impl Executable {
     }
 }
 
-/// From where and for whom a program was started. Unknown of what ran before the sensor.
+/// From where and for whom a program was started. Of what ran before the sensor, how is unknown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Session {
     /// Who logged in, whatever became of it since.

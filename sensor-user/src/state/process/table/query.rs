@@ -1,9 +1,9 @@
-//! Questions about a process that change nothing in the table.
+//! Questions about a process, and what is learnt of it between its records.
 
 use std::sync::Arc;
 
 use super::entry::Memory;
-use super::{Process, ProcessKey, ProcessTable};
+use super::{Process, ProcessKey, ProcessTable, Slot, by_tick};
 use crate::state::standing::{Claim, Standing};
 
 /// Where a process was when it was last looked at.
@@ -64,5 +64,24 @@ impl ProcessTable {
             Memory::Whole(process) => Some(&process.comm),
             Memory::Forked(fork, _) => Some(&fork.comm),
         }
+    }
+
+    /// Where a process is; start 0 means whoever has the pid now.
+    pub(super) fn find(&self, key: ProcessKey) -> Option<Slot> {
+        if key.start_time == 0 {
+            return self.live.get(&key.pid).copied();
+        }
+        if self.entries.contains_key(&key) {
+            return Some(key);
+        }
+        let slot = by_tick(key);
+        if slot == key {
+            // Known by the tick only to whoever asks: the latest of that pid.
+            let live = self.live.get(&key.pid).copied();
+            return live.filter(|live| by_tick(*live) == slot);
+        }
+        // Found by the inventory. Once its exact start is known, no other start means it.
+        let known = self.entries.get(&slot)?.memory.key();
+        (known == slot || known == key).then_some(slot)
     }
 }

@@ -194,6 +194,83 @@ fn long_arguments_cannot_fill_the_memory() {
     let stats = table.stats();
     assert!(stats.bytes > BYTES_MAX / 10 * 9 && stats.evicted_exited > 0 && stats.evicted_live > 0);
     assert_eq!(stats.live as u64 + stats.evicted_live, 5_000);
-    let kept = table.entries.values().map(|entry| entry.weight).sum::<usize>();
-    assert_eq!(stats.bytes, kept, "what is added is taken away again");
+    let mut kept = Weights::default();
+    table.entries.values().for_each(|entry| kept.add(&entry.memory));
+    assert_eq!(stats.bytes, kept.bytes(), "what is added is taken away again");
+}
+
+/// Who may choose pids (`set_tid` of clone3) gets the same one twice within microseconds.
+#[test]
+fn a_pid_used_again_within_its_tick_is_another_process() {
+    let parent = key(9, SECOND);
+    let lives: Vec<_> = (0..3).map(|number| key(10, 2 * SECOND + 7 + number * 1000)).collect();
+    let mut table = ProcessTable::default();
+    table.insert_exec(exec(parent, None, "/bin/sh", None));
+    for (number, life) in lives.iter().enumerate() {
+        table.insert_fork(fork(parent, *life, Some("web")));
+        table.insert_exec(exec(*life, None, &format!("/{number}"), None));
+        // Ends are read last of what came at once: the first ends after the second began.
+        if let Some(before) = number.checked_sub(1) {
+            table.exit(lives[before], 2 * SECOND + 8);
+        }
+    }
+    for (number, life) in lives.iter().enumerate() {
+        let process = table.get(*life).unwrap();
+        assert_eq!((process.key, process.executable.path.clone()), (*life, format!("/{number}")));
+        assert_eq!(table.is_live(*life), Some(number == 2));
+    }
+    assert_eq!(table.get_by_pid(10, 0).unwrap().key, lives[2]);
+    assert_eq!(table.stats().live, 2);
+}
+
+/// The inventory met the first of a pid, and a record of the next came within the same tick.
+#[test]
+fn what_the_inventory_knows_by_the_tick_is_one_process_only() {
+    let (seen, exact) = (key(10, 100 * TICK), key(10, 100 * TICK + 5));
+    let next = key(10, 100 * TICK + 9);
+    let mut table = ProcessTable::default();
+    table.seed([exec(seen, None, "/first", None)]);
+    assert_eq!(table.get(exact).unwrap().executable.path, "/first");
+    table.insert_fork(fork(key(9, SECOND), next, None));
+    table.insert_exec(exec(next, None, "/next", None));
+    assert_eq!(table.get(exact).unwrap().executable.path, "/first");
+    assert_eq!(table.get(next).unwrap().executable.path, "/next");
+    assert_eq!((table.stats().live, table.stats().exited), (1, 1));
+}
+
+/// The parent ended between the attach and the inventory, which then names who adopted the child.
+#[test]
+fn the_inventory_does_not_hide_who_made_a_process() {
+    let (init, shell, child) = (key(1, 0), key(10, 90 * TICK), key(11, 100 * TICK + 5));
+    let mut table = ProcessTable::default();
+    let adopted = exec(key(11, 100 * TICK), Some(init), "/bin/sleep", None);
+    table.seed([exec(init, None, "/sbin/init", None), adopted]);
+    // A record that names nobody known is no better than the adoption.
+    table.insert_fork(fork(shell, child, None));
+    assert_eq!(paths(&table.ancestors(child, 16)), ["/sbin/init"]);
+
+    let mut table = ProcessTable::default();
+    let adopted = exec(key(11, 100 * TICK), Some(init), "/bin/sleep", None);
+    table.seed([exec(init, None, "/sbin/init", None), adopted]);
+    table.insert_fork(fork(init, shell, None));
+    table.insert_exec(exec(shell, None, "/bin/sh", None));
+    table.insert_fork(fork(shell, child, None));
+    table.exit(shell, 101 * TICK);
+    assert_eq!(paths(&table.ancestors(child, 16)), ["/bin/sh", "/sbin/init"]);
+}
+
+/// A forked child keeps its parent's program in memory, also when nobody else runs it any more.
+#[test]
+fn programs_that_only_forks_still_run_count_as_memory() {
+    let shell = key(1, SECOND);
+    let mut table = ProcessTable::default();
+    for number in 0..10_000u32 {
+        let arguments = vec!["x".repeat(8192)];
+        table.insert_exec(Process { arguments: arguments.into(), ..exec(shell, None, "/bin/sh", None) });
+        table.insert_fork(fork(shell, key(10 + number, SECOND + u64::from(number) * TICK), None));
+        assert!(table.stats().bytes <= BYTES_MAX);
+    }
+    let stats = table.stats();
+    assert!(stats.evicted_live > 5_000 && stats.bytes > BYTES_MAX / 10 * 9, "{stats:?}");
+    assert!(table.get(shell).is_some());
 }
