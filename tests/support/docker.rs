@@ -12,6 +12,7 @@ use anyhow::{Context as _, Result, ensure};
 use jiff::Timestamp;
 
 use crate::child::{Child, find, run};
+use crate::engine::Engine;
 use crate::network::{BRIDGE, Network, PREFIX_V6};
 
 /// dockerd with its containerd is up within a second or two; a loaded machine takes longer.
@@ -19,6 +20,9 @@ const READY_MAX: Duration = Duration::from_secs(60);
 
 /// The daemon's data root below its directory.
 const DATA: &str = "data";
+
+/// Its socket, there as well.
+const SOCKET: &str = "docker.sock";
 
 /// Name of the image.
 pub const IMAGE: &str = "lab.invalid/tools:live";
@@ -71,7 +75,7 @@ impl Docker {
         // The machine's own /etc/docker/daemon.json is none of ours.
         let settings = directory.join("daemon.json");
         fs::write(&settings, "{}")?;
-        let socket = format!("unix://{}", directory.join("docker.sock").display());
+        let socket = format!("unix://{}", directory.join(SOCKET).display());
 
         let mut command = network.inside(&daemon_path.display().to_string());
         command
@@ -100,6 +104,12 @@ impl Docker {
     #[must_use]
     pub fn data_root(&self) -> PathBuf {
         self.directory.join(DATA)
+    }
+
+    /// Its API without its command line.
+    #[must_use]
+    pub fn engine(&self) -> Engine {
+        Engine { socket: self.directory.join(SOCKET) }
     }
 
     /// Makes an image of a root file system, called [`IMAGE`].
