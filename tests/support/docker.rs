@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use jiff::Timestamp;
+use rustix::mount::{UnmountFlags, unmount};
 
 use crate::child::{Child, find, run};
 use crate::engine::Engine;
@@ -147,6 +148,19 @@ impl Docker {
         let mut command = Command::new(&self.client);
         command.args(["--host", &self.socket]).env("DOCKER_CONFIG", &self.directory).stdin(Stdio::null());
         command
+    }
+}
+
+impl Drop for Docker {
+    fn drop(&mut self) {
+        // Nobody is left to tell.
+        drop(self.daemon.end());
+        // It leaves the mount behind that keeps the network of containers without one of their own
+        // (`--network=host`), here the tests': a mount keeps its directory.
+        let kept = self.directory.join("exec/netns/default");
+        if kept.exists() {
+            unmount(&kept, UnmountFlags::DETACH).ok();
+        }
     }
 }
 
