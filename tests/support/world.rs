@@ -46,7 +46,7 @@ pub struct World {
     agent: RefCell<Agent>,
     pub rsyslog: Rsyslog,
     containerd: OnceCell<Containerd>,
-    docker: Docker,
+    pub docker: Docker,
     pub servers: Servers,
     network: Network,
     /// What every transfer moves.
