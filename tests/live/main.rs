@@ -9,6 +9,7 @@ mod transfer;
 mod story;
 mod silence;
 mod identity;
+mod trick;
 mod output;
 mod start;
 
@@ -41,6 +42,7 @@ fn cases() -> Vec<Case> {
         story::cases(),
         silence::cases(),
         identity::cases(),
+        trick::cases(),
         output::cases(),
         start::cases(),
     ];
