@@ -10,6 +10,7 @@ mod story;
 mod silence;
 mod identity;
 mod trick;
+mod runtime;
 mod output;
 mod start;
 
@@ -43,6 +44,7 @@ fn cases() -> Vec<Case> {
         silence::cases(),
         identity::cases(),
         trick::cases(),
+        runtime::cases(),
         output::cases(),
         start::cases(),
     ];

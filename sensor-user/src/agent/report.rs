@@ -153,7 +153,7 @@ impl Reporter {
 
 /// What no runtime has told yet of a container.
 fn pending(container: &Container) -> Vec<&'static str> {
-    if container.verified {
+    if !container.is_asked() {
         return Vec::new();
     }
     let fields =

@@ -9,7 +9,7 @@ use sensor_ebpf::wire::FileId;
 
 use crate::state::standing::Standing;
 
-pub use table::{EXITED_KEPT, Fork, ProcessTable, TableStats};
+pub use table::{EXITED_KEPT, Fork, Place, ProcessTable, TableStats};
 
 /// Identity of a process: pids are used again, a pid with its start is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

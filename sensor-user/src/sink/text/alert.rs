@@ -9,7 +9,7 @@ use super::{View, escape};
 use crate::alert::{Action, Alert, Place, Step};
 use crate::event::Direction;
 use crate::sink::document::program;
-use crate::state::container::{Container, Runtime};
+use crate::state::container::{Confirmation, Container, Runtime};
 use crate::state::process::Process;
 
 /// Column at which contents start; labels stand before it.
@@ -110,7 +110,7 @@ fn container(container: Option<&Container>) -> Line {
     if let Some(pod) = &container.pod {
         line = line.with(PLAIN, "  pod ").with(PLACE, format!("{}/{}", pod.namespace, pod.name));
     }
-    if !container.verified {
+    if container.confirmation == Confirmation::Unknown {
         line = line.with(WARNING, "  no runtime knows it");
     }
     line

@@ -12,9 +12,11 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{Process, ProcessKey};
+use crate::state::standing::Standing;
 use entry::{Entry, Memory, Weights};
 
 pub use entry::Fork;
+pub use query::Place;
 
 /// Most live processes: the kernel's own default limit (`PID_MAX_DEFAULT`, include/linux/threads.h)
 /// twice over. Beyond it the oldest is evicted, which is one whose exit was lost more often than not.
@@ -93,7 +95,6 @@ impl ProcessTable {
             self.note_child(process.parent);
             self.insert(slot, Memory::Whole(Arc::new(process)));
         }
-        self.inherit_containers();
     }
 
     /// A process was created.
@@ -104,11 +105,13 @@ impl ProcessTable {
             return;
         }
         self.note_child(Some(fork.parent));
-        let (program, container) = self.inheritance(fork.parent);
-        if program.is_none() {
-            self.stats.unknown += 1;
+        match self.inheritance(fork.parent) {
+            // The cgroup may be another one by now (`CLONE_INTO_CGROUP`): whoever was outside stays there until
+            // it runs a program.
+            Some((_, container)) => fork.container = container,
+            None => self.stats.unknown += 1,
         }
-        fork.container = fork.container.or(container);
+        let program = self.program(fork.parent);
         self.insert(slot, Memory::Forked(Box::new(fork), program));
     }
 
@@ -124,25 +127,16 @@ impl ProcessTable {
         self.stats.merged += 1;
     }
 
-    /// A process replaced its program. What it was forked by and the container it was first seen in
-    /// stay: the record's parent may be whoever adopted it, its cgroup may have been left.
+    /// A process replaced its program. What it was forked by stays: the record's parent may be whoever adopted
+    /// it. Whose container's it is the caller has judged.
     pub fn insert_exec(&mut self, mut process: Process) -> Arc<Process> {
         let slot = self.find(process.key).unwrap_or(process.key);
         match self.entries.get(&slot).map(|entry| &entry.memory) {
             Some(Memory::Whole(before)) => {
                 process.parent = before.parent.or(process.parent);
-                process.container = process.container.or_else(|| before.container.clone());
             }
-            Some(Memory::Forked(fork, _)) => {
-                process.parent = Some(fork.parent);
-                process.container = process.container.or_else(|| fork.container.clone());
-            }
-            None => {
-                self.note_child(process.parent);
-                if process.container.is_none() {
-                    process.container = process.parent.and_then(|parent| self.inheritance(parent).1);
-                }
-            }
+            Some(Memory::Forked(fork, _)) => process.parent = Some(fork.parent),
+            None => self.note_child(process.parent),
         }
         let process = Arc::new(process);
         let memory = Memory::Whole(Arc::clone(&process));
@@ -247,32 +241,23 @@ impl ProcessTable {
         }
     }
 
-    /// What a child of `parent` starts with: the program it runs, the container it is in.
-    fn inheritance(&self, parent: ProcessKey) -> (Option<Arc<Process>>, Option<Arc<str>>) {
-        match self.find(parent).and_then(|slot| self.entries.get(&slot)).map(|entry| &entry.memory) {
-            Some(Memory::Whole(process)) => (Some(Arc::clone(process)), process.container.clone()),
-            // The program itself, not the fork between: a chain of forks shares one.
-            Some(Memory::Forked(fork, program)) => (program.clone(), fork.container.clone()),
-            None => (None, None),
+    /// What a child of `parent` starts with: its standing, and the container it is in. None: the parent is
+    /// not known, or nothing is known of where it was.
+    pub(super) fn inheritance(&self, parent: ProcessKey) -> Option<(Standing, Option<Arc<str>>)> {
+        match &self.entries.get(&self.find(parent)?)?.memory {
+            Memory::Whole(process) => Some((process.standing.clone(), process.container.clone())),
+            Memory::Forked(fork, Some(program)) => Some((program.standing.clone(), fork.container.clone())),
+            Memory::Forked(fork, None) => {
+                fork.container.is_some().then(|| (Standing::default(), fork.container.clone()))
+            }
         }
     }
 
-    /// After the inventory: a process whose own cgroup says nothing is in its parent's container.
-    /// Parents may stand behind their children, so by start time.
-    fn inherit_containers(&mut self) {
-        let mut slots: Vec<Slot> = self.live.values().copied().collect();
-        slots.sort_unstable_by_key(|slot| (slot.start_time, slot.pid));
-        for slot in slots {
-            let Some(container) = self.parent(slot).and_then(|parent| self.inheritance(parent).1) else {
-                continue;
-            };
-            let Some(Memory::Whole(process)) = self.entries.get_mut(&slot).map(|entry| &mut entry.memory)
-            else {
-                continue;
-            };
-            if process.container.is_none() {
-                Arc::make_mut(process).container = Some(container);
-            }
+    /// The program that a child of `parent` runs: not the fork between, a chain of forks shares one.
+    fn program(&self, parent: ProcessKey) -> Option<Arc<Process>> {
+        match &self.entries.get(&self.find(parent)?)?.memory {
+            Memory::Whole(process) => Some(Arc::clone(process)),
+            Memory::Forked(_, program) => program.clone(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::state::process::{Executable, Session};
+use crate::state::standing::Claim;
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -26,7 +27,7 @@ fn exec(key: ProcessKey, parent: Option<ProcessKey>, path: &str, container: Opti
         pid_ns: 1,
         cgroup_id: 1,
         container: container.map(Into::into),
-        standing: crate::state::standing::Standing::default(),
+        standing: Standing::default(),
         exec_time: key.start_time,
     }
 }
@@ -58,13 +59,13 @@ fn lineage_goes_through_parents_that_have_exited() {
     table.insert_fork(fork(b, c, None));
     table.exit(b, 4 * SECOND);
     table.exit(a, 5 * SECOND);
+    assert_eq!(table.before(c, None).0, Claim::Container("web".into()), "inherited twice");
     // Adopted by init meanwhile: the record names it, the fork knew better.
     table.insert_exec(exec(c, Some(key(1, 1)), "/bin/wget", None));
     let line = table.ancestors(c, 16);
     assert_eq!(paths(&line), ["/bin/sh", "/bin/sh"]);
     assert_eq!((line[0].key, line[1].key), (b, a));
     assert_eq!(table.ancestors(c, 1).len(), 1);
-    assert_eq!(table.get(c).unwrap().container.as_deref(), Some("web"), "inherited twice");
 }
 
 #[test]
@@ -79,14 +80,18 @@ fn a_fork_runs_its_parents_program_under_its_own_identity() {
 }
 
 #[test]
-fn the_childs_own_cgroup_comes_first() {
-    let (a, b) = (key(10, SECOND), key(11, 2 * SECOND));
+fn a_child_is_where_its_parent_is_and_a_strangers_where_its_cgroup_says() {
+    let (a, b, c) = (key(10, SECOND), key(11, 2 * SECOND), key(12, 3 * SECOND));
     let mut table = ProcessTable::default();
-    table.insert_exec(exec(a, None, "/usr/bin/dockerd", Some("outer")));
-    table.insert_fork(fork(a, b, Some("inner")));
-    assert_eq!(table.get(b).unwrap().container.as_deref(), Some("inner"));
-    let back = table.insert_exec(exec(b, None, "/bin/sh", None));
-    assert_eq!(back.container.as_deref(), Some("inner"), "it moved its own cgroup to the host's root");
+    table.insert_exec(exec(a, None, "/usr/bin/dockerd", None));
+    table.insert_fork(fork(a, b, Some("web")));
+    assert_eq!(table.get(b).unwrap().container, None, "put into a cgroup at birth, and no program run there");
+    assert_eq!(table.before(b, None).0, Claim::Host);
+    table.insert_fork(fork(key(99, SECOND), c, Some("web")));
+    assert_eq!(table.before(c, None).0, Claim::Container("web".into()));
+    table.insert_fork(fork(key(99, SECOND), key(13, 4 * SECOND), None));
+    assert_eq!(table.before(key(13, 4 * SECOND), None).0, Claim::Unknown, "nobody knows where it was");
+    assert_eq!(table.before(key(14, 5 * SECOND), Some(a)).0, Claim::Host, "its parent speaks for it");
 }
 
 #[test]
@@ -106,20 +111,6 @@ fn the_inventory_and_a_record_within_a_tick_are_one_process() {
     // One tick later it is another process, and the first must have ended.
     table.insert_fork(fork(key(11, 101 * TICK), key(10, 101 * TICK), None));
     assert_eq!((table.stats().live, table.stats().exited, table.stats().exit_missed), (2, 1, 1));
-}
-
-#[test]
-fn the_inventory_hands_containers_down_whatever_its_order() {
-    let (a, b, c) = (key(30, SECOND), key(20, 2 * SECOND), key(10, 3 * SECOND));
-    let mut table = ProcessTable::default();
-    table.seed([
-        exec(c, Some(b), "/c", None),
-        exec(b, Some(a), "/b", None),
-        exec(a, None, "/a", Some("web")),
-        exec(key(40, SECOND), None, "/host", None),
-    ]);
-    assert_eq!(table.get(c).unwrap().container.as_deref(), Some("web"));
-    assert_eq!(table.get_by_pid(40, 0).unwrap().container, None);
 }
 
 #[test]
