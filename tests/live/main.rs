@@ -9,6 +9,7 @@ mod transfer;
 mod story;
 mod silence;
 mod identity;
+mod trick;
 mod runtime;
 mod output;
 mod start;
@@ -42,6 +43,7 @@ fn cases() -> Vec<Case> {
         story::cases(),
         silence::cases(),
         identity::cases(),
+        trick::cases(),
         runtime::cases(),
         output::cases(),
         start::cases(),
