@@ -7,6 +7,7 @@ mod network;
 mod dns;
 mod file;
 mod system;
+mod awaited;
 
 use std::sync::Arc;
 
@@ -14,6 +15,8 @@ use sensor_ebpf::wire::Actor;
 
 pub use file::{HostDeed, HostFile, HostStat};
 use identity::Identities;
+
+use awaited::Awaited;
 
 use crate::capture::Capture;
 use crate::decode::{Body as RecordBody, Record};
@@ -82,6 +85,8 @@ pub struct Pipeline {
     /// What was told of files lately.
     files: FileTable,
     stories: Stories,
+    /// Told, and to be told again.
+    awaited: Awaited,
     engine: Engine,
     detections: Detections,
     /// Reused for every event.
@@ -104,6 +109,7 @@ impl Pipeline {
             names: NameTable::default(),
             files: FileTable::default(),
             stories,
+            awaited: Awaited::default(),
             engine,
             detections,
             found: Matches::default(),
@@ -173,14 +179,16 @@ impl Pipeline {
 
     /// Stories that are to be told now.
     pub fn accounts(&mut self, now: u64) -> Vec<Account> {
-        let mut accounts = self.stories.overflow();
+        let mut accounts = self.settled(now);
+        accounts.extend(self.stories.overflow());
         accounts.extend(self.stories.due(now));
         self.complete(accounts)
     }
 
     /// All stories, however short they gathered: the agent ends.
     pub fn drain(&mut self) -> Vec<Account> {
-        let accounts = self.stories.drain();
+        let mut accounts = self.settled(u64::MAX);
+        accounts.extend(self.stories.drain());
         self.complete(accounts)
     }
 
@@ -205,12 +213,13 @@ impl Pipeline {
 
     /// What full tables dropped since the start: what it is, how many.
     #[must_use]
-    pub fn dropped(&self) -> [(&'static str, u64); 3] {
+    pub fn dropped(&self) -> [(&'static str, u64); 4] {
         let (processes, containers) = (self.processes.stats(), self.containers.stats());
         [
             ("process", processes.evicted_live + processes.evicted_exited),
             ("container", containers.evicted + containers.evicted_cgroups),
             ("connection's byte counts", self.flows.forgotten()),
+            ("amendment with a container's name", self.awaited.dropped()),
         ]
     }
 
@@ -219,11 +228,25 @@ impl Pipeline {
         self.passed
     }
 
+    /// What was told of containers that were named since: as far as it went, to be told again.
+    fn settled(&mut self, now: u64) -> Vec<Account> {
+        let mut accounts = Vec::new();
+        for id in self.containers.settled() {
+            let is_named = self.containers.get(&id).is_some_and(|container| container.is_verified());
+            for mut account in self.awaited.take(&id).into_iter().filter(|_| is_named) {
+                account.is_amendment = true;
+                accounts.push(self.stories.retell(account.number, now).unwrap_or(account));
+            }
+        }
+        accounts
+    }
+
     /// Gives each account what is known of its container by now.
-    fn complete(&self, mut accounts: Vec<Account>) -> Vec<Account> {
+    fn complete(&mut self, mut accounts: Vec<Account>) -> Vec<Account> {
         for account in &mut accounts {
             let id = account.process.container.as_deref();
             account.container = id.and_then(|id| self.containers.get(id)).or(account.container.take());
+            self.awaited.note(account);
         }
         accounts
     }

@@ -88,7 +88,7 @@ fn heading(alert: &Alert, view: &View) -> Line {
     let mut left = Line::new();
     left.push(badge).push(span(PLAIN, " ")).push(span(STRONG, &alert.detection.title));
     if alert.is_amendment {
-        left.push(span(FAINT, "  how it ended"));
+        left.push(span(FAINT, "  amended"));
     }
     let start = view.columns().saturating_sub(right.width());
     left.cut(start.saturating_sub(2)).pad(start).join(right)
