@@ -6,12 +6,14 @@ mod network;
 mod dns;
 mod file;
 mod system;
+mod picture;
 
 use std::sync::Arc;
 
 use sensor_ebpf::wire::Actor;
 
 pub use file::{HostDeed, HostFile, HostStat};
+pub use picture::{CONNECTIONS_MAX, Named, Picture};
 
 use crate::capture::Capture;
 use crate::decode::{Body as RecordBody, Record};

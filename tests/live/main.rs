@@ -10,6 +10,7 @@ mod story;
 mod silence;
 mod identity;
 mod output;
+mod picture;
 mod start;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -42,6 +43,7 @@ fn cases() -> Vec<Case> {
         silence::cases(),
         identity::cases(),
         output::cases(),
+        picture::cases(),
         start::cases(),
     ];
     groups.into_iter().flatten().collect()

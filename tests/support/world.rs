@@ -36,6 +36,9 @@ LogLevel ERROR
 /// Every agent's configuration, below the tests' directory.
 const CONFIGURATION: &str = "tidewaiter.yaml";
 
+/// Where the first agent answers, below the tests' directory.
+pub const CONTROL: &str = "run/agent.sock";
+
 /// All parts. Fields fall in the order in which they are written.
 #[derive(Debug)]
 pub struct World {
@@ -84,7 +87,10 @@ impl World {
         let mount = share(directory.path(), &servers, &payload)?;
         // Names of containers stand in the data of the daemon that made them.
         let configuration = directory.path().join(CONFIGURATION);
-        fs::write(&configuration, format!("containers:\n  docker: [{}]\n", docker.data_root().display()))?;
+        // And whoever runs an agent on this machine keeps its socket.
+        let control = directory.path().join(CONTROL).display().to_string();
+        let docker_root = docker.data_root().display().to_string();
+        fs::write(&configuration, format!("containers:\n  docker: [{docker_root}]\ncontrol: {control}\n"))?;
         let receiver = format!("tcp://{}", rsyslog.address);
         let mut agent = spawn(&own_binary, directory.path(), "shared", &["--syslog", &receiver])?;
         agent.await_ready()?;

@@ -92,6 +92,11 @@ impl ContainerTable {
         self.containers.get(id).map(|entry| Arc::clone(&entry.container))
     }
 
+    /// Containers that have not ended, in no order.
+    pub fn present(&self) -> impl Iterator<Item = &Arc<Container>> {
+        self.containers.values().filter(|entry| entry.ended.is_none()).map(|entry| &entry.container)
+    }
+
     /// Takes over what a runtime said. False: the id is not (or no longer) known here.
     pub fn complete(&mut self, id: &str, container: Container) -> bool {
         let Some(entry) = self.containers.get_mut(id) else { return false };

@@ -15,6 +15,7 @@ use super::{Process, ProcessKey};
 use entry::{Entry, Memory};
 
 pub use entry::Fork;
+pub use query::Resident;
 
 /// Most live processes: the kernel's own default limit (`PID_MAX_DEFAULT`, include/linux/threads.h)
 /// twice over. Beyond it the oldest is evicted, which is one whose exit was lost more often than not.
