@@ -8,6 +8,7 @@ mod dns;
 mod file;
 mod system;
 mod awaited;
+mod picture;
 
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use sensor_ebpf::wire::Actor;
 
 pub use file::{HostDeed, HostFile, HostStat};
 use identity::Identities;
+pub use picture::{CONNECTIONS_MAX, Named, Picture};
 
 use awaited::Awaited;
 
