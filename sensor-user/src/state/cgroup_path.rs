@@ -4,10 +4,10 @@
 //! Pure text. Any root can make a directory of this form, so the answer is a claim until a runtime's
 //! own state confirms it. Where containers are nested, the innermost is meant. No IO, no names.
 
-use super::container::{CgroupIdentity, Runtime};
+use super::container::{CgroupIdentity, OCI_ID_DIGITS, Runtime};
 
-/// Digits of an OCI container id as all its runtimes make them (32 random bytes in hex).
-const OCI_ID_DIGITS: usize = 64;
+/// Characters of the id of a build step: a number in base 36 (moby/buildkit, identity/randomid.go).
+const BUILD_ID_LENGTH: usize = 25;
 /// Lengths of a pod uid: a UUID, or the hash that the kubelet gives static pods.
 const POD_UID_LENGTHS: [usize; 2] = [36, 32];
 /// Longest machine or LXC name taken from a path (`HOST_NAME_MAX`, include/uapi/linux/utsname.h).
@@ -33,12 +33,32 @@ pub fn identify(path: &str) -> Option<CgroupIdentity> {
     let components: Vec<&str> = path.split('/').filter(|component| !component.is_empty()).collect();
     for (depth, component) in components.iter().enumerate().rev() {
         let outer = components.get(..depth).unwrap_or_default();
-        if let Some((id, runtime)) = oci(component, outer).or_else(|| machine(component, outer)) {
+        if let Some((id, runtime)) = container(component, outer) {
             let pod_uid = components.iter().take(depth + 1).rev().find_map(|component| pod_uid(component));
-            return Some(CgroupIdentity { id, runtime, pod_uid, outer: around(outer) });
+            return Some(CgroupIdentity { id, runtime, pod_uid, outer: around(outer), user: user(path) });
         }
     }
     None
+}
+
+/// The user of this host in whose slice a path lies, if any: he may make what is below. A slice within a
+/// container is of a user of that container.
+#[must_use]
+pub fn user(path: &str) -> Option<u32> {
+    let components: Vec<&str> = path.split('/').filter(|component| !component.is_empty()).collect();
+    for (depth, component) in components.iter().enumerate() {
+        if let Some(uid) = user_of_slice(component) {
+            return Some(uid);
+        }
+        if container(component, components.get(..depth).unwrap_or_default()).is_some() {
+            return None;
+        }
+    }
+    None
+}
+
+fn container(component: &str, outer: &[&str]) -> Option<(String, Runtime)> {
+    oci(component, outer).or_else(|| build(component, outer)).or_else(|| machine(component, outer))
 }
 
 /// Containers that these directories are, the outermost first.
@@ -46,7 +66,7 @@ fn around(components: &[&str]) -> Vec<(String, Runtime)> {
     let mut around = Vec::new();
     for (depth, component) in components.iter().enumerate() {
         let outer = components.get(..depth).unwrap_or_default();
-        around.extend(oci(component, outer).or_else(|| machine(component, outer)));
+        around.extend(container(component, outer));
     }
     around.truncate(NESTING_MAX);
     around
@@ -83,6 +103,37 @@ fn owner_of_bare_id(outer: &[&str]) -> Runtime {
         Some("default" | "k8s.io") => Runtime::Containerd,
         Some(_) | None => Runtime::Unknown,
     }
+}
+
+/// A step of an image build.
+fn build(component: &str, outer: &[&str]) -> Option<(String, Runtime)> {
+    let is_step = |id: &str| {
+        id.len() == BUILD_ID_LENGTH
+            && id.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase())
+    };
+    // `<parent>/buildkit/<id>`, and in Docker's systemd notation a scope like a container's
+    // (moby/buildkit, executor/oci/spec.go; moby, cmd/dockerd/daemon_unix.go, newCgroupParent).
+    if outer.last() == Some(&"buildkit") && is_step(component) {
+        return Some((component.to_owned(), Runtime::Buildkit));
+    }
+    let scope = component.strip_suffix(".scope");
+    if let Some(id) = scope.and_then(|scope| scope.strip_prefix("docker-")).filter(|id| is_step(id)) {
+        return Some((id.to_owned(), Runtime::Buildkit));
+    }
+    // Named after its folder in /var/tmp, which has a random number; under systemd the runtime adds its own
+    // name (containers/buildah, run_linux.go; seen of `podman build` 4.3).
+    let name = scope.unwrap_or(component);
+    let name = ["crun-", "runc-"].iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name);
+    let number = name.strip_prefix("buildah-buildah")?;
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    (is_number && name.len() <= NAME_MAX).then(|| (name.to_owned(), Runtime::Buildah))
+}
+
+/// `user-1000.slice` or `user@1000.service` (systemd's `user@.service(5)`).
+fn user_of_slice(component: &str) -> Option<u32> {
+    let slice = component.strip_prefix("user-").and_then(|name| name.strip_suffix(".slice"));
+    let service = || component.strip_prefix("user@").and_then(|name| name.strip_suffix(".service"));
+    slice.or_else(service)?.parse().ok()
 }
 
 /// LXC and systemd-nspawn: named, not numbered.
@@ -261,6 +312,7 @@ mod tests {
                 } else {
                     vec![]
                 },
+                user: pattern.starts_with("/user.slice/user-1000.slice").then_some(1000),
             };
             assert_eq!(identify(&fill(pattern)), Some(expected), "{pattern}");
         }
@@ -283,9 +335,42 @@ mod tests {
             (r"/machine.slice/machine-my\x2dweb.scope", "my-web", Runtime::Nspawn),
             ("/machine.slice/systemd-nspawn@web.service/payload/init.scope", "web", Runtime::Nspawn),
         ] {
-            let expected = CgroupIdentity { id: id.to_owned(), runtime, pod_uid: None, outer: vec![] };
+            let expected =
+                CgroupIdentity { id: id.to_owned(), runtime, pod_uid: None, outer: vec![], user: None };
             assert_eq!(identify(path), Some(expected), "{path}");
         }
+    }
+
+    #[test]
+    fn steps_of_builds_are_identified() {
+        const STEP: &str = "lpgw4b3z87nsf212t1u8r4ie5";
+        for (path, id, runtime, outer) in [
+            ("/docker/buildkit/{step}", STEP, Runtime::Buildkit, 0),
+            ("/system.slice/docker-{step}.scope", STEP, Runtime::Buildkit, 0),
+            ("/docker/{outer}/buildkit/{step}", STEP, Runtime::Buildkit, 1),
+            ("/buildkit/{step}", STEP, Runtime::Buildkit, 0),
+            ("/buildah-buildah741819567", "buildah-buildah741819567", Runtime::Buildah, 0),
+            (
+                "/system.slice/crun-buildah-buildah741819567.scope",
+                "buildah-buildah741819567",
+                Runtime::Buildah,
+                0,
+            ),
+        ] {
+            let identity = identify(&fill(path).replace("{step}", STEP)).unwrap();
+            assert_eq!((identity.id.as_str(), identity.runtime), (id, runtime), "{path}");
+            assert_eq!(identity.outer.len(), outer, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_users_slice_is_the_hosts_or_the_containers() {
+        assert_eq!(user("/user.slice/user-1000.slice/user@1000.service/app.slice/x.scope"), Some(1000));
+        assert_eq!(user("/user.slice/user-.slice/x"), None);
+        let inside = fill("/docker/{outer}/user.slice/user-1000.slice/libpod-{id}.scope");
+        assert_eq!(identify(&inside).unwrap().user, None);
+        let around = fill("/user.slice/user-1000.slice/docker-{outer}.scope/docker/{id}");
+        assert_eq!(identify(&around).unwrap().user, Some(1000));
     }
 
     #[test]
@@ -303,6 +388,11 @@ mod tests {
             "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod{uid_}.slice",
             "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod{uid_}.slice/crio-conmon-{id}.scope",
             "/machine.slice/libpod-conmon-{id}.scope",
+            "/docker/buildkit",
+            "/docker/buildkit/LPGW4B3Z87NSF212T1U8R4IE5",
+            "/elsewhere/lpgw4b3z87nsf212t1u8r4ie5",
+            "/buildah-buildah",
+            "/buildah-buildah../../x",
             "/lxc",
             "/lxc/..",
             "/lxc.monitor.web",

@@ -46,6 +46,8 @@ pub struct ContainerStats {
 #[derive(Debug)]
 struct Entry {
     id: Arc<str>,
+    /// As it was seen first: what its runtime is asked for.
+    identity: CgroupIdentity,
     container: Arc<Container>,
     first_seen: u64,
     /// Questions asked so far; [`ASK_AFTER`] says when the next one is due.
@@ -121,12 +123,7 @@ impl ContainerTable {
             };
             if now >= entry.first_seen.saturating_add(*after) {
                 entry.asked += 1;
-                due.push(CgroupIdentity {
-                    id: entry.container.id.clone(),
-                    runtime: entry.container.runtime,
-                    pod_uid: entry.container.pod_uid.clone(),
-                    outer: Vec::new(),
-                });
+                due.push(entry.identity.clone());
             }
             true
         });
@@ -182,6 +179,7 @@ impl ContainerTable {
         let id: Arc<str> = identity.id.as_str().into();
         let entry = Entry {
             id: Arc::clone(&id),
+            identity: identity.clone(),
             container: Arc::new(Container::from_cgroup(identity)),
             first_seen: now,
             asked: 0,
@@ -232,7 +230,13 @@ mod tests {
     const SECOND: u64 = 1_000_000_000;
 
     fn identity(id: &str) -> CgroupIdentity {
-        CgroupIdentity { id: id.to_owned(), runtime: Runtime::Docker, pod_uid: None, outer: vec![] }
+        CgroupIdentity {
+            id: id.to_owned(),
+            runtime: Runtime::Docker,
+            pod_uid: None,
+            outer: vec![],
+            user: None,
+        }
     }
 
     fn named(id: &str) -> Container {
