@@ -9,6 +9,7 @@ mod transfer;
 mod story;
 mod silence;
 mod identity;
+mod runtime;
 mod output;
 mod start;
 
@@ -41,6 +42,7 @@ fn cases() -> Vec<Case> {
         story::cases(),
         silence::cases(),
         identity::cases(),
+        runtime::cases(),
         output::cases(),
         start::cases(),
     ];

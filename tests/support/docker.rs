@@ -20,8 +20,14 @@ const READY_MAX: Duration = Duration::from_secs(60);
 /// The daemon's data root below its directory.
 const DATA: &str = "data";
 
-/// Name of the one image.
+/// Name of the image.
 pub const IMAGE: &str = "lab.invalid/tools:live";
+
+/// Docker adds a search path where an image has none; other runtimes take the image at its word.
+const PATH: &str = "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// The same root that only waits: what a pod's sandbox is made of.
+pub const PAUSE: &str = "lab.invalid/pause:live";
 
 const REMEDY: &str = "install docker.io";
 
@@ -101,7 +107,18 @@ impl Docker {
     /// # Errors
     /// What `docker import` says.
     pub fn import_image(&self, tar: &Path) -> Result<()> {
-        run(self.client().arg("import").arg(tar).arg(IMAGE)).map(drop)
+        run(self.client().args(["import", "--change", PATH]).arg(tar).arg(IMAGE)).map(drop)
+    }
+
+    /// Writes [`IMAGE`] and [`PAUSE`] into one archive, for other runtimes.
+    ///
+    /// # Errors
+    /// What `docker commit` or `docker save` says.
+    pub fn save_images(&self, archive: &Path) -> Result<()> {
+        // A sandbox that outlives a killed test ends by itself.
+        let waiting = self.create("pause", &[], &["sleep", "3600"])?;
+        run(self.client().args(["commit", &waiting.id, PAUSE]))?;
+        run(self.client().arg("save").arg("--output").arg(archive).args([IMAGE, PAUSE])).map(drop)
     }
 
     /// Makes a container of [`IMAGE`] and does not start it. `options` are those of `docker create`.

@@ -8,6 +8,8 @@ pub mod wait;
 pub mod child;
 pub mod network;
 pub mod docker;
+pub mod cri;
+pub mod containerd;
 pub mod bare;
 pub mod server;
 pub mod rsyslog;
