@@ -20,7 +20,7 @@ use crate::event::field::Category;
 use crate::event::{Body, Direction, Event, LINEAGE_MAX};
 use crate::sigma::{Engine, Matches};
 use crate::state::cgroup_path;
-use crate::state::container::{CgroupIdentity, ContainerTable};
+use crate::state::container::{CgroupIdentity, Container, ContainerTable, Strangers};
 use crate::state::file::FileTable;
 use crate::state::flow::FlowTable;
 use crate::state::name::NameTable;
@@ -67,6 +67,8 @@ pub struct Passed {
 pub struct Pipeline {
     pub processes: ProcessTable,
     pub containers: ContainerTable,
+    /// Cgroups that may turn out to be containers'.
+    strangers: Strangers,
     /// What of environments and secrets is taken in.
     pub capture: Capture,
     flows: FlowTable,
@@ -89,6 +91,7 @@ impl Pipeline {
         Self {
             processes: ProcessTable::default(),
             containers: ContainerTable::default(),
+            strangers: Strangers::default(),
             capture: Capture::default(),
             flows: FlowTable::default(),
             names: NameTable::default(),
@@ -104,9 +107,12 @@ impl Pipeline {
 
     /// Takes over the processes found at start, each with its cgroup's path.
     pub fn seed(&mut self, found: impl IntoIterator<Item = (Process, String)>, now: u64) {
-        let containers = &mut self.containers;
+        let Self { containers, strangers, .. } = self;
         let processes = found.into_iter().map(|(mut process, cgroup)| {
             let identity = cgroup_path::identify(&cgroup);
+            if identity.is_none() {
+                strangers.see(process.cgroup_id, &cgroup, now);
+            }
             process.container = identity.map(|identity| containers.see(process.cgroup_id, &identity, now));
             process
         });
@@ -164,6 +170,29 @@ impl Pipeline {
         self.containers.due(now, max)
     }
 
+    /// Cgroups that may be containers', with their paths: whose runtimes should be asked now.
+    pub fn strangers(&mut self, now: u64) -> Vec<(u64, String)> {
+        self.strangers.due(now)
+    }
+
+    /// A cgroup turned out to be a container's: so are the processes in it.
+    pub fn adopt(&mut self, cgroup_id: u64, container: Container) {
+        let Some(life) = self.strangers.found(cgroup_id) else { return };
+        let identity = CgroupIdentity {
+            id: container.id.clone(),
+            runtime: container.runtime,
+            pod_uid: container.pod_uid.clone(),
+            outer: Vec::new(),
+            user: None,
+        };
+        let id = self.containers.see(cgroup_id, &identity, life.began);
+        self.containers.complete(&id, container);
+        if let Some(time) = life.ended {
+            self.containers.ended(cgroup_id, time);
+        }
+        self.processes.adopt(cgroup_id, &id);
+    }
+
     /// Stories that are to be told now.
     pub fn accounts(&mut self, now: u64) -> Vec<Account> {
         let mut accounts = self.stories.overflow();
@@ -198,11 +227,12 @@ impl Pipeline {
 
     /// What full tables dropped since the start: what it is, how many.
     #[must_use]
-    pub fn dropped(&self) -> [(&'static str, u64); 3] {
+    pub fn dropped(&self) -> [(&'static str, u64); 4] {
         let (processes, containers) = (self.processes.stats(), self.containers.stats());
         [
             ("process", processes.evicted_live + processes.evicted_exited),
             ("container", containers.evicted + containers.evicted_cgroups),
+            ("cgroup that may be a container's", self.strangers.forgotten()),
             ("connection's byte counts", self.flows.forgotten()),
         ]
     }
@@ -215,8 +245,10 @@ impl Pipeline {
     /// Gives each account what is known of its container by now.
     fn complete(&self, mut accounts: Vec<Account>) -> Vec<Account> {
         for account in &mut accounts {
-            let id = account.process.container.as_deref();
-            account.container = id.and_then(|id| self.containers.get(id)).or(account.container.take());
+            let process = &account.process;
+            // Its cgroup may have turned out to be a container's since.
+            let id = process.container.clone().or_else(|| self.containers.by_cgroup(process.cgroup_id));
+            account.container = id.and_then(|id| self.containers.get(&id)).or(account.container.take());
         }
         accounts
     }

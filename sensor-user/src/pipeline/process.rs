@@ -18,7 +18,11 @@ use program::{applet, loaded, terminal};
 impl Pipeline {
     pub(super) fn exec(&mut self, time: u64, actor: &Actor, exec: Exec, host: &mut impl Host) {
         let identity = cgroup_path::identify(&exec.cgroup);
-        let container = identity.map(|identity| self.containers.see(actor.cgroup_id, &identity, time));
+        let container = match identity {
+            Some(identity) => Some(self.containers.see(actor.cgroup_id, &identity, time)),
+            None => self.containers.by_cgroup(actor.cgroup_id),
+        };
+        self.strangers.started(actor.cgroup_id);
         let parent_key = ProcessKey { pid: exec.parent_pid, start_time: exec.parent_start_time };
         let process = Process {
             key: key(actor),

@@ -1,11 +1,13 @@
 //! Containers as the agent knows them: an id from the cgroup at once, names when they arrive.
 
 mod table;
+mod stranger;
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+pub use stranger::Strangers;
 pub use table::{CONTAINER_KEPT, ContainerStats, ContainerTable};
 
 /// Digits of a container id as all engines make them (32 random bytes in hex).

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::{CgroupIdentity, Container};
+use super::{CgroupIdentity, Container, Role};
 
 /// Most containers, ended ones included: three times the densest node the kubelet supports in
 /// practice (about 1,000 containers), so that ten minutes of churn fit. Beyond it the container that
@@ -65,7 +65,7 @@ pub struct ContainerTable {
     arrivals: VecDeque<Arc<str>>,
     cgroup_arrivals: VecDeque<u64>,
     ended: VecDeque<Arc<str>>,
-    /// Still unverified and not yet given up.
+    /// Still unverified or unnamed, and not yet given up.
     pending: Vec<Arc<str>>,
     stats: ContainerStats,
 }
@@ -104,21 +104,23 @@ impl ContainerTable {
     }
 
     /// Whose runtime should be asked at `now`, at most `max`. Each is told once per step of a short
-    /// schedule, until it is verified or given up; an id given here counts as asked, one that did not
+    /// schedule, until it is verified and named or given up; an id given here counts as asked, one that did not
     /// fit is given next time.
     pub fn due(&mut self, now: u64, max: usize) -> Vec<CgroupIdentity> {
         let mut due = Vec::new();
         let Self { containers, pending, stats, .. } = self;
         pending.retain(|id| {
             let Some(entry) = containers.get_mut(id) else { return false };
-            if entry.container.verified {
+            let Container { name, role, verified, .. } = &*entry.container;
+            // Sandboxes and build steps have no names.
+            if *verified && (name.is_some() || *role != Role::Workload) {
                 return false;
             }
             if due.len() >= max {
                 return true;
             }
             let Some(after) = ASK_AFTER.get(entry.asked) else {
-                stats.unconfirmed += 1;
+                stats.unconfirmed += u64::from(!verified);
                 return false;
             };
             if now >= entry.first_seen.saturating_add(*after) {
@@ -263,6 +265,9 @@ mod tests {
         assert_eq!(table.due(SECOND, usize::MAX), [identity("a")]);
         assert_eq!(table.due(SECOND, usize::MAX), []);
         assert_eq!(table.due(SECOND + 50_000_000, usize::MAX), [identity("a")]);
+        // A bundle knows it, nobody names it yet.
+        table.complete("a", Container { name: None, ..named("a") });
+        assert_eq!(table.due(SECOND + 250_000_000, usize::MAX), [identity("a")]);
         table.complete("a", named("a"));
         assert_eq!(table.due(3_600 * SECOND, usize::MAX), []);
         table.see(43, &identity("b"), SECOND);
