@@ -26,7 +26,7 @@ use crate::detection::Detections;
 use crate::event::field::Category;
 use crate::event::{Body, Direction, Event, LINEAGE_MAX};
 use crate::sigma::{Engine, Matches};
-use crate::state::container::{CgroupIdentity, ContainerTable};
+use crate::state::container::{CgroupIdentity, ContainerTable, Strangers};
 use crate::state::file::FileTable;
 use crate::state::flow::FlowTable;
 use crate::state::name::NameTable;
@@ -77,6 +77,8 @@ pub struct Passed {
 pub struct Pipeline {
     pub processes: ProcessTable,
     pub containers: ContainerTable,
+    /// Cgroups that may turn out to be containers'.
+    strangers: Strangers,
     /// What of environments and secrets is taken in.
     pub capture: Capture,
     identities: Identities,
@@ -104,6 +106,7 @@ impl Pipeline {
         Self {
             processes: ProcessTable::default(),
             containers: ContainerTable::default(),
+            strangers: Strangers::default(),
             capture: Capture::default(),
             identities: Identities::default(),
             writers: WriterTable::default(),
@@ -179,6 +182,11 @@ impl Pipeline {
         self.containers.due(now, max)
     }
 
+    /// Cgroups that may be containers', with their paths: whose runtimes should be asked now.
+    pub fn strangers(&mut self, now: u64) -> Vec<(u64, String)> {
+        self.strangers.due(now)
+    }
+
     /// Stories that are to be told now.
     pub fn accounts(&mut self, now: u64) -> Vec<Account> {
         let mut accounts = self.settled(now);
@@ -215,11 +223,12 @@ impl Pipeline {
 
     /// What full tables dropped since the start: what it is, how many.
     #[must_use]
-    pub fn dropped(&self) -> [(&'static str, u64); 4] {
+    pub fn dropped(&self) -> [(&'static str, u64); 5] {
         let (processes, containers) = (self.processes.stats(), self.containers.stats());
         [
             ("process", processes.evicted_live + processes.evicted_exited),
             ("container", containers.evicted + containers.evicted_cgroups),
+            ("cgroup that may be a container's", self.strangers.forgotten()),
             ("connection's byte counts", self.flows.forgotten()),
             ("amendment with a container's name", self.awaited.dropped()),
         ]
@@ -246,8 +255,10 @@ impl Pipeline {
     /// Gives each account what is known of its container by now.
     fn complete(&mut self, mut accounts: Vec<Account>) -> Vec<Account> {
         for account in &mut accounts {
-            let id = account.process.container.as_deref();
-            account.container = id.and_then(|id| self.containers.get(id)).or(account.container.take());
+            let process = &account.process;
+            // Its cgroup may have turned out to be a container's since.
+            let id = process.container.clone().or_else(|| self.containers.by_cgroup(process.cgroup_id));
+            account.container = id.and_then(|id| self.containers.get(&id)).or(account.container.take());
             self.awaited.note(account);
         }
         accounts

@@ -9,8 +9,13 @@ const START: u64 = 5000 * SECOND;
 
 /// All of a container's answer.
 fn named(image: &str) -> Container {
-    let identity =
-        CgroupIdentity { id: ID.to_owned(), runtime: Runtime::Docker, pod_uid: None, outer: Vec::new() };
+    let identity = CgroupIdentity {
+        id: ID.to_owned(),
+        runtime: Runtime::Docker,
+        pod_uid: None,
+        outer: Vec::new(),
+        user: None,
+    };
     Container {
         name: Some("web".to_owned()),
         image: Some(image.to_owned()),

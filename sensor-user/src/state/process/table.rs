@@ -5,6 +5,7 @@
 
 mod entry;
 mod query;
+mod adopt;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
