@@ -2,6 +2,7 @@
 //! is asked of the host are arguments, so a recorded stream replays without root or a kernel.
 
 mod process;
+mod identity;
 mod network;
 mod dns;
 mod file;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use sensor_ebpf::wire::Actor;
 
 pub use file::{HostDeed, HostFile, HostStat};
+use identity::Identities;
 
 use awaited::Awaited;
 use held::Held;
@@ -27,12 +29,13 @@ use crate::detection::Detections;
 use crate::event::field::Category;
 use crate::event::{Body, Direction, Event, LINEAGE_MAX};
 use crate::sigma::{Engine, Matches};
-use crate::state::cgroup_path;
 use crate::state::container::{CgroupIdentity, ContainerTable};
 use crate::state::file::FileTable;
 use crate::state::flow::FlowTable;
 use crate::state::name::NameTable;
 use crate::state::process::{Process, ProcessKey, ProcessTable};
+use crate::state::standing::Namespaces;
+use crate::state::writer::WriterTable;
 use crate::story::{Account, Stories};
 
 /// What is asked of the host while a record is handled. Answers come from memory or from one bounded
@@ -49,6 +52,8 @@ pub trait Host {
     fn path_of_host(&mut self, path: &str, mnt_ns: u32, pid: u32, now: u64) -> Option<String>;
     /// Size of a file by its path in a mount namespace.
     fn size(&mut self, path: &str, mnt_ns: u32) -> Option<u64>;
+    /// Namespaces of a process as they are now.
+    fn namespaces(&mut self, pid: u32) -> Option<Namespaces>;
     /// A path of the host is an overlay's own scratch: what happens there no process asked for.
     fn is_overlay_scratch(&self, path: &str, mnt_ns: u32) -> bool;
 }
@@ -77,6 +82,9 @@ pub struct Pipeline {
     pub containers: ContainerTable,
     /// What of environments and secrets is taken in.
     pub capture: Capture,
+    identities: Identities,
+    /// Who wrote the files that programs may be run from.
+    writers: WriterTable,
     flows: FlowTable,
     names: NameTable,
     /// What was told of files lately.
@@ -103,6 +111,8 @@ impl Pipeline {
             processes: ProcessTable::default(),
             containers: ContainerTable::default(),
             capture: Capture::default(),
+            identities: Identities::default(),
+            writers: WriterTable::default(),
             flows: FlowTable::default(),
             names: NameTable::default(),
             files: FileTable::default(),
@@ -118,15 +128,9 @@ impl Pipeline {
         }
     }
 
-    /// Takes over the processes found at start, each with its cgroup's path.
-    pub fn seed(&mut self, found: impl IntoIterator<Item = (Process, String)>, now: u64) {
-        let containers = &mut self.containers;
-        let processes = found.into_iter().map(|(mut process, cgroup)| {
-            let identity = cgroup_path::identify(&cgroup);
-            process.container = identity.map(|identity| containers.see(process.cgroup_id, &identity, now));
-            process
-        });
-        self.processes.seed(processes);
+    /// The namespaces of the host, against which containers stand out.
+    pub fn set_host(&mut self, namespaces: Namespaces) {
+        self.identities = Identities::new(namespaces);
     }
 
     /// From now on every event is made and kept, whether a rule looks at it or not, until
@@ -145,8 +149,11 @@ impl Pipeline {
     pub fn record(&mut self, record: Record, host: &mut impl Host) {
         self.passed.records += 1;
         let Record { time, actor, body } = record;
+        if body.is_by_its_actor() {
+            self.sighted(time, &actor, host);
+        }
         match body {
-            RecordBody::Exec(exec) => self.exec(time, &actor, *exec, host),
+            RecordBody::Exec(exec) => self.exec(time, &actor, &exec, host),
             RecordBody::Fork(fork) => self.fork(&actor, fork),
             RecordBody::Exit { code } => {
                 self.flows_ended(time, key(&actor), host);
@@ -289,7 +296,7 @@ impl Pipeline {
             ancestors: self.processes.ancestors(process.key, LINEAGE_MAX),
             user: host.user(process.uid, process.key.pid, process.mnt_ns, time),
             container,
-            phase: None,
+            phase: self.phase(time, &process),
             process,
             body,
         };

@@ -17,6 +17,7 @@ use crate::story::GATHER;
 mod process;
 mod network;
 mod file;
+mod identity;
 mod system;
 mod pending;
 mod late;
@@ -49,6 +50,10 @@ impl Host for Paper {
 
     fn size(&mut self, path: &str, _mnt_ns: u32) -> Option<u64> {
         (path == "/tmp/x").then_some(4096)
+    }
+
+    fn namespaces(&mut self, _pid: u32) -> Option<Namespaces> {
+        None
     }
 
     fn is_overlay_scratch(&self, path: &str, _mnt_ns: u32) -> bool {
