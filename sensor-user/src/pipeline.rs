@@ -250,9 +250,13 @@ impl Pipeline {
         let mut accounts = Vec::new();
         for id in self.containers.settled() {
             let is_named = self.containers.get(&id).is_some_and(|container| container.is_verified());
-            for mut account in self.awaited.take(&id).into_iter().filter(|_| is_named) {
-                account.is_amendment = true;
-                accounts.push(self.stories.retell(account.number, now).unwrap_or(account));
+            if is_named {
+                for mut account in self.awaited.take(&id) {
+                    account.is_amendment = true;
+                    accounts.push(self.stories.retell(account.number, now).unwrap_or(account));
+                }
+            } else {
+                self.awaited.give_up(&id);
             }
             self.decide(&id);
         }

@@ -13,8 +13,10 @@ use super::Pipeline;
 use super::undecided::Reason;
 use crate::event::Event;
 use crate::sigma::{Matches, RuleIndex};
-use crate::state::container::{Confirmation, Container};
+use crate::state::container::{Confirmation, Container, Role};
+use crate::state::phase::Phase;
 use crate::state::process::{Process, ProcessKey};
+use crate::state::standing::Entry;
 use crate::story::Stories;
 
 /// Most events and forks kept of one container: a transfer has some dozens, an entrypoint that installs
@@ -175,6 +177,7 @@ impl Pipeline {
                 Deed::Event(mut event, open) => {
                     let container = event.container.take();
                     event.container = container.map(|before| self.decided(&before));
+                    event.phase = decided_phase(&event);
                     if !open.is_empty() {
                         self.engine.evaluate(&*event, &mut found);
                         self.matched_late(&event, &open, &found, &mut told_late);
@@ -229,5 +232,19 @@ impl Pipeline {
         self.containers.get(&before.id).unwrap_or_else(|| {
             Arc::new(Container { confirmation: Confirmation::Unknown, ..Container::clone(before) })
         })
+    }
+}
+
+/// The phase by what only the container's runtime knows; the rest was known when it happened.
+fn decided_phase(event: &Event) -> Option<Phase> {
+    let Some(container) = &event.container else { return event.phase };
+    let process = &event.process;
+    let is_brought = process.standing.entry == Entry::Exec { has_terminal: false };
+    if container.role == Role::Build {
+        Some(Phase::Build)
+    } else if is_brought && container.probes.iter().any(|probe| probe.as_slice() == &*process.arguments) {
+        Some(Phase::Probe)
+    } else {
+        event.phase
     }
 }

@@ -85,20 +85,24 @@ fn an_end_told_with_the_name_needs_no_amendment_more() {
 
 /// Asks as the agent does, until nobody is asked any more.
 fn give_up(pipeline: &mut Pipeline) {
-    for step in 0..40 {
-        assert!(pipeline.unnamed(START + step * SECOND, usize::MAX).len() < 2);
+    for step in 0..600 {
+        assert!(pipeline.unnamed(START + step * SECOND / 10, usize::MAX).len() < 2);
     }
 }
 
 #[test]
-fn nothing_is_amended_when_no_runtime_knows_the_container() {
+fn nothing_is_amended_while_no_runtime_knows_the_container() {
     let mut pipeline = pipeline();
     feed(&mut pipeline, [exec(START, 4, 1, "/usr/bin/curl", CURL), exit(START + 5 * MILLISECOND, 4)]);
     assert_eq!(pipeline.accounts(START + SECOND).len(), 1);
     give_up(&mut pipeline);
-    assert!(pipeline.accounts(START + 41 * SECOND).is_empty());
+    assert!(pipeline.accounts(START + 61 * SECOND).is_empty());
     pipeline.containers.complete(ID, named("shop/web:1"));
-    assert!(pipeline.accounts(START + 42 * SECOND).is_empty(), "and nothing is remembered of it");
+    assert_eq!(
+        told(&pipeline.accounts(START + 62 * SECOND)),
+        [(Some("named"), true)],
+        "better late than never"
+    );
 }
 
 #[test]
@@ -333,4 +337,32 @@ fn what_waits_is_bounded_and_its_loss_told() {
     let losses = pipeline.undecided(START + SECOND, false);
     let [loss] = losses.as_slice() else { panic!("one container: {losses:?}") };
     assert_eq!((loss.count, loss.container.as_ref().map(|of| &of.id[..4])), (250, Some("8f30")));
+}
+
+#[test]
+fn a_rule_on_the_phase_waits_for_what_the_runtime_says_of_it() {
+    use crate::state::container::Role;
+    let tool = |phase: &str| {
+        rule(
+            5,
+            "Tool",
+            "process_creation",
+            &format!(
+                "  tool:\n    Image: /usr/bin/tool\n  phase:\n    ContainerPhase: {phase}\n  condition: tool and not phase\n"
+            ),
+        )
+    };
+    for (phase, role, expected) in [
+        ("build", Role::Build, &[][..]),
+        ("build", Role::Workload, &["Tool"]),
+        ("start", Role::Workload, &[]),
+        ("start", Role::Build, &["Tool"]),
+    ] {
+        let mut pipeline = pipeline_of(&[tool(phase)]);
+        feed(&mut pipeline, transfer());
+        assert!(pipeline.accounts(START + SECOND).is_empty(), "{phase}: not known yet");
+        pipeline.containers.complete(ID, Container { role, ..named("shop/web:1") });
+        let told = pipeline.accounts(START + SECOND);
+        assert_eq!(titles(&told), expected, "not {phase}, {role:?}");
+    }
 }
