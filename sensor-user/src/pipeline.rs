@@ -10,6 +10,7 @@ mod system;
 mod awaited;
 mod held;
 mod undecided;
+mod picture;
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use sensor_ebpf::wire::Actor;
 
 pub use file::{HostDeed, HostFile, HostStat};
 use identity::Identities;
+pub use picture::{CONNECTIONS_MAX, Named, Picture};
 
 use awaited::Awaited;
 use held::Held;

@@ -96,6 +96,18 @@ pub enum Confirmation {
     Unknown,
 }
 
+impl Role {
+    /// The name rules use.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Workload => "workload",
+            Self::Sandbox => "sandbox",
+            Self::Build => "build",
+        }
+    }
+}
+
 /// A container: the id from the cgroup, the rest from its runtime's state on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Container {

@@ -113,6 +113,11 @@ impl ContainerTable {
         self.containers.get(id).map(|entry| Arc::clone(&entry.shown))
     }
 
+    /// Containers that have not ended, in no order.
+    pub fn present(&self) -> impl Iterator<Item = &Arc<Container>> {
+        self.containers.values().filter(|entry| entry.ended.is_none()).map(|entry| &entry.container)
+    }
+
     /// Takes over what a runtime said, which settles what was open about the container. False: the id is not
     /// (or no longer) known here.
     pub fn complete(&mut self, id: &str, container: Container) -> bool {
