@@ -8,6 +8,8 @@ mod dns;
 mod file;
 mod system;
 mod awaited;
+mod held;
+mod undecided;
 mod picture;
 
 use std::sync::Arc;
@@ -19,7 +21,10 @@ use identity::Identities;
 pub use picture::{CONNECTIONS_MAX, Named, Picture};
 
 use awaited::Awaited;
+use held::Held;
+use undecided::Undecided;
 
+use crate::alert::Loss;
 use crate::capture::Capture;
 use crate::decode::{Body as RecordBody, Record};
 use crate::detection::Detections;
@@ -91,6 +96,9 @@ pub struct Pipeline {
     stories: Stories,
     /// Told, and to be told again.
     awaited: Awaited,
+    /// Not decided yet, and not to be decided any more.
+    held: Held,
+    undecided: Undecided,
     engine: Engine,
     detections: Detections,
     /// Reused for every event.
@@ -115,6 +123,8 @@ impl Pipeline {
             files: FileTable::default(),
             stories,
             awaited: Awaited::default(),
+            held: Held::default(),
+            undecided: Undecided::default(),
             engine,
             detections,
             found: Matches::default(),
@@ -198,6 +208,7 @@ impl Pipeline {
     /// All stories, however short they gathered: the agent ends.
     pub fn drain(&mut self) -> Vec<Account> {
         let mut accounts = self.settled(u64::MAX);
+        self.give_up_all();
         accounts.extend(self.stories.drain());
         self.complete(accounts)
     }
@@ -234,20 +245,31 @@ impl Pipeline {
         ]
     }
 
+    /// Rules that stayed neither true nor false since the last call, by container. `is_last`: nobody asks again.
+    pub fn undecided(&mut self, now: u64, is_last: bool) -> Vec<Loss> {
+        self.undecided.take(if is_last { u64::MAX } else { now }, &self.engine)
+    }
+
     #[must_use]
     pub fn passed(&self) -> Passed {
         self.passed
     }
 
-    /// What was told of containers that were named since: as far as it went, to be told again.
+    /// Of containers that were named, what was told of them before: as far as it went, to be told again. What
+    /// waited for the name is decided.
     fn settled(&mut self, now: u64) -> Vec<Account> {
         let mut accounts = Vec::new();
         for id in self.containers.settled() {
             let is_named = self.containers.get(&id).is_some_and(|container| container.is_verified());
-            for mut account in self.awaited.take(&id).into_iter().filter(|_| is_named) {
-                account.is_amendment = true;
-                accounts.push(self.stories.retell(account.number, now).unwrap_or(account));
+            if is_named {
+                for mut account in self.awaited.take(&id) {
+                    account.is_amendment = true;
+                    accounts.push(self.stories.retell(account.number, now).unwrap_or(account));
+                }
+            } else {
+                self.awaited.give_up(&id);
             }
+            self.decide(&id);
         }
         accounts
     }
@@ -272,7 +294,10 @@ impl Pipeline {
             return false;
         }
         self.passed.events += 1;
-        self.observed.is_some() || self.engine.watches(category.id()) || self.stories.follows(&key)
+        self.observed.is_some()
+            || self.engine.watches(category.id())
+            || self.stories.follows(&key)
+            || self.held.follows(&key)
     }
 
     fn event(&mut self, time: u64, key: ProcessKey, body: Body, host: &mut impl Host) {
@@ -301,6 +326,7 @@ impl Pipeline {
             }
         }
         self.stories.observe(&event);
+        self.hold(&event);
         if let Some(observed) = &mut self.observed {
             observed.push(event);
         }

@@ -126,17 +126,17 @@ impl ContainerTable {
         let Some(entry) = self.containers.get_mut(id) else { return false };
         // The pod's uid may be told by the cgroup path alone.
         let pod_uid = container.pod_uid.clone().or_else(|| entry.container.pod_uid.clone());
-        let was_asked = entry.container.is_asked();
+        let was_verified = entry.container.is_verified();
         entry.container = Arc::new(Container { pod_uid, ..container });
-        if was_asked && !entry.container.is_asked() {
+        if !was_verified && entry.container.is_verified() {
             self.settled.push(Arc::clone(&entry.id));
         }
         self.show(id);
         true
     }
 
-    /// Ids that were named, given up or forgotten since the last call: no more will be known of them. At most
-    /// as many as containers can be asked about, each once.
+    /// Ids that were given up, forgotten or named since the last call. One that was given up may be named all
+    /// the same, and then comes again.
     pub fn settled(&mut self) -> Vec<Arc<str>> {
         std::mem::take(&mut self.settled)
     }
