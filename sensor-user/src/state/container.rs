@@ -165,6 +165,12 @@ impl Container {
         }
     }
 
+    /// Nothing more is to be had of its runtime: sandboxes and build steps have no names.
+    #[must_use]
+    pub fn is_named(&self) -> bool {
+        self.name.is_some() || self.role != Role::Workload
+    }
+
     /// The twelve digits people know from `docker ps`; a name stays whole.
     #[must_use]
     pub fn short_id(&self) -> &str {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::*;
-use crate::state::container::Pod;
+use crate::state::container::{Pod, Role};
 
 pub(super) const ID: &str = "accab06600d8e4c16fbf7d95112383c8780e35d72d95fce0bd5e6a3e1f94f814";
 const UID: &str = "4cad64d0-7a36-452a-8a08-bd3a694cdad5";
@@ -25,6 +25,7 @@ fn roots(directory: &Path) -> ContainerRoots {
         lxc: vec![directory.join("lxc")],
         nspawn: vec![directory.join("machines")],
         runc: vec![directory.join("runc"), directory.join("crun")],
+        sockets: vec![],
     }
 }
 

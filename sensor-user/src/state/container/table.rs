@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::{CgroupIdentity, Container, Role};
+use super::{CgroupIdentity, Container};
 
 /// Most containers, ended ones included: three times the densest node the kubelet supports in
 /// practice (about 1,000 containers), so that ten minutes of churn fit. Beyond it the container that
@@ -111,16 +111,15 @@ impl ContainerTable {
         let Self { containers, pending, stats, .. } = self;
         pending.retain(|id| {
             let Some(entry) = containers.get_mut(id) else { return false };
-            let Container { name, role, verified, .. } = &*entry.container;
-            // Sandboxes and build steps have no names.
-            if *verified && (name.is_some() || *role != Role::Workload) {
+            let is_verified = entry.container.verified;
+            if is_verified && entry.container.is_named() {
                 return false;
             }
             if due.len() >= max {
                 return true;
             }
             let Some(after) = ASK_AFTER.get(entry.asked) else {
-                stats.unconfirmed += u64::from(!verified);
+                stats.unconfirmed += u64::from(!is_verified);
                 return false;
             };
             if now >= entry.first_seen.saturating_add(*after) {
