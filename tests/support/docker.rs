@@ -10,8 +10,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use jiff::Timestamp;
+use rustix::mount::{UnmountFlags, unmount};
 
 use crate::child::{Child, find, run};
+use crate::engine::Engine;
 use crate::network::{BRIDGE, Network, PREFIX_V6};
 
 /// dockerd with its containerd is up within a second or two; a loaded machine takes longer.
@@ -19,6 +21,9 @@ const READY_MAX: Duration = Duration::from_secs(60);
 
 /// The daemon's data root below its directory.
 const DATA: &str = "data";
+
+/// Its socket, there as well.
+const SOCKET: &str = "docker.sock";
 
 /// Name of the image.
 pub const IMAGE: &str = "lab.invalid/tools:live";
@@ -71,7 +76,7 @@ impl Docker {
         // The machine's own /etc/docker/daemon.json is none of ours.
         let settings = directory.join("daemon.json");
         fs::write(&settings, "{}")?;
-        let socket = format!("unix://{}", directory.join("docker.sock").display());
+        let socket = format!("unix://{}", directory.join(SOCKET).display());
 
         let mut command = network.inside(&daemon_path.display().to_string());
         command
@@ -100,6 +105,12 @@ impl Docker {
     #[must_use]
     pub fn data_root(&self) -> PathBuf {
         self.directory.join(DATA)
+    }
+
+    /// Its API without its command line.
+    #[must_use]
+    pub fn engine(&self) -> Engine {
+        Engine { socket: self.directory.join(SOCKET) }
     }
 
     /// Makes an image of a root file system, called [`IMAGE`].
@@ -140,6 +151,19 @@ impl Docker {
     }
 }
 
+impl Drop for Docker {
+    fn drop(&mut self) {
+        // Nobody is left to tell.
+        drop(self.daemon.end());
+        // It leaves the mount behind that keeps the network of containers without one of their own
+        // (`--network=host`), here the tests': a mount keeps its directory.
+        let kept = self.directory.join("exec/netns/default");
+        if kept.exists() {
+            unmount(&kept, UnmountFlags::DETACH).ok();
+        }
+    }
+}
+
 impl Container<'_> {
     /// Runs its command to the end.
     ///
@@ -177,6 +201,17 @@ impl Container<'_> {
     /// What `docker start` says.
     pub fn start(&self) -> Result<()> {
         run(self.docker.client().args(["start", &self.id])).map(drop)
+    }
+
+    /// Id of its first process, on the host.
+    ///
+    /// # Errors
+    /// It does not run, or what `docker inspect` says.
+    pub fn pid(&self) -> Result<u32> {
+        let output = run(self.docker.client().args(["inspect", "--format", "{{.State.Pid}}", &self.id]))?;
+        let pid = String::from_utf8(output.stdout)?.trim().parse()?;
+        ensure!(pid != 0, "{} does not run", self.name);
+        Ok(pid)
     }
 
     /// Reads a file of it, running or ended.

@@ -8,6 +8,7 @@ pub mod wait;
 pub mod child;
 pub mod network;
 pub mod docker;
+pub mod engine;
 pub mod cri;
 pub mod containerd;
 pub mod bare;

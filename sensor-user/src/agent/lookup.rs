@@ -97,7 +97,7 @@ impl Lookups {
             Answer::Socket(container) => {
                 // The files may have told meanwhile, and they tell more.
                 let known = pipeline.containers.get(&container.id);
-                if !known.is_some_and(|known| known.verified && known.is_named()) {
+                if !known.is_some_and(|known| known.is_verified() && known.is_named()) {
                     pipeline.containers.complete(&container.id.clone(), *container);
                 }
             }

@@ -14,6 +14,7 @@ mod watch;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
+use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tracing::{debug, info, trace, warn};
 
@@ -21,6 +22,7 @@ pub use start::StartError;
 
 use crate::alert::{Coverage, Loss, Stopped, Subject, Tampering};
 use crate::config::Config;
+use crate::control::{Ask, Server};
 use crate::decode::{Body, Record, decode};
 use crate::ebpf::flow::FlowRows;
 use crate::ebpf::load::Loaded;
@@ -93,6 +95,9 @@ async fn watch(
         start_milliseconds: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
     };
     let mut agent = Agent::new(&config, loaded, pipeline, reporter);
+    if !agent.reporter.observes() {
+        agent.door = start::door(config.control.as_deref());
+    }
     crate::ebpf::sys::trim_heap();
     agent.reporter.notice(Subject::Coverage(coverage));
     agent.watch(shutdown).await;
@@ -111,6 +116,8 @@ struct Agent {
     lookups: Lookups,
     /// What fanotify told too early.
     waiting: watch::Waiting,
+    /// Where `tidewaiter ps` asks, and what it has asked.
+    door: Option<(Server, mpsc::Receiver<Ask>)>,
     /// Reused in every turn, see [`Agent::turn`].
     exits: Vec<Record>,
 }
@@ -126,6 +133,7 @@ impl Agent {
             books: Bookkeeper::default(),
             lookups: Lookups::new(&config.containers),
             waiting: watch::Waiting::default(),
+            door: None,
             exits: Vec::new(),
         }
     }
@@ -141,6 +149,7 @@ impl Agent {
                 () = self.reporter.reader_gone() => return,
                 () = self.kernel.ring.ready() => {}
                 answer = self.lookups.answer() => Lookups::take(answer, &mut self.pipeline),
+                Some(ask) = asked(&mut self.door) => self.picture(ask),
                 _ = sweep.tick() => self.sweep(false),
                 _ = poll.tick() => self.poll(),
             }
@@ -206,6 +215,19 @@ impl Agent {
         pipeline.observed().for_each(|event| reporter.event(&event));
     }
 
+    /// Hands out the picture of now: of what is in the ring, and how far connections are.
+    fn picture(&mut self, ask: Ask) {
+        self.turn();
+        let began = Instant::now();
+        let now = facts::now();
+        self.pipeline.refresh(now, &self.kernel.flows.read());
+        let picture = self.pipeline.picture(now);
+        let (processes, connections) = (picture.processes.len(), picture.connections.len());
+        debug!(processes, connections, took = ?began.elapsed(), "picture taken");
+        // Who asked may have gone.
+        let _ = ask.send(picture);
+    }
+
     /// Reads what moved over which socket.
     fn poll(&mut self) {
         let Self { kernel, pipeline, facts, .. } = self;
@@ -269,6 +291,7 @@ impl Agent {
 
     /// Detaches everything, tells what was still gathering, lets the sinks deliver.
     async fn stop(mut self) {
+        self.door = None;
         // From here on nothing is added: what is read last is all there was.
         self.kernel.programs = None;
         // Twice: what fanotify saw waits for a turn.
@@ -307,6 +330,14 @@ fn take_rows(flows: &mut FlowRows, pipeline: &mut Pipeline, record: &Record) {
         } else {
             pipeline.row_taken(record.time, &key, flows.take(&key).as_ref());
         }
+    }
+}
+
+/// The next to ask for a picture; never, where nobody can.
+async fn asked(door: &mut Option<(Server, mpsc::Receiver<Ask>)>) -> Option<Ask> {
+    match door {
+        Some((_, asks)) => asks.recv().await,
+        None => std::future::pending().await,
     }
 }
 

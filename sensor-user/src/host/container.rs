@@ -21,7 +21,7 @@ use serde::Deserialize;
 use super::file::FileError;
 use super::runtime::SocketPlace;
 use crate::state::cgroup_path;
-use crate::state::container::{CgroupIdentity, Container, OCI_ID_DIGITS, Runtime};
+use crate::state::container::{CgroupIdentity, Confirmation, Container, OCI_ID_DIGITS, Runtime};
 pub(super) use docker::inspected;
 use list::Lists;
 pub(super) use oci::{digest_of, pod as pod_of_labels};
@@ -194,7 +194,7 @@ impl ContainerSource {
         }
         Ok(Some(Container {
             name: Some(identity.id.clone()),
-            verified: true,
+            confirmation: Confirmation::Known,
             ..Container::from_cgroup(&identity)
         }))
     }
@@ -300,7 +300,7 @@ fn registered(root: &Path, inside: &[&str], identity: &CgroupIdentity) -> Option
     let is_known = path.exists() || (!inside.is_empty() && root.join(&identity.id).is_dir());
     is_known.then(|| Container {
         name: Some(identity.id.clone()),
-        verified: true,
+        confirmation: Confirmation::Known,
         ..Container::from_cgroup(identity)
     })
 }

@@ -14,7 +14,7 @@ use crate::alert::{
 use crate::event::{Body, Direction, Event, Protocol};
 use crate::sigma::Level;
 use crate::sink::Origin;
-use crate::state::container::{Container, Pod, Role, Runtime};
+use crate::state::container::{Confirmation, Container, Pod, Role, Runtime};
 use crate::state::phase::Phase;
 use crate::state::process::{Executable, Process, ProcessKey, Session, Written};
 
@@ -52,7 +52,7 @@ pub(crate) fn container() -> Container {
         role: Role::default(),
         probes: Vec::new(),
         nested: Vec::new(),
-        verified: true,
+        confirmation: Confirmation::Known,
     }
 }
 

@@ -121,6 +121,30 @@ pub enum Role {
     Build,
 }
 
+/// What the runtimes say of a container's id.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Confirmation {
+    /// They are being asked: what they tell is neither known nor known to be absent.
+    #[default]
+    Asked,
+    /// The own state of one of them knows it.
+    Known,
+    /// None knew it in time: only a cgroup path says so, and anybody with root can make such a cgroup.
+    Unknown,
+}
+
+impl Role {
+    /// The name rules use.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Workload => "workload",
+            Self::Sandbox => "sandbox",
+            Self::Build => "build",
+        }
+    }
+}
+
 /// A container: the id from the cgroup, the rest from its runtime's state on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Container {
@@ -141,8 +165,8 @@ pub struct Container {
     /// Ids of containers within it that no runtime of this host knows, from the outside in: the process is
     /// in the last of them.
     pub nested: Vec<String>,
-    /// A runtime's own state knows this id. False: only a cgroup path says so.
-    pub verified: bool,
+    /// Whether more than a cgroup path speaks for this id.
+    pub confirmation: Confirmation,
 }
 
 impl Container {
@@ -161,7 +185,7 @@ impl Container {
             role: identity.runtime.role(),
             probes: Vec::new(),
             nested: Vec::new(),
-            verified: false,
+            confirmation: Confirmation::Asked,
         }
     }
 
@@ -169,6 +193,18 @@ impl Container {
     #[must_use]
     pub fn is_named(&self) -> bool {
         self.name.is_some() || self.role != Role::Workload
+    }
+
+    /// A runtime's own state knows the id.
+    #[must_use]
+    pub fn is_verified(&self) -> bool {
+        self.confirmation == Confirmation::Known
+    }
+
+    /// The runtimes may still say what they know of it.
+    #[must_use]
+    pub fn is_asked(&self) -> bool {
+        self.confirmation == Confirmation::Asked
     }
 
     /// The twelve digits people know from `docker ps`; a name stays whole.

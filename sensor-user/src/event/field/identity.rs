@@ -3,7 +3,7 @@
 use super::{Each, Field, all, one, text};
 use crate::event::Event;
 use crate::sigma::{Presence, Value};
-use crate::state::container::{Pod, Role};
+use crate::state::container::Pod;
 use crate::state::phase::Phase;
 use crate::state::standing::{Claim, Trick};
 
@@ -21,8 +21,8 @@ impl Event {
                 self.container(|container| container.image_digest.as_deref(), each)
             }
             Field::ContainerVerified => match &self.container {
-                Some(container) if container.verified => one(Value::Bool(true), each),
-                Some(_) => Presence::Pending,
+                Some(container) if container.is_asked() => Presence::Pending,
+                Some(container) => one(Value::Bool(container.is_verified()), each),
                 None => Presence::Absent,
             },
             Field::ContainerNesting => {
@@ -32,29 +32,39 @@ impl Event {
             Field::ContainerRole => self.container(
                 |container| {
                     // What it is for is known with its name.
-                    container.verified.then_some(match container.role {
-                        Role::Workload => "workload",
-                        Role::Sandbox => "sandbox",
-                        Role::Build => "build",
-                    })
+                    container.is_verified().then_some(container.role.name())
                 },
                 each,
             ),
-            Field::ContainerPhase => text(self.phase.map(Phase::name), each),
+            Field::ContainerPhase => match &self.container {
+                // What it is for, and how its health is asked for, comes with its name.
+                Some(container) if container.is_asked() && self.phase != Some(Phase::Build) => {
+                    Presence::Pending
+                }
+                _ => text(self.phase.map(Phase::name), each),
+            },
             Field::PodUid => self.container(|container| container.pod_uid.as_deref(), each),
             Field::PodLabels => {
-                let Some(pod) = self.pod() else { return Presence::Absent };
+                let pod = match self.pod() {
+                    Ok(pod) => pod,
+                    Err(presence) => return presence,
+                };
                 let labels: Vec<String> =
                     pod.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
                 all(labels.iter().map(|label| Value::Text(label)), each)
             }
             Field::PodOwner => {
-                let owner = self.pod().and_then(|pod| pod.owner.as_ref());
-                let owner = owner.map(|owner| format!("{}/{}", owner.kind, owner.name));
-                text(owner.as_deref(), each)
+                let owner =
+                    |pod: &Pod| pod.owner.as_ref().map(|owner| format!("{}/{}", owner.kind, owner.name));
+                self.pod().map_or_else(|presence| presence, |pod| text(owner(pod).as_deref(), each))
             }
-            Field::PodServiceAccount => text(self.pod().and_then(|pod| pod.service_account.as_deref()), each),
-            Field::NodeName => text(self.pod().and_then(|pod| pod.node.as_deref()), each),
+            Field::PodServiceAccount => {
+                let account = |pod: &Pod| text(pod.service_account.as_deref(), each);
+                self.pod().map_or_else(|presence| presence, account)
+            }
+            Field::NodeName => {
+                self.pod().map_or_else(|presence| presence, |pod| text(pod.node.as_deref(), each))
+            }
             Field::CgroupContainerId => claim(&standing.cgroup, each),
             Field::MountContainerId => claim(&standing.mount, each),
             Field::PidContainerId => claim(&standing.pid, each),
@@ -63,8 +73,11 @@ impl Event {
         }
     }
 
-    fn pod(&self) -> Option<&Pod> {
-        self.container.as_ref()?.pod.as_ref()
+    /// The pod, or whether one may become known.
+    fn pod(&self) -> Result<&Pod, Presence> {
+        let Some(container) = &self.container else { return Err(Presence::Absent) };
+        let missing = if container.is_verified() { Presence::Absent } else { Presence::Pending };
+        container.pod.as_ref().ok_or(missing)
     }
 }
 

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::oci::{self, Annotations, Bundle};
 use super::{Answer, ContainerError, Question, Root, STATE_MAX};
-use crate::state::container::{CgroupIdentity, Container, Role, Runtime};
+use crate::state::container::{CgroupIdentity, Confirmation, Container, Role, Runtime};
 
 /// Storage drivers with which a list of images may lie; overlay2 first, it is everybody's default.
 const DRIVERS: [&str; 4] = ["overlay2", "vfs", "btrfs", "fuse-overlayfs"];
@@ -130,7 +130,7 @@ fn container(record: Record, host: Option<&HostConfig>, identity: &CgroupIdentit
         pod,
         role,
         probes,
-        verified: true,
+        confirmation: Confirmation::Known,
         ..Container::from_cgroup(identity)
     }
 }
@@ -139,7 +139,10 @@ fn container(record: Record, host: Option<&HostConfig>, identity: &CgroupIdentit
 pub(super) fn lookup_step(root: &Root, question: &Question<'_>) -> Answer {
     let path = Path::new("buildkit/executor").join(&question.identity.id).join("config.json");
     let bundle = root.read_json::<Bundle>(&path, STATE_MAX)?;
-    Ok(bundle.map(|_| Container { verified: true, ..Container::from_cgroup(question.identity) }))
+    Ok(bundle.map(|_| Container {
+        confirmation: Confirmation::Known,
+        ..Container::from_cgroup(question.identity)
+    }))
 }
 
 /// What the classic builder makes has no health check (`NONE`), no log, and an image by its id

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::{Answer, Question, Root, STATE_MAX};
-use crate::state::container::{CgroupIdentity, Container, OCI_ID_DIGITS, Pod, Role, Runtime};
+use crate::state::container::{CgroupIdentity, Confirmation, Container, OCI_ID_DIGITS, Pod, Role, Runtime};
 
 /// Directory of the bundles below containerd's state, one level of namespaces between.
 const TASKS: &str = "io.containerd.runtime.v2.task";
@@ -111,7 +111,7 @@ pub(super) fn container(identity: &CgroupIdentity, runtime: Runtime, annotations
         image_id: first(annotations, &["io.kubernetes.cri-o.ImageRef"]),
         pod_uid: pod.as_ref().map(|pod| pod.uid.clone()).or_else(|| identity.pod_uid.clone()),
         pod,
-        verified: true,
+        confirmation: Confirmation::Known,
         ..Container::from_cgroup(identity)
     }
 }

@@ -89,7 +89,7 @@ mod tests {
 
         std::fs::write(storage.join("containers.json"), &list).unwrap();
         let found = asked(uid).unwrap().unwrap();
-        assert_eq!((found.name.as_deref(), found.verified), (Some("web"), true));
+        assert_eq!((found.name.as_deref(), found.is_verified()), (Some("web"), true));
         assert_eq!(asked(uid + 1).unwrap(), None, "not that user's home");
 
         // The same list, by a link out of the home.

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::STATE_MAX;
 use super::root::{Root, Stamp};
 use crate::state::cgroup_path;
-use crate::state::container::{CgroupIdentity, Container, Runtime};
+use crate::state::container::{CgroupIdentity, Confirmation, Container, Runtime};
 
 /// Most containers of one state directory known: as many as the container table holds.
 const STATES_MAX: usize = 4_096;
@@ -84,7 +84,7 @@ impl Standalone {
     /// A container that is told by its id: a state directory of that name is the proof.
     pub(super) fn named(roots: &[Root], identity: &CgroupIdentity) -> Option<Container> {
         let is_known = roots.iter().any(|root| read(root, &identity.id).is_some());
-        is_known.then(|| Container { verified: true, ..Container::from_cgroup(identity) })
+        is_known.then(|| Container { confirmation: Confirmation::Known, ..Container::from_cgroup(identity) })
     }
 }
 

@@ -55,7 +55,7 @@ fn docker_names_its_containers() {
             name: Some("web".into()),
             image: Some("idk/busybox:1".into()),
             image_id: Some("sha256:ed20e304befee88ad481a5c071efc2b22ee9c6a27d597f0a24c418e7a6cf9fb9".into()),
-            verified: true,
+            confirmation: Confirmation::Known,
             ..Container::from_cgroup(&claim(runtime))
         };
         assert_eq!(found, expected);
@@ -71,7 +71,7 @@ fn a_bundle_of_dockers_containerd_verifies_but_does_not_name() {
         r#"{"ociVersion":"1.0.2-dev"}"#,
     );
     let found = ask(&roots(directory.path()), &claim(Runtime::Unknown)).unwrap().unwrap();
-    assert_eq!((found.runtime, found.name, found.verified), (Runtime::Docker, None, true));
+    assert_eq!((found.runtime, found.is_verified(), found.name), (Runtime::Docker, true, None));
 }
 
 #[test]
@@ -202,7 +202,7 @@ fn steps_of_builds_are_verified_by_their_files() {
         assert_eq!(ask(&roots, &identity).unwrap(), None);
         write(directory.path(), path, r#"{"cgroup-path": "/buildah-buildah741819567"}"#);
         let found = ask(&roots, &identity).unwrap().unwrap();
-        assert_eq!((found.role, found.verified, found.name), (Role::Build, true, None));
+        assert_eq!((found.role, found.is_verified(), found.name), (Role::Build, true, None));
     }
 }
 
@@ -250,7 +250,7 @@ fn a_cgroup_with_any_name_is_found_by_its_path() {
         source
             .lookup_cgroup(path)
             .unwrap()
-            .map(|container| (container.name, container.runtime, container.verified))
+            .map(|container| (container.is_verified(), container.name, container.runtime))
     };
     assert_eq!(asked("/default/web-ctr"), None);
     write(
@@ -258,12 +258,12 @@ fn a_cgroup_with_any_name_is_found_by_its_path() {
         "containerd/io.containerd.runtime.v2.task/default/web-ctr/config.json",
         r#"{"linux": {"cgroupsPath": "/default/web-ctr"}}"#,
     );
-    let found = Some((Some("web-ctr".to_owned()), Runtime::Containerd, true));
+    let found = Some((true, Some("web-ctr".to_owned()), Runtime::Containerd));
     assert_eq!(asked("/default/web-ctr"), found);
     assert_eq!(asked("/default/web-ctr/deep/er"), found);
     assert_eq!(asked("/other/web-ctr"), None, "another cgroup of that name");
     write(directory.path(), "runc/web/state.json", r#"{"cgroup_paths": {"": "/sys/fs/cgroup/any/where"}}"#);
-    assert_eq!(asked("/any/where"), Some((Some("web".to_owned()), Runtime::Runc, true)));
+    assert_eq!(asked("/any/where"), Some((true, Some("web".to_owned()), Runtime::Runc)));
 }
 
 /// Podman's bundle names nothing and lies in the run root, its list in the graph root.
@@ -290,7 +290,7 @@ fn podman_names_its_containers_in_the_list() {
         name: Some("web".into()),
         image: Some("docker.io/library/nginx:1.25".into()),
         image_id: Some("ab12".into()),
-        verified: true,
+        confirmation: Confirmation::Known,
         ..Container::from_cgroup(&claim(Runtime::Podman))
     };
     assert_eq!(found, expected);
@@ -310,7 +310,7 @@ fn named_machines_are_verified_by_their_files() {
             user: None,
         };
         let found = ask(&roots(directory.path()), &identity("web")).unwrap().unwrap();
-        assert_eq!((found.name.as_deref(), found.runtime, found.verified), (Some("web"), runtime, true));
+        assert_eq!((found.name.as_deref(), found.runtime, found.is_verified()), (Some("web"), runtime, true));
         assert!(ask(&roots(directory.path()), &identity("other")).unwrap().is_none());
     }
 }
@@ -337,7 +337,7 @@ fn what_no_file_knows_is_none_and_what_is_no_record_is_an_error() {
     // Another source that knows better is heard all the same.
     let bundle = "containerd/io.containerd.runtime.v2.task/moby/{id}/config.json";
     write(directory.path(), bundle, "{}");
-    assert!(ask(&roots, &claim(Runtime::Docker)).unwrap().unwrap().verified);
+    assert!(ask(&roots, &claim(Runtime::Docker)).unwrap().unwrap().is_verified());
 }
 
 #[test]

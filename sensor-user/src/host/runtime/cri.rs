@@ -22,7 +22,7 @@ use self::message::{
 };
 use super::{ANSWER_MAX, Answer, SocketError};
 use crate::host::container::{digest_of, pod_of_labels};
-use crate::state::container::{CgroupIdentity, Container, Pod, Role, Runtime};
+use crate::state::container::{CgroupIdentity, Confirmation, Container, Pod, Role, Runtime};
 
 pub(super) async fn ask(socket: &Path, identity: &CgroupIdentity) -> Answer {
     let endpoint =
@@ -46,8 +46,12 @@ pub(super) async fn ask(socket: &Path, identity: &CgroupIdentity) -> Answer {
     }
     let Some(status) = sandbox(&channel, &identity.id).await? else { return Ok(None) };
     let pod = pod(status);
-    let known =
-        Container { runtime, role: Role::Sandbox, verified: true, ..Container::from_cgroup(identity) };
+    let known = Container {
+        runtime,
+        role: Role::Sandbox,
+        confirmation: Confirmation::Known,
+        ..Container::from_cgroup(identity)
+    };
     Ok(Some(with_pod(known, pod)))
 }
 
@@ -70,7 +74,7 @@ fn container(
         image,
         image_id,
         image_digest,
-        verified: true,
+        confirmation: Confirmation::Known,
         ..Container::from_cgroup(identity)
     };
     with_pod(known, pod)

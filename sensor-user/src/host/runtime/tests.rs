@@ -80,7 +80,7 @@ async fn nonsense_is_a_failure_and_not_knowing_is_an_answer() {
                 (container.name.as_deref(), container.image.as_deref()),
                 (Some("web"), Some("tools:1"))
             );
-            assert!(container.verified);
+            assert!(container.is_verified());
         }
     }
 }

@@ -67,7 +67,7 @@ pub(super) fn document<'a>(alert: &'a Alert, origin: &'a Origin) -> Document<'a>
     own.executable_deleted = executable.deleted;
     own.executable_upper_layer = executable.upper_layer;
     own.arguments_truncated = alert.process.arguments_truncated;
-    own.container_verified = alert.container.as_ref().map(|container| container.verified);
+    own.container_verified = alert.container.as_ref().map(|container| container.is_verified());
     own.files = files.into_iter().map(Cow::Borrowed).collect();
     own.steps = alert.steps.iter().map(step).collect();
     own.steps_omitted = alert.steps_omitted;
@@ -189,9 +189,7 @@ fn lineage<'a>(process: &'a process::Process, of: &process::Process) -> Lineage<
 
 /// Last component of the name a process goes by: the applet's, where there is one.
 pub(in crate::sink) fn program(process: &process::Process) -> &str {
-    let path = process.executable.telling();
-    let name = path.rsplit('/').next().unwrap_or(path);
-    if name.is_empty() { &process.comm } else { name }
+    process.name()
 }
 
 pub(super) fn entity_id(key: process::ProcessKey) -> String {
