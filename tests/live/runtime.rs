@@ -18,6 +18,7 @@ pub(crate) fn cases() -> Vec<Case> {
     vec![
         Case::new("runtime: CRI, a pod's container", names_a_pod),
         Case::new("runtime: CRI, exec in a pod", names_what_a_pod_executes),
+        Case::new("runtime: Podman", names_podmans),
     ]
 }
 
@@ -41,6 +42,18 @@ fn names_what_a_pod_executes(world: &World) -> Result<String> {
     ensure!(ended.status == 0, "curl itself ended with {}: {}", ended.status, ended.output);
     let alert = only_alert(world, &container.id)?;
     ensure_pod(&alert, &pod, "shelf")?;
+    Ok(told(&alert))
+}
+
+fn names_podmans(world: &World) -> Result<String> {
+    let podman = world.podman()?;
+    let container = podman.create("skiff", world.volume(), &UPLOAD)?;
+    let ended = container.run()?;
+    ensure!(ended.status.success(), "curl itself ended with {}: {}", ended.status, ended.output);
+    let alert = only_alert(world, &container.id)?;
+    let names =
+        [("container.name", "skiff"), ("container.image.name", IMAGE), ("container.runtime", "podman")];
+    ensure_fields(&alert, &names)?;
     Ok(told(&alert))
 }
 
