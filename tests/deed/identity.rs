@@ -4,6 +4,8 @@
 //! itself.
 
 use std::fs;
+use std::io::Write as _;
+use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::thread;
@@ -36,6 +38,9 @@ pub(crate) const DEEDS: &[Deed] = &[
 
 /// A name that ends the name in /proc/PID/stat, and what would then be its state and parent.
 const FORGED_NAME: &str = ") R 1 (";
+
+/// Where nobody listens, and nothing is sent: the discard port.
+const NOBODY: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9);
 
 /// Lives of one pid unless told.
 const LIVES: u64 = 3;
@@ -70,22 +75,36 @@ fn comm(_: &Request) -> Result<Truth> {
     Ok(child.finish()?.with("grandparent", pid_in_proc()?))
 }
 
-/// The first thread ends, another one becomes the program: the pid and the start are the first one's.
-fn leader_gone(_: &Request) -> Result<Truth> {
+/// The first thread ends, another one connects and becomes the program: the pid and the start are the first
+/// one's. Where a pipe is told, it waits between for what is written there.
+fn leader_gone(request: &Request) -> Result<Truth> {
     let exec = exec_own(&marker())?;
+    let gate = request.path.clone();
     let (truth, _) = become_program(
         |work| Ok(sys::process::fork(work)?),
         move || {
             let own = pid_in_proc()?;
             thread::spawn(move || {
-                let done = await_end(own).and_then(|()| exec());
-                // Reached only when the program does not run: the pipe's end tells the parent.
+                let done = await_end(own).and_then(|()| pass(gate.as_deref())).and_then(|()| exec());
+                if let Err(error) = &done {
+                    drop(writeln!(std::io::stderr(), "deed: in the other thread: {error:#}"));
+                }
+                // Reached only when the program does not run.
                 std::process::exit(i32::from(done.is_err()));
             });
             sys::process::end_thread()
         },
     )?;
-    Ok(truth.with("marker", marker()).with("parent", pid_in_proc()?))
+    let truth = truth.with("marker", marker()).with("parent", pid_in_proc()?);
+    Ok(truth.with_peer("udp", NOBODY.into()))
+}
+
+/// Waits at the gate, then connects.
+fn pass(gate: Option<&Path>) -> Result<()> {
+    if let Some(gate) = gate {
+        fs::read(gate).with_context(|| format!("reading {}", gate.display()))?;
+    }
+    UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.connect(NOBODY).context("connecting")
 }
 
 /// Waits until the first thread of a process has ended.

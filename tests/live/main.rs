@@ -9,8 +9,10 @@ mod transfer;
 mod story;
 mod silence;
 mod identity;
+mod trick;
 mod runtime;
 mod output;
+mod picture;
 mod start;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -42,8 +44,10 @@ fn cases() -> Vec<Case> {
         story::cases(),
         silence::cases(),
         identity::cases(),
+        trick::cases(),
         runtime::cases(),
         output::cases(),
+        picture::cases(),
         start::cases(),
     ];
     groups.into_iter().flatten().collect()

@@ -2,6 +2,7 @@
 
 use anyhow::{Result, anyhow, ensure};
 use tests::agent::Line;
+use tests::bundle::Program;
 use tests::containerd::{POD_NAMESPACE, Pod};
 use tests::docker::IMAGE;
 use tests::world::{SHARED, World};
@@ -19,6 +20,8 @@ pub(crate) fn cases() -> Vec<Case> {
         Case::new("runtime: CRI, a pod's container", names_a_pod),
         Case::new("runtime: CRI, exec in a pod", names_what_a_pod_executes),
         Case::new("runtime: Podman", names_podmans),
+        Case::new("runtime: runc alone", |world| tells_the_id(world, Program::Runc)),
+        Case::new("runtime: crun alone", |world| tells_the_id(world, Program::Crun)),
     ]
 }
 
@@ -54,6 +57,17 @@ fn names_podmans(world: &World) -> Result<String> {
     let names =
         [("container.name", "skiff"), ("container.image.name", IMAGE), ("container.runtime", "podman")];
     ensure_fields(&alert, &names)?;
+    Ok(told(&alert))
+}
+
+/// Nobody gave it a name or an image: its id is all there is to tell, and it is a word.
+fn tells_the_id(world: &World, program: Program) -> Result<String> {
+    let id = format!("lighter-{}", program.name());
+    let container = world.bundle(program, &id, &UPLOAD)?;
+    let ended = container.run()?;
+    ensure!(ended.status.success(), "curl itself ended with {}: {}", ended.status, ended.output);
+    let alert = only_alert(world, &id)?;
+    ensure_fields(&alert, &[("container.id", &id), ("container.runtime", program.name())])?;
     Ok(told(&alert))
 }
 

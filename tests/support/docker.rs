@@ -203,6 +203,17 @@ impl Container<'_> {
         run(self.docker.client().args(["start", &self.id])).map(drop)
     }
 
+    /// Id of its first process, on the host.
+    ///
+    /// # Errors
+    /// It does not run, or what `docker inspect` says.
+    pub fn pid(&self) -> Result<u32> {
+        let output = run(self.docker.client().args(["inspect", "--format", "{{.State.Pid}}", &self.id]))?;
+        let pid = String::from_utf8(output.stdout)?.trim().parse()?;
+        ensure!(pid != 0, "{} does not run", self.name);
+        Ok(pid)
+    }
+
     /// Reads a file of it, running or ended.
     ///
     /// # Errors

@@ -42,6 +42,9 @@ LogLevel ERROR
 /// Every agent's configuration, below the tests' directory.
 const CONFIGURATION: &str = "tidewaiter.yaml";
 
+/// Where the first agent answers, below the tests' directory.
+pub const CONTROL: &str = "run/agent.sock";
+
 /// All parts. Fields fall in the order in which they are written.
 #[derive(Debug)]
 pub struct World {
@@ -248,8 +251,10 @@ fn configuration(directory: &Path, docker: &Docker) -> String {
         list("docker", &[docker.data_root()]),
         list("containerd", &[Containerd::state(directory)]),
         list("storage", &Podman::roots(directory)),
+        list("runc", &[Program::Runc, Program::Crun].map(|program| program.state(directory))),
     ];
-    format!("containers:\n{}", roots.concat())
+    // Whoever runs an agent on this machine keeps its socket.
+    format!("containers:\n{}control: {}\n", roots.concat(), directory.join(CONTROL).display())
 }
 
 /// Lays out what containers see at [`SHARED`]; returns the value of Docker's `--volume`.
