@@ -256,7 +256,7 @@ impl Pipeline {
     fn settled(&mut self, now: u64) -> Vec<Account> {
         let mut accounts = Vec::new();
         for id in self.containers.settled() {
-            let is_named = self.containers.get(&id).is_some_and(|container| container.is_verified());
+            let is_named = self.containers.get(&id).is_some_and(|it| it.is_complete() && it.is_named());
             if is_named {
                 for mut account in self.awaited.take(&id) {
                     account.is_amendment = true;

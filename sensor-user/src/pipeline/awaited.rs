@@ -29,7 +29,8 @@ impl Awaited {
     /// Notes what is about to be told. What has a name by now waits no longer; of several versions the last
     /// counts.
     pub(super) fn note(&mut self, account: &Account) {
-        let unnamed = account.container.as_ref().filter(|container| !container.is_verified());
+        let unnamed =
+            account.container.as_ref().filter(|container| !(container.is_complete() && container.is_named()));
         if unnamed.is_none() && self.told.is_empty() {
             return;
         }

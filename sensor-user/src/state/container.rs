@@ -127,7 +127,9 @@ pub enum Confirmation {
     /// They are being asked: what they tell is neither known nor known to be absent.
     #[default]
     Asked,
-    /// The own state of one of them knows it.
+    /// The own state of one of them knows it, and not what it is called: others are still asked.
+    Partly,
+    /// The own state of one of them knows it, and nobody is asked for more in a hurry.
     Known,
     /// None knew it in time: only a cgroup path says so, and anybody with root can make such a cgroup.
     Unknown,
@@ -198,13 +200,25 @@ impl Container {
     /// A runtime's own state knows the id.
     #[must_use]
     pub fn is_verified(&self) -> bool {
+        matches!(self.confirmation, Confirmation::Partly | Confirmation::Known)
+    }
+
+    /// Nobody need be asked about it any more.
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
+        self.is_verified() && self.is_named()
+    }
+
+    /// What its runtime has not told by now it does not have.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
         self.confirmation == Confirmation::Known
     }
 
     /// The runtimes may still say what they know of it.
     #[must_use]
     pub fn is_asked(&self) -> bool {
-        self.confirmation == Confirmation::Asked
+        matches!(self.confirmation, Confirmation::Asked | Confirmation::Partly)
     }
 
     /// The twelve digits people know from `docker ps`; a name stays whole.

@@ -126,9 +126,12 @@ impl ContainerTable {
         let Some(entry) = self.containers.get_mut(id) else { return false };
         // The pod's uid may be told by the cgroup path alone.
         let pod_uid = container.pod_uid.clone().or_else(|| entry.container.pod_uid.clone());
-        let was_verified = entry.container.is_verified();
-        entry.container = Arc::new(Container { pod_uid, ..container });
-        if !was_verified && entry.container.is_verified() {
+        let (was_asked, had_name) = (entry.container.is_asked(), entry.container.is_answered());
+        // Another runtime, or its socket, may know the name, and has until it is given up.
+        let is_partly = was_asked && container.is_verified() && !container.is_named();
+        let confirmation = if is_partly { Confirmation::Partly } else { container.confirmation };
+        entry.container = Arc::new(Container { pod_uid, confirmation, ..container });
+        if was_asked && !entry.container.is_asked() || !had_name && entry.container.is_answered() {
             self.settled.push(Arc::clone(&entry.id));
         }
         self.show(id);
@@ -145,19 +148,24 @@ impl ContainerTable {
     /// schedule, and rarely after it, until it is verified and named or has ended; an id given here counts
     /// as asked, one that did not fit is given next time.
     pub fn due(&mut self, now: u64, max: usize) -> Vec<CgroupIdentity> {
-        let mut due = Vec::new();
+        let (mut due, mut given_up) = (Vec::new(), Vec::new());
         let Self { containers, pending, settled, unconfirmed, stats, .. } = self;
         pending.retain(|id| {
             let Some(entry) = containers.get_mut(id) else { return false };
-            if entry.container.is_verified() && entry.container.is_named() {
+            if entry.container.is_answered() {
                 return false;
             }
             if entry.container.is_asked() && now >= entry.first_seen.saturating_add(GIVEN_UP_AFTER) {
                 let container = Container::clone(&entry.container);
-                entry.container = Arc::new(Container { confirmation: Confirmation::Unknown, ..container });
-                stats.unconfirmed += 1;
+                let is_known = container.is_verified();
+                let confirmation = if is_known { Confirmation::Known } else { Confirmation::Unknown };
+                entry.container = Arc::new(Container { confirmation, ..container });
                 settled.push(Arc::clone(id));
-                unconfirmed.push(Arc::clone(id));
+                given_up.push(Arc::clone(id));
+                if !is_known {
+                    stats.unconfirmed += 1;
+                    unconfirmed.push(Arc::clone(id));
+                }
             }
             if due.len() >= max {
                 return true;
@@ -171,7 +179,7 @@ impl ContainerTable {
             }
             true
         });
-        for id in self.unconfirmed.clone() {
+        for id in given_up {
             self.show(&id);
         }
         due
