@@ -6,6 +6,7 @@ use super::program;
 use crate::alert::{Action, Detection, Place, Step};
 use crate::event::{Connection, Event, FileChange, Flow, FlowState};
 use crate::state::container::Container;
+use crate::state::phase::Phase;
 use crate::state::process::{Process, ProcessKey};
 
 /// Most steps an account carries; further ones are counted. A transfer has under ten, a build
@@ -28,6 +29,8 @@ pub struct Account {
     pub process: Arc<Process>,
     pub ancestors: Vec<Arc<Process>>,
     pub container: Option<Arc<Container>>,
+    /// What the container was doing.
+    pub phase: Option<Phase>,
     pub user: Option<Arc<str>>,
     pub steps: Vec<Step>,
     pub steps_omitted: u32,
@@ -53,6 +56,7 @@ impl Account {
             process: Arc::clone(process),
             ancestors: event.ancestors.clone(),
             container: event.container.clone(),
+            phase: event.phase,
             user: event.user.clone(),
             steps: Vec::new(),
             steps_omitted: 0,
@@ -78,6 +82,7 @@ impl Account {
                 self.related.push(former);
                 self.process = Arc::clone(&event.process);
                 self.ancestors.clone_from(&event.ancestors);
+                self.phase = event.phase;
                 self.user.clone_from(&event.user);
             }
             Some(_) if self.related.iter().any(|known| known.id == detection.id) => {}
