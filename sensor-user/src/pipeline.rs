@@ -3,11 +3,14 @@
 
 mod process;
 mod identity;
+mod stranger;
 mod network;
 mod dns;
 mod file;
 mod system;
 mod awaited;
+mod held;
+mod undecided;
 mod picture;
 
 use std::sync::Arc;
@@ -19,17 +22,21 @@ use identity::Identities;
 pub use picture::{CONNECTIONS_MAX, Named, Picture};
 
 use awaited::Awaited;
+use held::Held;
+use undecided::Undecided;
 
+use crate::alert::Loss;
 use crate::capture::Capture;
 use crate::decode::{Body as RecordBody, Record};
 use crate::detection::Detections;
 use crate::event::field::Category;
 use crate::event::{Body, Direction, Event, LINEAGE_MAX};
 use crate::sigma::{Engine, Matches};
-use crate::state::container::{CgroupIdentity, ContainerTable, Strangers};
+use crate::state::container::{CgroupIdentity, ContainerTable, Role, Strangers};
 use crate::state::file::FileTable;
 use crate::state::flow::FlowTable;
 use crate::state::name::NameTable;
+use crate::state::phase::Phase;
 use crate::state::process::{Process, ProcessKey, ProcessTable};
 use crate::state::standing::Namespaces;
 use crate::state::writer::WriterTable;
@@ -91,6 +98,9 @@ pub struct Pipeline {
     stories: Stories,
     /// Told, and to be told again.
     awaited: Awaited,
+    /// Not decided yet, and not to be decided any more.
+    held: Held,
+    undecided: Undecided,
     engine: Engine,
     detections: Detections,
     /// Reused for every event.
@@ -115,6 +125,8 @@ impl Pipeline {
             files: FileTable::default(),
             stories,
             awaited: Awaited::default(),
+            held: Held::default(),
+            undecided: Undecided::default(),
             engine,
             detections,
             found: Matches::default(),
@@ -182,11 +194,6 @@ impl Pipeline {
         self.containers.due(now, max)
     }
 
-    /// Cgroups that may be containers', with their paths: whose runtimes should be asked now.
-    pub fn strangers(&mut self, now: u64) -> Vec<(u64, String)> {
-        self.strangers.due(now)
-    }
-
     /// Stories that are to be told now.
     pub fn accounts(&mut self, now: u64) -> Vec<Account> {
         let mut accounts = self.settled(now);
@@ -198,6 +205,7 @@ impl Pipeline {
     /// All stories, however short they gathered: the agent ends.
     pub fn drain(&mut self) -> Vec<Account> {
         let mut accounts = self.settled(u64::MAX);
+        self.give_up_all();
         accounts.extend(self.stories.drain());
         self.complete(accounts)
     }
@@ -234,20 +242,31 @@ impl Pipeline {
         ]
     }
 
+    /// Rules that stayed neither true nor false since the last call, by container. `is_last`: nobody asks again.
+    pub fn undecided(&mut self, now: u64, is_last: bool) -> Vec<Loss> {
+        self.undecided.take(if is_last { u64::MAX } else { now }, &self.engine)
+    }
+
     #[must_use]
     pub fn passed(&self) -> Passed {
         self.passed
     }
 
-    /// What was told of containers that were named since: as far as it went, to be told again.
+    /// Of containers that were named, what was told of them before: as far as it went, to be told again. What
+    /// waited for the name is decided.
     fn settled(&mut self, now: u64) -> Vec<Account> {
         let mut accounts = Vec::new();
         for id in self.containers.settled() {
             let is_named = self.containers.get(&id).is_some_and(|container| container.is_verified());
-            for mut account in self.awaited.take(&id).into_iter().filter(|_| is_named) {
-                account.is_amendment = true;
-                accounts.push(self.stories.retell(account.number, now).unwrap_or(account));
+            if is_named {
+                for mut account in self.awaited.take(&id) {
+                    account.is_amendment = true;
+                    accounts.push(self.stories.retell(account.number, now).unwrap_or(account));
+                }
+            } else {
+                self.awaited.give_up(&id);
             }
+            self.decide(&id);
         }
         accounts
     }
@@ -260,6 +279,12 @@ impl Pipeline {
             let id = process.container.clone().or_else(|| self.containers.by_cgroup(process.cgroup_id));
             account.container = id.and_then(|id| self.containers.get(&id)).or(account.container.take());
             self.awaited.note(account);
+            // What it is for comes with its name; until then only a build shows what it does.
+            account.phase = match account.container.as_deref() {
+                Some(container) if container.role == Role::Build => Some(Phase::Build),
+                Some(container) if container.is_asked() => None,
+                Some(_) | None => account.phase,
+            };
         }
         accounts
     }
@@ -272,7 +297,10 @@ impl Pipeline {
             return false;
         }
         self.passed.events += 1;
-        self.observed.is_some() || self.engine.watches(category.id()) || self.stories.follows(&key)
+        self.observed.is_some()
+            || self.engine.watches(category.id())
+            || self.stories.follows(&key)
+            || self.held.follows(&key)
     }
 
     fn event(&mut self, time: u64, key: ProcessKey, body: Body, host: &mut impl Host) {
@@ -301,6 +329,7 @@ impl Pipeline {
             }
         }
         self.stories.observe(&event);
+        self.hold(&event);
         if let Some(observed) = &mut self.observed {
             observed.push(event);
         }

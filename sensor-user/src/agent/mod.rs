@@ -248,6 +248,7 @@ impl Agent {
         watch::sweep(&mut self.kernel, &self.pipeline);
         let mut losses = self.reporter.sink_losses();
         losses.extend(self.metrics.take_losses(&self.pipeline.dropped()));
+        losses.extend(self.pipeline.undecided(facts::now(), is_last));
         losses.extend(self.look_after());
         let (lost, counted) = self.books.look(&mut self.kernel, &self.pipeline, is_last);
         losses.extend(lost);

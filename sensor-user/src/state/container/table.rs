@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::{CgroupIdentity, Confirmation, Container, Role};
+use super::{CgroupIdentity, Confirmation, Container};
 use crate::state::process::ProcessKey;
 
 /// Most containers, ended ones included: three times the densest node the kubelet supports in
@@ -90,7 +90,7 @@ pub struct ContainerTable {
     arrivals: VecDeque<Arc<str>>,
     cgroup_arrivals: VecDeque<u64>,
     ended: VecDeque<Arc<str>>,
-    /// Still unverified or unnamed, and not yet given up.
+    /// Still unverified or unnamed.
     pending: Vec<Arc<str>>,
     /// Given up since they were taken.
     unconfirmed: Vec<Arc<str>>,
@@ -140,33 +140,30 @@ impl ContainerTable {
         let Some(entry) = self.containers.get_mut(id) else { return false };
         // The pod's uid may be told by the cgroup path alone.
         let pod_uid = container.pod_uid.clone().or_else(|| entry.container.pod_uid.clone());
-        let was_asked = entry.container.is_asked();
+        let was_verified = entry.container.is_verified();
         entry.container = Arc::new(Container { pod_uid, ..container });
-        if was_asked && !entry.container.is_asked() {
+        if !was_verified && entry.container.is_verified() {
             self.settled.push(Arc::clone(&entry.id));
         }
         self.show(id);
         true
     }
 
-    /// Ids that were named, given up or forgotten since the last call: no more will be known of them. At most
-    /// as many as containers can be asked about, each once.
+    /// Ids that were given up, forgotten or named since the last call. One that was given up may be named all
+    /// the same, and then comes again.
     pub fn settled(&mut self) -> Vec<Arc<str>> {
         std::mem::take(&mut self.settled)
     }
 
     /// Whose runtime should be asked at `now`, at most `max`. Each is told once per step of a short
-    /// schedule, and rarely after it, until it is verified and named or has ended; an id given here counts as
-    /// asked, one that did not fit is given next time.
+    /// schedule, and rarely after it, until it is verified and named or has ended; an id given here counts
+    /// as asked, one that did not fit is given next time.
     pub fn due(&mut self, now: u64, max: usize) -> Vec<CgroupIdentity> {
         let mut due = Vec::new();
         let Self { containers, pending, settled, unconfirmed, stats, .. } = self;
         pending.retain(|id| {
             let Some(entry) = containers.get_mut(id) else { return false };
-            let Container { name, role, .. } = &*entry.container;
-            // Sandboxes and build steps have no names; a name that is not there in time does not come.
-            let is_named = name.is_some() || *role != Role::Workload || entry.asked >= ASK_AFTER.len();
-            if entry.container.is_verified() && is_named {
+            if entry.container.is_verified() && entry.container.is_named() {
                 return false;
             }
             if entry.container.is_asked() && now >= entry.first_seen.saturating_add(GIVEN_UP_AFTER) {
@@ -184,7 +181,7 @@ impl ContainerTable {
                     return false;
                 }
                 entry.asked += 1;
-                due.push(entry.identity.clone());
+                due.push(entry.question());
             }
             true
         });
@@ -383,6 +380,12 @@ impl ContainerTable {
                 return;
             }
         }
+    }
+}
+
+impl Entry {
+    fn question(&self) -> CgroupIdentity {
+        CgroupIdentity { outer: Vec::new(), ..self.identity.clone() }
     }
 }
 
