@@ -32,10 +32,11 @@ use crate::detection::Detections;
 use crate::event::field::Category;
 use crate::event::{Body, Direction, Event, LINEAGE_MAX};
 use crate::sigma::{Engine, Matches};
-use crate::state::container::{CgroupIdentity, ContainerTable, Strangers};
+use crate::state::container::{CgroupIdentity, ContainerTable, Role, Strangers};
 use crate::state::file::FileTable;
 use crate::state::flow::FlowTable;
 use crate::state::name::NameTable;
+use crate::state::phase::Phase;
 use crate::state::process::{Process, ProcessKey, ProcessTable};
 use crate::state::standing::Namespaces;
 use crate::state::writer::WriterTable;
@@ -278,6 +279,12 @@ impl Pipeline {
             let id = process.container.clone().or_else(|| self.containers.by_cgroup(process.cgroup_id));
             account.container = id.and_then(|id| self.containers.get(&id)).or(account.container.take());
             self.awaited.note(account);
+            // What it is for comes with its name; until then only a build shows what it does.
+            account.phase = match account.container.as_deref() {
+                Some(container) if container.role == Role::Build => Some(Phase::Build),
+                Some(container) if container.is_asked() => None,
+                Some(_) | None => account.phase,
+            };
         }
         accounts
     }

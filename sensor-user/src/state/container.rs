@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 pub use stranger::Strangers;
-pub use table::{CONTAINER_KEPT, ContainerStats, ContainerTable};
+pub use table::{CONTAINER_KEPT, ContainerStats, ContainerTable, Present};
 
 /// Digits of a container id as all engines make them (32 random bytes in hex).
 pub const OCI_ID_DIGITS: usize = 64;
@@ -221,10 +221,15 @@ impl Container {
         matches!(self.confirmation, Confirmation::Asked | Confirmation::Partly)
     }
 
-    /// The twelve digits people know from `docker ps`; a name stays whole.
+    /// As people know it, see [`short_id`].
     #[must_use]
     pub fn short_id(&self) -> &str {
-        let is_long = self.id.len() == OCI_ID_DIGITS;
-        self.id.get(..12).filter(|_| is_long).unwrap_or(&self.id)
+        short_id(&self.id)
     }
+}
+
+/// The twelve digits people know from `docker ps`; a name stays whole.
+#[must_use]
+pub fn short_id(id: &str) -> &str {
+    id.get(..12).filter(|_| id.len() == OCI_ID_DIGITS).unwrap_or(id)
 }

@@ -82,9 +82,5 @@ impl Event {
 }
 
 fn claim(claim: &Claim, each: Each<'_>) -> Presence {
-    match claim {
-        Claim::Unknown => Presence::Absent,
-        Claim::Host => one(Value::Text("host"), each),
-        Claim::Container(id) => one(Value::Text(id), each),
-    }
+    text(claim.text(), each)
 }

@@ -71,6 +71,16 @@ struct Entry {
     ended: Option<u64>,
 }
 
+/// A container that has not ended, by itself.
+#[derive(Clone, Debug)]
+pub struct Present {
+    pub container: Arc<Container>,
+    /// Ids of the containers around it, the outermost first.
+    pub outer: Vec<Arc<str>>,
+    /// When its first program started, `CLOCK_BOOTTIME` nanoseconds.
+    pub began: Option<u64>,
+}
+
 /// All containers the agent remembers.
 #[derive(Debug, Default)]
 pub struct ContainerTable {
@@ -116,8 +126,12 @@ impl ContainerTable {
     }
 
     /// Containers that have not ended, in no order.
-    pub fn present(&self) -> impl Iterator<Item = &Arc<Container>> {
-        self.containers.values().filter(|entry| entry.ended.is_none()).map(|entry| &entry.container)
+    pub fn present(&self) -> impl Iterator<Item = Present> {
+        self.containers.values().filter(|entry| entry.ended.is_none()).map(|entry| Present {
+            container: Arc::clone(&entry.container),
+            outer: entry.outer.clone(),
+            began: entry.began.map(|(time, _)| time),
+        })
     }
 
     /// Takes over what a runtime said, which settles what was open about the container. False: the id is not
