@@ -17,6 +17,7 @@ pub mod story;
 pub mod pipeline;
 pub mod alert;
 pub mod sink;
+pub mod control;
 pub mod host;
 pub mod capture;
 pub mod config;

@@ -17,6 +17,7 @@ use serde::Deserialize;
 use serde::de::{Unexpected, Visitor};
 
 use crate::capture::Capture;
+use crate::control::SOCKET;
 use crate::ebpf::hook::Means;
 use crate::host::container::ContainerRoots;
 use crate::sink::{Facility, Format, SyslogTarget, Target};
@@ -45,6 +46,8 @@ pub struct Config {
     /// Where container runtimes keep their state. A folder that does not exist is no error: the
     /// runtime may come later.
     pub containers: ContainerRoots,
+    /// Where the agent answers `tidewaiter ps`; none: nowhere.
+    pub control: Option<PathBuf>,
 }
 
 impl Default for Config {
@@ -60,6 +63,7 @@ impl Default for Config {
             capture: Capture::default(),
             avoid: Vec::new(),
             containers: ContainerRoots::default(),
+            control: Some(PathBuf::from(SOCKET)),
         }
     }
 }

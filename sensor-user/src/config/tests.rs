@@ -16,9 +16,18 @@ fn the_documented_configuration_is_the_default() {
 /// Otherwise the test above would pass with keys missing.
 #[test]
 fn every_key_is_documented() {
-    for key in
-        ["format", "log", "syslog", "facility", "embedded_rules", "rules", "story", "capture", "containers"]
-    {
+    for key in [
+        "format",
+        "log",
+        "syslog",
+        "facility",
+        "embedded_rules",
+        "rules",
+        "story",
+        "capture",
+        "containers",
+        "control",
+    ] {
         assert!(DOCUMENTED.lines().any(|line| line.starts_with(&format!("{key}:"))), "{key}");
     }
     for key in
@@ -40,7 +49,7 @@ fn reads_every_key() {
     let config = parse(
         "format: json\nlog: debug\nsyslog: [\"tcp://h:6514\", unix:///dev/log]\nfacility: local3\n\
          embedded_rules: false\nrules: [/etc/tidewaiter/rules]\nstory: {gather: 250}\n\
-         containers:\n  docker: [/data/docker]\n",
+         containers:\n  docker: [/data/docker]\ncontrol: /run/other/agent.sock\n",
     )
     .unwrap();
     assert_eq!(config.format, FormatChoice::Json);
@@ -51,6 +60,8 @@ fn reads_every_key() {
     assert_eq!(config.story.gather.duration(), Duration::from_millis(250));
     assert_eq!(config.containers.docker, [PathBuf::from("/data/docker")]);
     assert_eq!(config.containers.storage, ContainerRoots::default().storage);
+    assert_eq!(config.control, Some(PathBuf::from("/run/other/agent.sock")));
+    assert_eq!(parse("control: null\n").unwrap().control, None);
     let names: Vec<_> = config.targets(true).iter().map(Target::name).collect();
     assert_eq!(names, ["stdout", "syslog tcp://h:6514", "syslog unix:///dev/log"]);
 }

@@ -15,8 +15,13 @@ use crate::state::process::{Arguments, Executable, Fork as Forked, Process, Proc
 use crate::state::standing::Standing;
 use crate::state::writer::Write;
 
+/// Longest command line kept of whoever wrote a program, bytes: it says what was done, and a linker's has ten
+/// times as much.
+const WRITER_LINE_MAX: usize = 512;
+
 impl Pipeline {
     pub(super) fn exec(&mut self, time: u64, actor: &Actor, exec: &Exec, host: &mut impl Host) {
+        self.strangers.started(actor.cgroup_id);
         let parent_key = ProcessKey { pid: exec.parent_pid, start_time: exec.parent_start_time };
         let mut process = Process {
             key: key(actor),
@@ -62,7 +67,10 @@ impl Pipeline {
         // Ten minutes after its end it is not known any more; that it was written still is.
         let writer = self.processes.get(by);
         let image = writer.as_ref().map_or_else(String::new, |writer| writer.executable.telling().to_owned());
-        let command_line = writer.map_or_else(String::new, |writer| writer.command_line().to_owned());
+        let command_line = writer.map_or_else(String::new, |writer| {
+            let line = writer.command_line();
+            line.get(..line.floor_char_boundary(WRITER_LINE_MAX)).unwrap_or(line).to_owned()
+        });
         Some(Arc::new(Written { time, pid: by.pid, image, command_line }))
     }
 
@@ -80,7 +88,7 @@ impl Pipeline {
             container: self.containers.by_cgroup(fork.child_cgroup_id),
             comm: comm(actor),
         });
-        self.stories.forked(&parent, child);
+        self.forked(parent, child);
     }
 
     pub(super) fn exit(&mut self, time: u64, actor: &Actor, code: u32, host: &mut impl Host) {
@@ -91,7 +99,7 @@ impl Pipeline {
             self.event(time, key(actor), Body::FileEvent(close), host);
         }
         let process = self.processes.exit(key(actor), time);
-        self.stories.exited(time, &key(actor), process.as_deref(), code);
+        self.exited(time, key(actor), process.as_ref(), code);
     }
 
     pub(super) fn access(

@@ -8,6 +8,7 @@
 //! an argument.
 
 mod account;
+mod late;
 
 use std::time::Duration;
 

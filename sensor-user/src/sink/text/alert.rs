@@ -88,7 +88,7 @@ fn heading(alert: &Alert, view: &View) -> Line {
     let mut left = Line::new();
     left.push(badge).push(span(PLAIN, " ")).push(span(STRONG, &alert.detection.title));
     if alert.is_amendment {
-        left.push(span(FAINT, "  how it ended"));
+        left.push(span(FAINT, "  amended"));
     }
     let start = view.columns().saturating_sub(right.width());
     left.cut(start.saturating_sub(2)).pad(start).join(right)
@@ -117,15 +117,7 @@ fn container(container: Option<&Container>) -> Line {
 }
 
 fn runtime(runtime: Runtime) -> &'static str {
-    match runtime {
-        Runtime::Docker => "docker",
-        Runtime::Containerd => "containerd",
-        Runtime::Crio => "cri-o",
-        Runtime::Podman => "podman",
-        Runtime::Lxc => "lxc",
-        Runtime::Nspawn => "nspawn",
-        Runtime::Unknown => "unknown runtime",
-    }
+    if runtime == Runtime::Unknown { "unknown runtime" } else { runtime.name() }
 }
 
 /// The command line, then its circumstances on the same line where they fit.
