@@ -25,6 +25,16 @@ pub enum Claim {
 }
 
 impl Claim {
+    /// As it is shown: `host`, or a container's id.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Unknown => None,
+            Self::Host => Some("host"),
+            Self::Container(id) => Some(id),
+        }
+    }
+
     /// The container's id, where one is claimed.
     #[must_use]
     pub fn container(&self) -> Option<&Arc<str>> {

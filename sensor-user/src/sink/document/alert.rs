@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use super::part::{EffectiveUser, Hash};
+use super::part::{EffectiveUser, Hash, Identity};
 use super::{
     Container, Destination, Document, Event, File, Image, Kind, Lineage, Network, Orchestrator, Parent,
     PlaceReport, Process, Related, Resource, Rule, Source, StepAction, StepReport, Tactic, Technique, Threat,
@@ -13,6 +13,7 @@ use crate::alert::{Action, Alert, Detection, Place, Step};
 use crate::event::Direction;
 use crate::sigma::Level;
 use crate::sink::Origin;
+use crate::state::standing::{Standing, Trick};
 use crate::state::{container, process};
 
 pub(super) fn document<'a>(alert: &'a Alert, origin: &'a Origin) -> Document<'a> {
@@ -68,6 +69,7 @@ pub(super) fn document<'a>(alert: &'a Alert, origin: &'a Origin) -> Document<'a>
     own.executable_upper_layer = executable.upper_layer;
     own.arguments_truncated = alert.process.arguments_truncated;
     own.container_verified = alert.container.as_ref().map(|container| container.is_verified());
+    own.identity = alert.process.standing.trick.map(|trick| identity(trick, &alert.process.standing));
     own.files = files.into_iter().map(Cow::Borrowed).collect();
     own.steps = alert.steps.iter().map(step).collect();
     own.steps_omitted = alert.steps_omitted;
@@ -77,6 +79,16 @@ pub(super) fn document<'a>(alert: &'a Alert, origin: &'a Origin) -> Document<'a>
     own.response = texts(&alert.detection.response);
     own.false_positives = texts(&alert.detection.false_positives);
     document
+}
+
+/// Both truths: what each witness speaks for.
+fn identity(trick: Trick, standing: &Standing) -> Identity<'_> {
+    Identity {
+        trick: trick.name(),
+        cgroup: standing.cgroup.name().map(Cow::Borrowed),
+        mount: standing.mount.name().map(Cow::Borrowed),
+        pid: standing.pid.name().map(Cow::Borrowed),
+    }
 }
 
 /// The number ECS wants for a level; evenly spread, so that a receiver can set thresholds between.

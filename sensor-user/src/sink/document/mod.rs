@@ -28,9 +28,9 @@ pub use event::EventDocument;
 pub(super) use event::action;
 pub use fit::fit;
 pub use part::{
-    Container, Destination, EffectiveUser, Event, File, Hash, Host, HostSystem, Image, Lineage, Network,
-    Orchestrator, Parent, PlaceReport, Process, Related, Resource, Rule, Source, StepAction, StepReport,
-    Tactic, Technique, Threat, User,
+    Container, Destination, EffectiveUser, Event, File, Hash, Host, HostSystem, Identity, Image, Lineage,
+    Network, Orchestrator, Parent, PlaceReport, Process, Related, Resource, Rule, Source, StepAction,
+    StepReport, Tactic, Technique, Threat, User,
 };
 pub use picture::PictureDocument;
 pub use report::{
@@ -168,6 +168,9 @@ pub struct Tidewaiter<'a> {
     /// A runtime's own state knows the container; false: only a cgroup path says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub container_verified: Option<bool>,
+    /// Where the witnesses of the process's container disagree: what they say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity<'a>>,
     /// Files in the order in which they were touched.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<Cow<'a, str>>,

@@ -101,6 +101,18 @@ pub struct Resource<'a> {
     pub id: Option<Cow<'a, str>>,
 }
 
+/// `tidewaiter.identity`: what speaks for whose a process is, where that differs.
+#[derive(Clone, Debug, Serialize)]
+pub struct Identity<'a> {
+    pub trick: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cgroup: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mount: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pid: Option<Cow<'a, str>>,
+}
+
 /// `process`: the one that the gravest match is about.
 #[derive(Clone, Debug, Serialize)]
 pub struct Process<'a> {

@@ -11,6 +11,7 @@ use crate::event::Direction;
 use crate::sink::document::program;
 use crate::state::container::{Confirmation, Container, Runtime};
 use crate::state::process::Process;
+use crate::state::standing::{Standing, Trick};
 
 /// Column at which contents start; labels stand before it.
 const CONTENT: usize = 13;
@@ -27,6 +28,9 @@ const STEPS: usize = 24;
 pub(super) fn lines(alert: &Alert, view: &View) -> Vec<Line> {
     let mut page = Page { lines: vec![heading(alert, view)], width: view.columns() };
     page.row("container", container(alert.container.as_deref()));
+    if let Some(trick) = alert.process.standing.trick {
+        page.row("but", witnesses(trick, &alert.process.standing));
+    }
     process(&mut page, alert);
     lineage(&mut page, alert);
     destinations(&mut page, alert);
@@ -112,6 +116,27 @@ fn container(container: Option<&Container>) -> Line {
     }
     if container.confirmation == Confirmation::Unknown {
         line = line.with(WARNING, "  no runtime knows it");
+    }
+    line
+}
+
+/// What speaks for another container than the one that is named, or for none.
+fn witnesses(trick: Trick, standing: &Standing) -> Line {
+    let what = match trick {
+        Trick::CgroupLeft => "it left its container's cgroup",
+        Trick::CgroupJoined => "it went into a container's cgroup",
+        Trick::CgroupForged => "its cgroup is made to look like a container's",
+        Trick::NamespaceEntered => "it went into a container's namespaces",
+        Trick::NamespaceLeft => "it left its container's namespaces",
+    };
+    let mut line = Line::new().with(WARNING, what);
+    for (witness, claim) in
+        [("cgroup", &standing.cgroup), ("mounts", &standing.mount), ("pids", &standing.pid)]
+    {
+        if let Some(name) = claim.name() {
+            let short = name.get(..12).unwrap_or(name);
+            line = line.with(FAINT, format!("  {witness} ")).with(PLAIN, short);
+        }
     }
     line
 }
