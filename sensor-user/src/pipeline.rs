@@ -3,6 +3,7 @@
 
 mod process;
 mod identity;
+mod stranger;
 mod network;
 mod dns;
 mod file;
@@ -190,11 +191,6 @@ impl Pipeline {
     /// Containers whose runtime should be asked now, at most `max`.
     pub fn unnamed(&mut self, now: u64, max: usize) -> Vec<CgroupIdentity> {
         self.containers.due(now, max)
-    }
-
-    /// Cgroups that may be containers', with their paths: whose runtimes should be asked now.
-    pub fn strangers(&mut self, now: u64) -> Vec<(u64, String)> {
-        self.strangers.due(now)
     }
 
     /// Stories that are to be told now.

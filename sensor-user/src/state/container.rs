@@ -189,6 +189,12 @@ impl Container {
         }
     }
 
+    /// Nothing more is to be had of its runtime: sandboxes and build steps have no names.
+    #[must_use]
+    pub fn is_named(&self) -> bool {
+        self.name.is_some() || self.role != Role::Workload
+    }
+
     /// A runtime's own state knows the id.
     #[must_use]
     pub fn is_verified(&self) -> bool {

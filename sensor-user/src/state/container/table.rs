@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::{CgroupIdentity, Confirmation, Container, Role};
+use super::{CgroupIdentity, Confirmation, Container};
 use crate::state::process::ProcessKey;
 
 /// Most containers, ended ones included: three times the densest node the kubelet supports in
@@ -80,7 +80,7 @@ pub struct ContainerTable {
     arrivals: VecDeque<Arc<str>>,
     cgroup_arrivals: VecDeque<u64>,
     ended: VecDeque<Arc<str>>,
-    /// Still unverified or unnamed, and not yet given up.
+    /// Still unverified or unnamed.
     pending: Vec<Arc<str>>,
     /// Given up since they were taken.
     unconfirmed: Vec<Arc<str>>,
@@ -142,17 +142,14 @@ impl ContainerTable {
     }
 
     /// Whose runtime should be asked at `now`, at most `max`. Each is told once per step of a short
-    /// schedule, and rarely after it, until it is verified and named or has ended; an id given here counts as
-    /// asked, one that did not fit is given next time.
+    /// schedule, and rarely after it, until it is verified and named or has ended; an id given here counts
+    /// as asked, one that did not fit is given next time.
     pub fn due(&mut self, now: u64, max: usize) -> Vec<CgroupIdentity> {
         let mut due = Vec::new();
         let Self { containers, pending, settled, unconfirmed, stats, .. } = self;
         pending.retain(|id| {
             let Some(entry) = containers.get_mut(id) else { return false };
-            let Container { name, role, .. } = &*entry.container;
-            // Sandboxes and build steps have no names; a name that is not there in time does not come.
-            let is_named = name.is_some() || *role != Role::Workload || entry.asked >= ASK_AFTER.len();
-            if entry.container.is_verified() && is_named {
+            if entry.container.is_verified() && entry.container.is_named() {
                 return false;
             }
             if entry.container.is_asked() && now >= entry.first_seen.saturating_add(GIVEN_UP_AFTER) {
@@ -170,7 +167,7 @@ impl ContainerTable {
                     return false;
                 }
                 entry.asked += 1;
-                due.push(entry.identity.clone());
+                due.push(entry.question());
             }
             true
         });
@@ -370,6 +367,12 @@ impl ContainerTable {
                 return;
             }
         }
+    }
+}
+
+impl Entry {
+    fn question(&self) -> CgroupIdentity {
+        CgroupIdentity { outer: Vec::new(), ..self.identity.clone() }
     }
 }
 
