@@ -151,13 +151,15 @@ impl Reporter {
     }
 }
 
-/// What no runtime has told yet of a container.
+/// What no runtime has told yet of a container, and the Kubernetes API not of its pod.
 fn pending(container: &Container) -> Vec<&'static str> {
-    if container.verified {
-        return Vec::new();
-    }
-    let fields =
-        [("container.name", container.name.is_none()), ("container.image.name", container.image.is_none())];
+    let is_unnamed = !container.verified;
+    let fields = [
+        ("container.name", is_unnamed && container.name.is_none()),
+        ("container.image.name", is_unnamed && container.image.is_none()),
+        ("orchestrator.resource.label", container.awaits_pod),
+        ("orchestrator.resource.parent", container.awaits_pod),
+    ];
     fields.into_iter().filter_map(|(field, is_missing)| is_missing.then_some(field)).collect()
 }
 

@@ -1,5 +1,7 @@
 //! Messages for the tests of sinks: one as it should be, one as an attacker would like it.
 
+mod pod;
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
@@ -14,9 +16,10 @@ use crate::alert::{
 use crate::event::{Body, Direction, Event, Protocol};
 use crate::sigma::Level;
 use crate::sink::Origin;
-use crate::state::container::{Container, Pod, Role, Runtime};
+use crate::state::container::{Container, Owner, Pod, Role, Runtime};
 use crate::state::phase::Phase;
 use crate::state::process::{Executable, Process, ProcessKey, Session, Written};
+pub(crate) use pod::in_pod;
 
 const MILLISECOND: u64 = 1_000_000;
 const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2));
@@ -53,6 +56,7 @@ pub(crate) fn container() -> Container {
         probes: Vec::new(),
         nested: Vec::new(),
         verified: true,
+        awaits_pod: false,
     }
 }
 
@@ -249,7 +253,12 @@ pub(crate) fn hostile() -> Alert {
             name: hostile_text(),
             namespace: hostile_text(),
             uid: hostile_text(),
-            ..Pod::default()
+            labels: (0..70)
+                .map(|number| (format!("{number:02}{}", hostile_text()), hostile_text()))
+                .collect(),
+            owner: Some(Owner { kind: hostile_text(), name: hostile_text() }),
+            node: Some(hostile_text()),
+            service_account: Some(hostile_text()),
         }),
         ..container()
     }));

@@ -1,6 +1,7 @@
 //! Containers as the agent knows them: an id from the cgroup at once, names when they arrive.
 
 mod table;
+mod join;
 
 use std::collections::BTreeMap;
 
@@ -106,6 +107,8 @@ pub struct Container {
     pub nested: Vec<String>,
     /// A runtime's own state knows this id. False: only a cgroup path says so.
     pub verified: bool,
+    /// The Kubernetes API is about to tell of its pod: labels, owner and service account are not known yet.
+    pub awaits_pod: bool,
 }
 
 impl Container {
@@ -125,6 +128,7 @@ impl Container {
             probes: Vec::new(),
             nested: Vec::new(),
             verified: false,
+            awaits_pod: false,
         }
     }
 

@@ -43,18 +43,20 @@ impl Event {
             Field::ContainerPhase => text(self.phase.map(Phase::name), each),
             Field::PodUid => self.container(|container| container.pod_uid.as_deref(), each),
             Field::PodLabels => {
-                let Some(pod) = self.pod() else { return Presence::Absent };
-                let labels: Vec<String> =
-                    pod.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
-                all(labels.iter().map(|label| Value::Text(label)), each)
+                let labels = self.pod().into_iter().flat_map(|pod| &pod.labels);
+                let labels: Vec<String> = labels.map(|(key, value)| format!("{key}={value}")).collect();
+                self.of_pod(all(labels.iter().map(|label| Value::Text(label)), each))
             }
             Field::PodOwner => {
                 let owner = self.pod().and_then(|pod| pod.owner.as_ref());
                 let owner = owner.map(|owner| format!("{}/{}", owner.kind, owner.name));
-                text(owner.as_deref(), each)
+                self.of_pod(text(owner.as_deref(), each))
             }
-            Field::PodServiceAccount => text(self.pod().and_then(|pod| pod.service_account.as_deref()), each),
-            Field::NodeName => text(self.pod().and_then(|pod| pod.node.as_deref()), each),
+            Field::PodServiceAccount => {
+                let account = self.pod().and_then(|pod| pod.service_account.as_deref());
+                self.of_pod(text(account, each))
+            }
+            Field::NodeName => self.of_pod(text(self.pod().and_then(|pod| pod.node.as_deref()), each)),
             Field::CgroupContainerId => claim(&standing.cgroup, each),
             Field::MountContainerId => claim(&standing.mount, each),
             Field::PidContainerId => claim(&standing.pid, each),
@@ -65,6 +67,12 @@ impl Event {
 
     fn pod(&self) -> Option<&Pod> {
         self.container.as_ref()?.pod.as_ref()
+    }
+
+    /// What only the API tells is neither known nor known to be absent while it is being told.
+    fn of_pod(&self, presence: Presence) -> Presence {
+        let is_awaited = self.container.as_ref().is_some_and(|container| container.awaits_pod);
+        if presence == Presence::Absent && is_awaited { Presence::Pending } else { presence }
     }
 }
 

@@ -189,8 +189,13 @@ impl EventDocument {
 
 /// Facts that are lists, however many values they have; several values of another are names of one thing, and the
 /// first is the fact.
-const LISTS: [&str; 4] =
-    ["process.args", "process.env_vars", "tidewaiter.lineage.executable", "dns.answers.data"];
+const LISTS: [&str; 5] = [
+    "process.args",
+    "process.env_vars",
+    "tidewaiter.lineage.executable",
+    "dns.answers.data",
+    "orchestrator.resource.label",
+];
 
 /// Ids of users are texts in ECS.
 fn value_of(name: &str, fact: Fact<'_>) -> Value {

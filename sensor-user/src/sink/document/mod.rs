@@ -27,8 +27,8 @@ pub(super) use event::action;
 pub use fit::fit;
 pub use part::{
     Container, Destination, EffectiveUser, Event, File, Hash, Host, HostSystem, Image, Lineage, Network,
-    Orchestrator, Parent, PlaceReport, Process, Related, Resource, Rule, Source, StepAction, StepReport,
-    Tactic, Technique, Threat, User,
+    Orchestrator, Parent, ParentResource, PlaceReport, PodReport, Process, Related, Resource, Rule, Source,
+    StepAction, StepReport, Tactic, Technique, Threat, User,
 };
 pub use report::{
     AggregateReport, ContainerReport, CoverageReport, Deed, Hook, LedgerReport, LossReport, Refusal,
@@ -165,6 +165,8 @@ pub struct Tidewaiter<'a> {
     /// A runtime's own state knows the container; false: only a cgroup path says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub container_verified: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pod: Option<PodReport<'a>>,
     /// Files in the order in which they were touched.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<Cow<'a, str>>,

@@ -9,7 +9,7 @@ use super::{View, escape};
 use crate::alert::{Action, Alert, Place, Step};
 use crate::event::Direction;
 use crate::sink::document::program;
-use crate::state::container::{Container, Runtime};
+use crate::state::container::{Container, Pod, Runtime};
 use crate::state::process::Process;
 
 /// Column at which contents start; labels stand before it.
@@ -27,6 +27,9 @@ const STEPS: usize = 24;
 pub(super) fn lines(alert: &Alert, view: &View) -> Vec<Line> {
     let mut page = Page { lines: vec![heading(alert, view)], width: view.columns() };
     page.row("container", container(alert.container.as_deref()));
+    if let Some(pod) = alert.container.as_deref().and_then(|container| container.pod.as_ref()) {
+        page.rows("pod", pod_lines(pod));
+    }
     process(&mut page, alert);
     lineage(&mut page, alert);
     destinations(&mut page, alert);
@@ -107,13 +110,27 @@ fn container(container: Option<&Container>) -> Line {
         line = line.with(PLAIN, "  ").with(PLAIN, image);
     }
     line = line.with(FAINT, format!("  {}", runtime(container.runtime)));
-    if let Some(pod) = &container.pod {
-        line = line.with(PLAIN, "  pod ").with(PLACE, format!("{}/{}", pod.namespace, pod.name));
-    }
     if !container.verified {
         line = line.with(WARNING, "  no runtime knows it");
     }
     line
+}
+
+/// `shop/web-0  StatefulSet/web  as shop  on node-1`, then its labels.
+fn pod_lines(pod: &Pod) -> Vec<Line> {
+    let mut line = Line::new().with(PLACE, format!("{}/{}", pod.namespace, pod.name));
+    if let Some(owner) = &pod.owner {
+        line = line.with(PLAIN, format!("  {}/{}", owner.kind, owner.name));
+    }
+    if let Some(account) = &pod.service_account {
+        line = line.with(FAINT, "  as ").with(PLAIN, account);
+    }
+    if let Some(node) = &pod.node {
+        line = line.with(FAINT, "  on ").with(PLAIN, node);
+    }
+    let labels: Vec<String> = pod.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let labels = (!labels.is_empty()).then(|| Line::new().with(FAINT, labels.join("  ")));
+    std::iter::once(line).chain(labels).collect()
 }
 
 fn runtime(runtime: Runtime) -> &'static str {

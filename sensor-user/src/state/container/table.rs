@@ -10,6 +10,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::{CgroupIdentity, Container};
+use crate::state::pod::PodTable;
 
 /// Most containers, ended ones included: three times the densest node the kubelet supports in
 /// practice (about 1,000 containers), so that ten minutes of churn fit. Beyond it the container that
@@ -44,10 +45,10 @@ pub struct ContainerStats {
 }
 
 #[derive(Debug)]
-struct Entry {
+pub(super) struct Entry {
     id: Arc<str>,
-    container: Arc<Container>,
-    first_seen: u64,
+    pub(super) container: Arc<Container>,
+    pub(super) first_seen: u64,
     /// Questions asked so far; [`ASK_AFTER`] says when the next one is due.
     asked: usize,
     cgroups: u32,
@@ -57,7 +58,9 @@ struct Entry {
 /// All containers the agent remembers.
 #[derive(Debug, Default)]
 pub struct ContainerTable {
-    containers: FxHashMap<Arc<str>, Entry>,
+    pub(super) containers: FxHashMap<Arc<str>, Entry>,
+    /// What the Kubernetes API tells of pods, see `join`.
+    pub(super) pods: PodTable,
     by_cgroup: FxHashMap<u64, Arc<str>>,
     /// Order of first sight, of cgroups, of ends; what is gone or alive again is skipped.
     arrivals: VecDeque<Arc<str>>,
@@ -95,9 +98,9 @@ impl ContainerTable {
     /// Takes over what a runtime said. False: the id is not (or no longer) known here.
     pub fn complete(&mut self, id: &str, container: Container) -> bool {
         let Some(entry) = self.containers.get_mut(id) else { return false };
-        // The pod's uid may be told by the cgroup path alone.
-        let pod_uid = container.pod_uid.clone().or_else(|| entry.container.pod_uid.clone());
-        entry.container = Arc::new(Container { pod_uid, ..container });
+        let is_pod_news = entry.container.pod_uid.is_none();
+        entry.container = Arc::new(container.keeping(&entry.container));
+        self.join(id, is_pod_news);
         true
     }
 
@@ -162,6 +165,7 @@ impl ContainerTable {
         self.by_cgroup.retain(|_, id| containers.contains_key(id));
         self.cgroup_arrivals.retain(|cgroup| self.by_cgroup.contains_key(cgroup));
         self.arrivals.retain(|id| containers.contains_key(id));
+        self.sweep_pods(now);
         self.stats()
     }
 
@@ -191,6 +195,7 @@ impl ContainerTable {
         self.containers.insert(Arc::clone(&id), entry);
         self.arrivals.push_back(Arc::clone(&id));
         self.pending.push(Arc::clone(&id));
+        self.join(&id, true);
         id
     }
 
