@@ -31,8 +31,10 @@ use crate::event::selection::Selection;
 use crate::host::container::ContainerSource;
 use crate::metric::Metrics;
 use crate::pipeline::Pipeline;
+use crate::source::kubernetes;
 use crate::state::container::{CgroupIdentity, Container};
 use crate::state::flow::POLL;
+use crate::state::pod::PodUpdate;
 use facts::Facts;
 use ledger::Bookkeeper;
 use report::Reporter;
@@ -76,6 +78,7 @@ async fn watch(
     let rules = start::rules(&config)?;
     start::privilege()?;
     let layout = start::layout()?;
+    let pods = kubernetes::start(&config.kubernetes)?;
     let mut loaded = crate::ebpf::load::load(&layout, &config.avoid, &config.capture)?;
     watch::begin(&mut loaded);
     // The hooks are attached: what starts from here on is in the ring, the rest is in /proc.
@@ -97,7 +100,7 @@ async fn watch(
         containers: pipeline.containers.stats().known,
         start_milliseconds: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
     };
-    let mut agent = Agent::new(&config, loaded, pipeline, reporter);
+    let mut agent = Agent::new(&config, loaded, pipeline, reporter, pods);
     crate::ebpf::sys::trim_heap();
     agent.reporter.notice(Subject::Coverage(coverage));
     agent.watch(shutdown).await;
@@ -117,6 +120,8 @@ struct Agent {
     answers: mpsc::Receiver<Answer>,
     asked: mpsc::Sender<Answer>,
     lookups: usize,
+    /// What the Kubernetes API tells, where it is asked.
+    pods: Option<mpsc::Receiver<PodUpdate>>,
     /// What fanotify told too early.
     waiting: watch::Waiting,
     /// Reused in every turn, see [`Agent::turn`].
@@ -130,7 +135,13 @@ struct Answer {
 }
 
 impl Agent {
-    fn new(config: &Config, kernel: Loaded, pipeline: Pipeline, reporter: Reporter) -> Self {
+    fn new(
+        config: &Config,
+        kernel: Loaded,
+        pipeline: Pipeline,
+        reporter: Reporter,
+        pods: Option<mpsc::Receiver<PodUpdate>>,
+    ) -> Self {
         let (asked, answers) = mpsc::channel(LOOKUPS_MAX);
         Self {
             kernel,
@@ -143,6 +154,7 @@ impl Agent {
             answers,
             asked,
             lookups: 0,
+            pods,
             waiting: watch::Waiting::default(),
             exits: Vec::new(),
         }
@@ -159,6 +171,7 @@ impl Agent {
                 () = self.reporter.reader_gone() => return,
                 () = self.kernel.ring.ready() => {}
                 Some(answer) = self.answers.recv() => self.named(answer),
+                Some(update) = told(&mut self.pods) => self.pipeline.containers.tell_pod(update, facts::now()),
                 _ = sweep.tick() => self.sweep(false),
                 _ = poll.tick() => self.poll(),
             }
@@ -329,6 +342,11 @@ impl Agent {
         }
         info!(alerts, ?passed, repeats, "stopped");
     }
+}
+
+/// The next word of a source that is asked; none from one that is not.
+async fn told(pods: &mut Option<mpsc::Receiver<PodUpdate>>) -> Option<PodUpdate> {
+    pods.as_mut()?.recv().await
 }
 
 /// Reads what moved last over a socket that a record says is going.

@@ -20,6 +20,7 @@ use crate::capture::Capture;
 use crate::ebpf::hook::Means;
 use crate::host::container::ContainerRoots;
 use crate::sink::{Facility, Format, SyslogTarget, Target};
+use crate::source::kubernetes::Kubernetes;
 
 /// The whole configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -45,6 +46,8 @@ pub struct Config {
     /// Where container runtimes keep their state. A folder that does not exist is no error: the
     /// runtime may come later.
     pub containers: ContainerRoots,
+    /// Whether and how the Kubernetes API is asked.
+    pub kubernetes: Kubernetes,
 }
 
 impl Default for Config {
@@ -60,6 +63,7 @@ impl Default for Config {
             capture: Capture::default(),
             avoid: Vec::new(),
             containers: ContainerRoots::default(),
+            kubernetes: Kubernetes::default(),
         }
     }
 }

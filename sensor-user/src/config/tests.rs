@@ -1,6 +1,7 @@
 //! The documented defaults are the defaults, and mistakes are pointed at.
 
 use super::*;
+use crate::source::kubernetes::Mode;
 
 const DOCUMENTED: &str = include_str!("../../../deploy/tidewaiter.yaml");
 
@@ -16,14 +17,34 @@ fn the_documented_configuration_is_the_default() {
 /// Otherwise the test above would pass with keys missing.
 #[test]
 fn every_key_is_documented() {
-    for key in
-        ["format", "log", "syslog", "facility", "embedded_rules", "rules", "story", "capture", "containers"]
-    {
+    for key in [
+        "format",
+        "log",
+        "syslog",
+        "facility",
+        "embedded_rules",
+        "rules",
+        "story",
+        "capture",
+        "containers",
+        "kubernetes",
+    ] {
         assert!(DOCUMENTED.lines().any(|line| line.starts_with(&format!("{key}:"))), "{key}");
     }
-    for key in
-        ["gather", "environment", "secrets", "closes", "docker", "containerd", "storage", "lxc", "nspawn"]
-    {
+    for key in [
+        "gather",
+        "environment",
+        "secrets",
+        "closes",
+        "docker",
+        "containerd",
+        "storage",
+        "lxc",
+        "nspawn",
+        "mode",
+        "kubeconfig",
+        "node",
+    ] {
         assert!(DOCUMENTED.lines().any(|line| line.starts_with(&format!("  {key}:"))), "{key}");
     }
 }
@@ -40,7 +61,8 @@ fn reads_every_key() {
     let config = parse(
         "format: json\nlog: debug\nsyslog: [\"tcp://h:6514\", unix:///dev/log]\nfacility: local3\n\
          embedded_rules: false\nrules: [/etc/tidewaiter/rules]\nstory: {gather: 250}\n\
-         containers:\n  docker: [/data/docker]\n",
+         containers:\n  docker: [/data/docker]\n\
+         kubernetes: {mode: on, kubeconfig: /etc/tidewaiter/kubeconfig, node: node-1}\n",
     )
     .unwrap();
     assert_eq!(config.format, FormatChoice::Json);
@@ -50,6 +72,9 @@ fn reads_every_key() {
     assert_eq!(config.rules, [PathBuf::from("/etc/tidewaiter/rules")]);
     assert_eq!(config.story.gather.duration(), Duration::from_millis(250));
     assert_eq!(config.containers.docker, [PathBuf::from("/data/docker")]);
+    assert_eq!(config.kubernetes.mode, Mode::On);
+    assert_eq!(config.kubernetes.kubeconfig, Some(PathBuf::from("/etc/tidewaiter/kubeconfig")));
+    assert_eq!(config.kubernetes.node.as_deref(), Some("node-1"));
     assert_eq!(config.containers.storage, ContainerRoots::default().storage);
     let names: Vec<_> = config.targets(true).iter().map(Target::name).collect();
     assert_eq!(names, ["stdout", "syslog tcp://h:6514", "syslog unix:///dev/log"]);
