@@ -33,7 +33,8 @@ pub struct Alert {
     pub id: Uuid,
     /// Counts the messages of this run of the agent from 1: a gap at the receiver is a loss.
     pub sequence: u64,
-    /// Told before, under the same id, and went on: this is the whole story with its end.
+    /// Told before, under the same id: this is the whole story with its end, or with the name that its
+    /// container got since.
     pub is_amendment: bool,
     /// When its first step happened.
     pub time: Timestamp,

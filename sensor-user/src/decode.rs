@@ -84,6 +84,36 @@ pub enum Body {
     Mount(Mount),
 }
 
+impl Body {
+    /// The record was made in the context of the process that did it, as it was then. Ends of connections
+    /// come in anybody's, a fork's child is not the actor, and a move of namespaces shows the one before.
+    #[must_use]
+    pub fn is_by_its_actor(&self) -> bool {
+        match self {
+            Self::Connect(connect) | Self::Traffic(connect) => connect.has_actor,
+            Self::Access(_)
+            | Self::Signal(_)
+            | Self::Socket(_)
+            | Self::UnixConnect { .. }
+            | Self::File(..)
+            | Self::Name(..)
+            | Self::Mount(_)
+            | Self::BpfLoad { .. }
+            | Self::ModuleLoad { .. } => true,
+            Self::Exec(_)
+            | Self::Fork(_)
+            | Self::Exit { .. }
+            | Self::Accept(_)
+            | Self::Close(_)
+            | Self::Dns(_)
+            | Self::CgroupCreate(_)
+            | Self::CgroupRemove(_)
+            | Self::CgroupAttach(_)
+            | Self::Namespace(_) => false,
+        }
+    }
+}
+
 /// Decodes one record of the ring.
 ///
 /// # Errors

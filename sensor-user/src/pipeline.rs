@@ -2,16 +2,21 @@
 //! is asked of the host are arguments, so a recorded stream replays without root or a kernel.
 
 mod process;
+mod identity;
 mod network;
 mod dns;
 mod file;
 mod system;
+mod awaited;
 
 use std::sync::Arc;
 
 use sensor_ebpf::wire::Actor;
 
 pub use file::{HostDeed, HostFile, HostStat};
+use identity::Identities;
+
+use awaited::Awaited;
 
 use crate::capture::Capture;
 use crate::decode::{Body as RecordBody, Record};
@@ -19,12 +24,13 @@ use crate::detection::Detections;
 use crate::event::field::Category;
 use crate::event::{Body, Direction, Event, LINEAGE_MAX};
 use crate::sigma::{Engine, Matches};
-use crate::state::cgroup_path;
 use crate::state::container::{CgroupIdentity, ContainerTable};
 use crate::state::file::FileTable;
 use crate::state::flow::FlowTable;
 use crate::state::name::NameTable;
 use crate::state::process::{Process, ProcessKey, ProcessTable};
+use crate::state::standing::Namespaces;
+use crate::state::writer::WriterTable;
 use crate::story::{Account, Stories};
 
 /// What is asked of the host while a record is handled. Answers come from memory or from one bounded
@@ -41,6 +47,8 @@ pub trait Host {
     fn path_of_host(&mut self, path: &str, mnt_ns: u32, pid: u32, now: u64) -> Option<String>;
     /// Size of a file by its path in a mount namespace.
     fn size(&mut self, path: &str, mnt_ns: u32) -> Option<u64>;
+    /// Namespaces of a process as they are now.
+    fn namespaces(&mut self, pid: u32) -> Option<Namespaces>;
     /// A path of the host is an overlay's own scratch: what happens there no process asked for.
     fn is_overlay_scratch(&self, path: &str, mnt_ns: u32) -> bool;
 }
@@ -69,11 +77,16 @@ pub struct Pipeline {
     pub containers: ContainerTable,
     /// What of environments and secrets is taken in.
     pub capture: Capture,
+    identities: Identities,
+    /// Who wrote the files that programs may be run from.
+    writers: WriterTable,
     flows: FlowTable,
     names: NameTable,
     /// What was told of files lately.
     files: FileTable,
     stories: Stories,
+    /// Told, and to be told again.
+    awaited: Awaited,
     engine: Engine,
     detections: Detections,
     /// Reused for every event.
@@ -90,10 +103,13 @@ impl Pipeline {
             processes: ProcessTable::default(),
             containers: ContainerTable::default(),
             capture: Capture::default(),
+            identities: Identities::default(),
+            writers: WriterTable::default(),
             flows: FlowTable::default(),
             names: NameTable::default(),
             files: FileTable::default(),
             stories,
+            awaited: Awaited::default(),
             engine,
             detections,
             found: Matches::default(),
@@ -102,15 +118,9 @@ impl Pipeline {
         }
     }
 
-    /// Takes over the processes found at start, each with its cgroup's path.
-    pub fn seed(&mut self, found: impl IntoIterator<Item = (Process, String)>, now: u64) {
-        let containers = &mut self.containers;
-        let processes = found.into_iter().map(|(mut process, cgroup)| {
-            let identity = cgroup_path::identify(&cgroup);
-            process.container = identity.map(|identity| containers.see(process.cgroup_id, &identity, now));
-            process
-        });
-        self.processes.seed(processes);
+    /// The namespaces of the host, against which containers stand out.
+    pub fn set_host(&mut self, namespaces: Namespaces) {
+        self.identities = Identities::new(namespaces);
     }
 
     /// From now on every event is made and kept, whether a rule looks at it or not, until
@@ -129,8 +139,11 @@ impl Pipeline {
     pub fn record(&mut self, record: Record, host: &mut impl Host) {
         self.passed.records += 1;
         let Record { time, actor, body } = record;
+        if body.is_by_its_actor() {
+            self.sighted(time, &actor, host);
+        }
         match body {
-            RecordBody::Exec(exec) => self.exec(time, &actor, *exec, host),
+            RecordBody::Exec(exec) => self.exec(time, &actor, &exec, host),
             RecordBody::Fork(fork) => self.fork(&actor, fork),
             RecordBody::Exit { code } => {
                 self.flows_ended(time, key(&actor), host);
@@ -166,14 +179,16 @@ impl Pipeline {
 
     /// Stories that are to be told now.
     pub fn accounts(&mut self, now: u64) -> Vec<Account> {
-        let mut accounts = self.stories.overflow();
+        let mut accounts = self.settled(now);
+        accounts.extend(self.stories.overflow());
         accounts.extend(self.stories.due(now));
         self.complete(accounts)
     }
 
     /// All stories, however short they gathered: the agent ends.
     pub fn drain(&mut self) -> Vec<Account> {
-        let accounts = self.stories.drain();
+        let mut accounts = self.settled(u64::MAX);
+        accounts.extend(self.stories.drain());
         self.complete(accounts)
     }
 
@@ -198,7 +213,7 @@ impl Pipeline {
 
     /// What full tables dropped since the start: what it is, how many.
     #[must_use]
-    pub fn dropped(&self) -> [(&'static str, u64); 5] {
+    pub fn dropped(&self) -> [(&'static str, u64); 6] {
         let (processes, containers) = (self.processes.stats(), self.containers.stats());
         let pods = self.containers.pod_stats();
         [
@@ -207,6 +222,7 @@ impl Pipeline {
             ("connection's byte counts", self.flows.forgotten()),
             ("pod", pods.evicted),
             ("label, container or probe of a pod", pods.left_out),
+            ("amendment with a container's name", self.awaited.dropped()),
         ]
     }
 
@@ -215,11 +231,25 @@ impl Pipeline {
         self.passed
     }
 
+    /// What was told of containers that were named since: as far as it went, to be told again.
+    fn settled(&mut self, now: u64) -> Vec<Account> {
+        let mut accounts = Vec::new();
+        for id in self.containers.settled() {
+            let is_named = self.containers.get(&id).is_some_and(|container| container.is_verified());
+            for mut account in self.awaited.take(&id).into_iter().filter(|_| is_named) {
+                account.is_amendment = true;
+                accounts.push(self.stories.retell(account.number, now).unwrap_or(account));
+            }
+        }
+        accounts
+    }
+
     /// Gives each account what is known of its container by now.
-    fn complete(&self, mut accounts: Vec<Account>) -> Vec<Account> {
+    fn complete(&mut self, mut accounts: Vec<Account>) -> Vec<Account> {
         for account in &mut accounts {
             let id = account.process.container.as_deref();
             account.container = id.and_then(|id| self.containers.get(id)).or(account.container.take());
+            self.awaited.note(account);
         }
         accounts
     }
@@ -248,7 +278,7 @@ impl Pipeline {
             ancestors: self.processes.ancestors(process.key, LINEAGE_MAX),
             user: host.user(process.uid, process.key.pid, process.mnt_ns, time),
             container,
-            phase: None,
+            phase: self.phase(time, &process),
             process,
             body,
         };

@@ -14,6 +14,7 @@ use std::thread;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::fs::{MemfdFlags, Mode, OFlags, memfd_create};
+use rustix::process::Pid;
 
 use crate::child::{self, wait};
 use crate::place::Place;
@@ -64,7 +65,25 @@ impl Exec {
 pub(crate) fn told_by_program() -> Result<Truth> {
     let words: Vec<_> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
     let executable = fs::read_link("/proc/self/exe").context("reading /proc/self/exe")?;
-    Ok(Truth::new().with("pid", std::process::id()).with_path("executable", &executable).with("argv", words))
+    let (pid, started) = (pid_in_proc()?, started().context("reading /proc/self/stat")?);
+    let comm = fs::read_to_string("/proc/self/comm")?;
+    let truth = Truth::new().with("pid", pid).with("inner_pid", std::process::id()).with("started", started);
+    let truth = truth.with("comm", comm.trim_end_matches('\n'));
+    Ok(truth.with_path("executable", &executable).with("argv", words))
+}
+
+/// This process' id in the namespace that `/proc` is of, which is the caller's where a child is in a new one.
+pub(crate) fn pid_in_proc() -> Result<u32> {
+    let own = fs::read_link("/proc/self").context("reading /proc/self")?;
+    Ok(own.to_string_lossy().parse()?)
+}
+
+/// Clock tick in which this process started: field 22 of proc_pid_stat(5), the 20th behind the name.
+fn started() -> Result<u64> {
+    const FIELD: usize = 19;
+    let stat = fs::read_to_string("/proc/self/stat")?;
+    let (_, fields) = stat.rsplit_once(')').context("it has no name")?;
+    Ok(fields.split_ascii_whitespace().nth(FIELD).context("it is short")?.parse()?)
 }
 
 /// Prepares an exec here, does it in a child and takes what the program says.
@@ -72,22 +91,48 @@ fn run(request: &Request, prepare: impl FnOnce(&Place, &str) -> Result<Exec>) ->
     let place = Place::new(request)?;
     let marker = format!("deed-marker-{}", std::process::id());
     let exec = prepare(&place, &marker)?;
+    let (truth, _) = become_program(|work| Ok(sys::process::fork(work)?), exec.act)?;
+    let truth = truth.with_path("program", &exec.program);
+    ensure!(truth.number("pid") != Some(std::process::id().into()), "the program ran in this very process");
+    Ok(truth.with("marker", marker).with("parent", pid_in_proc()?))
+}
+
+/// What a child does, to its exit status.
+pub(crate) type Work = Box<dyn FnOnce() -> i32>;
+
+/// Makes a child by `make` that becomes a program by `act`: what the program tells, and the pid it had here.
+pub(crate) fn become_program(
+    make: impl FnOnce(Work) -> Result<Pid>,
+    act: impl FnOnce() -> Result<()> + 'static,
+) -> Result<(Truth, Pid)> {
     let (told, tell) = child::pipe()?;
-    let act = exec.act;
-    let pid = sys::process::fork(move || {
+    let pid = make(Box::new(move || {
         let done = rustix::stdio::dup2_stdout(&tell).context("turning stdout").and_then(|()| act());
         if let Err(error) = &done {
             drop(writeln!(std::io::stderr(), "deed: in the child: {error:#}"));
         }
         i32::from(done.is_err())
-    })?;
+    }))?;
     let mut line = String::new();
     File::from(told).read_to_string(&mut line)?;
     let code = wait(pid)?;
     ensure!(code == 0, "the program, or the child that was to become it, ended with {code}");
-    let truth = Truth::parse(line.trim_end())?.with_path("program", &exec.program);
-    ensure!(truth.number("pid") != Some(std::process::id().into()), "the program ran in this very process");
-    Ok(truth.with("marker", marker).with("parent", std::process::id()))
+    Ok((Truth::parse(line.trim_end())?, pid))
+}
+
+/// An exec of this program as `noop marker`, to be done in a child.
+pub(crate) fn exec_own(marker: &str) -> Result<impl FnOnce() -> Result<()> + 'static> {
+    let path = text(&own()?)?;
+    let words = [path.clone(), CString::from(c"noop"), CString::new(marker)?];
+    Ok(move || execve(&path, &words))
+}
+
+/// The same of what is open, wherever the child's root is by then.
+pub(crate) fn exec_open(marker: &str) -> Result<impl FnOnce() -> Result<()> + 'static> {
+    let own = own()?;
+    let program = rustix::fs::open(&own, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    let words = [text(&own)?, CString::from(c"noop"), CString::new(marker)?];
+    Ok(move || Err(sys::process::execveat(program.as_fd(), &words).into()))
 }
 
 fn own() -> Result<PathBuf> {

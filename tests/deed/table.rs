@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 
 use crate::request::Request;
 use crate::truth::Truth;
-use crate::{file, flood, network, pace, process, race, system};
+use crate::{file, flood, identity, network, pace, process, race, system};
 
 /// One action in one way.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +38,7 @@ pub(crate) const fn privileged(
 pub(crate) fn all() -> impl Iterator<Item = Deed> {
     let families = [
         process::DEEDS,
+        identity::DEEDS,
         network::connect::DEEDS,
         network::datagram::DEEDS,
         network::accept::DEEDS,

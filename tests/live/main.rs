@@ -9,6 +9,8 @@ mod transfer;
 mod story;
 mod silence;
 mod identity;
+mod trick;
+mod runtime;
 mod output;
 mod start;
 
@@ -41,6 +43,8 @@ fn cases() -> Vec<Case> {
         story::cases(),
         silence::cases(),
         identity::cases(),
+        trick::cases(),
+        runtime::cases(),
         output::cases(),
         start::cases(),
     ];

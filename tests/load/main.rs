@@ -10,6 +10,7 @@ mod race;
 mod bytes;
 mod flood;
 mod pace;
+mod crowd;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -43,6 +44,8 @@ const CASES: &[(&str, Run)] = &[
     ("flood: 50 uploads beside it", flood::beside),
     ("flood: the agent is stopped meanwhile", flood::stopped),
     ("pace: mixed events, steadily", pace::run),
+    ("crowd: gone at once, Docker", crowd::docker),
+    ("crowd: gone at once, containerd by CRI", crowd::cri),
 ];
 
 fn main() -> ExitCode {

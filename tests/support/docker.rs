@@ -10,8 +10,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use jiff::Timestamp;
+use rustix::mount::{UnmountFlags, unmount};
 
 use crate::child::{Child, find, run};
+use crate::engine::Engine;
 use crate::network::{BRIDGE, Network, PREFIX_V6};
 
 /// dockerd with its containerd is up within a second or two; a loaded machine takes longer.
@@ -20,8 +22,17 @@ const READY_MAX: Duration = Duration::from_secs(60);
 /// The daemon's data root below its directory.
 const DATA: &str = "data";
 
-/// Name of the one image.
+/// Its socket, there as well.
+const SOCKET: &str = "docker.sock";
+
+/// Name of the image.
 pub const IMAGE: &str = "lab.invalid/tools:live";
+
+/// Docker adds a search path where an image has none; other runtimes take the image at its word.
+const PATH: &str = "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// The same root that only waits: what a pod's sandbox is made of.
+pub const PAUSE: &str = "lab.invalid/pause:live";
 
 const REMEDY: &str = "install docker.io";
 
@@ -65,7 +76,7 @@ impl Docker {
         // The machine's own /etc/docker/daemon.json is none of ours.
         let settings = directory.join("daemon.json");
         fs::write(&settings, "{}")?;
-        let socket = format!("unix://{}", directory.join("docker.sock").display());
+        let socket = format!("unix://{}", directory.join(SOCKET).display());
 
         let mut command = network.inside(&daemon_path.display().to_string());
         command
@@ -96,12 +107,29 @@ impl Docker {
         self.directory.join(DATA)
     }
 
+    /// Its API without its command line.
+    #[must_use]
+    pub fn engine(&self) -> Engine {
+        Engine { socket: self.directory.join(SOCKET) }
+    }
+
     /// Makes an image of a root file system, called [`IMAGE`].
     ///
     /// # Errors
     /// What `docker import` says.
     pub fn import_image(&self, tar: &Path) -> Result<()> {
-        run(self.client().arg("import").arg(tar).arg(IMAGE)).map(drop)
+        run(self.client().args(["import", "--change", PATH]).arg(tar).arg(IMAGE)).map(drop)
+    }
+
+    /// Writes [`IMAGE`] and [`PAUSE`] into one archive, for other runtimes.
+    ///
+    /// # Errors
+    /// What `docker commit` or `docker save` says.
+    pub fn save_images(&self, archive: &Path) -> Result<()> {
+        // A sandbox that outlives a killed test ends by itself.
+        let waiting = self.create("pause", &[], &["sleep", "3600"])?;
+        run(self.client().args(["commit", &waiting.id, PAUSE]))?;
+        run(self.client().arg("save").arg("--output").arg(archive).args([IMAGE, PAUSE])).map(drop)
     }
 
     /// Makes a container of [`IMAGE`] and does not start it. `options` are those of `docker create`.
@@ -120,6 +148,19 @@ impl Docker {
         let mut command = Command::new(&self.client);
         command.args(["--host", &self.socket]).env("DOCKER_CONFIG", &self.directory).stdin(Stdio::null());
         command
+    }
+}
+
+impl Drop for Docker {
+    fn drop(&mut self) {
+        // Nobody is left to tell.
+        drop(self.daemon.end());
+        // It leaves the mount behind that keeps the network of containers without one of their own
+        // (`--network=host`), here the tests': a mount keeps its directory.
+        let kept = self.directory.join("exec/netns/default");
+        if kept.exists() {
+            unmount(&kept, UnmountFlags::DETACH).ok();
+        }
     }
 }
 
@@ -160,6 +201,17 @@ impl Container<'_> {
     /// What `docker start` says.
     pub fn start(&self) -> Result<()> {
         run(self.docker.client().args(["start", &self.id])).map(drop)
+    }
+
+    /// Id of its first process, on the host.
+    ///
+    /// # Errors
+    /// It does not run, or what `docker inspect` says.
+    pub fn pid(&self) -> Result<u32> {
+        let output = run(self.docker.client().args(["inspect", "--format", "{{.State.Pid}}", &self.id]))?;
+        let pid = String::from_utf8(output.stdout)?.trim().parse()?;
+        ensure!(pid != 0, "{} does not run", self.name);
+        Ok(pid)
     }
 
     /// Reads a file of it, running or ended.

@@ -1,7 +1,7 @@
 //! The set-up that the live tests share: one network, one dockerd, one of each server, one rsyslogd,
 //! one agent. Made once, on the main thread, and taken down in the reverse order of need.
 
-use std::cell::{Cell, RefCell, RefMut};
+use std::cell::{Cell, OnceCell, RefCell, RefMut};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,8 @@ use tempfile::TempDir;
 
 use crate::agent::Agent;
 use crate::child::bound;
-use crate::docker::{Container, Docker};
+use crate::containerd::Containerd;
+use crate::docker::{Container, Docker, PAUSE};
 use crate::network::Network;
 use crate::rsyslog::{self, Rsyslog};
 use crate::server::Servers;
@@ -24,6 +25,9 @@ const PAYLOAD_BYTES: usize = 256 * 1024;
 
 /// Where a container finds the client key, ssh's settings, the payload and an sftp batch.
 pub const SHARED: &str = "/lab";
+
+/// The same on the host, below the tests' directory.
+const SHARED_FOLDER: &str = "shared";
 
 /// ssh's settings in the containers, taken up by `-F`: no questions, nothing remembered.
 const SSH_CONFIG: &str = "\
@@ -41,7 +45,8 @@ const CONFIGURATION: &str = "tidewaiter.yaml";
 pub struct World {
     agent: RefCell<Agent>,
     pub rsyslog: Rsyslog,
-    docker: Docker,
+    containerd: OnceCell<Containerd>,
+    pub docker: Docker,
     pub servers: Servers,
     network: Network,
     /// What every transfer moves.
@@ -83,8 +88,13 @@ impl World {
         let rsyslog = Rsyslog::start(&directory.path().join("rsyslog"), rsyslog::free_address()?)?;
         let mount = share(directory.path(), &servers, &payload)?;
         // Names of containers stand in the data of the daemon that made them.
-        let configuration = directory.path().join(CONFIGURATION);
-        fs::write(&configuration, format!("containers:\n  docker: [{}]\n", docker.data_root().display()))?;
+        let (docker_data, bundles) = (docker.data_root(), Containerd::state(directory.path()));
+        let roots = format!(
+            "containers:\n  docker: [{}]\n  containerd: [{}]\n",
+            docker_data.display(),
+            bundles.display()
+        );
+        fs::write(directory.path().join(CONFIGURATION), roots)?;
         let receiver = format!("tcp://{}", rsyslog.address);
         let mut agent = spawn(&own_binary, directory.path(), "shared", &["--syslog", &receiver])?;
         agent.await_ready()?;
@@ -92,6 +102,7 @@ impl World {
         Ok(Self {
             agent,
             rsyslog,
+            containerd: OnceCell::new(),
             docker,
             servers,
             network,
@@ -101,6 +112,34 @@ impl World {
             count: Cell::new(0),
             directory,
         })
+    }
+
+    /// containerd with the lab's image, started by whoever asks first.
+    ///
+    /// # Errors
+    /// It does not come up, or does not take the image.
+    pub fn containerd(&self) -> Result<&Containerd> {
+        if let Some(containerd) = self.containerd.get() {
+            return Ok(containerd);
+        }
+        let containerd = Containerd::start(self.directory(), &self.network, PAUSE)?;
+        containerd.import(&self.archive()?)?;
+        Ok(self.containerd.get_or_init(|| containerd))
+    }
+
+    /// The lab's image as other runtimes take it.
+    fn archive(&self) -> Result<PathBuf> {
+        let archive = self.directory().join("image.tar");
+        if !archive.exists() {
+            self.docker.save_images(&archive)?;
+        }
+        Ok(archive)
+    }
+
+    /// What containers find at [`SHARED`]: its path on the host.
+    #[must_use]
+    pub fn shared(&self) -> PathBuf {
+        self.directory().join(SHARED_FOLDER)
     }
 
     /// The agent that all transfer and silence tests share.
@@ -182,7 +221,7 @@ fn launch(binary: &Path, directory: &Path, what: &str, name: &str, arguments: &[
 
 /// Lays out what containers see at [`SHARED`]; returns the value of Docker's `--volume`.
 fn share(directory: &Path, servers: &Servers, payload: &[u8]) -> Result<String> {
-    let folder = directory.join("shared");
+    let folder = directory.join(SHARED_FOLDER);
     fs::create_dir(&folder)?;
     fs::copy(&servers.client_key, folder.join("key"))?;
     fs::set_permissions(folder.join("key"), Permissions::from_mode(0o600))?;

@@ -32,6 +32,32 @@ pub(crate) const DOCKER: HostTool = HostTool {
     file: "dockerd",
 };
 
+/// The runtimes below Docker, which brings the first two, and beside it: each names containers in its own way.
+pub(crate) const CONTAINERD: HostTool = HostTool {
+    name: "containerd",
+    package: "containerd",
+    purpose: "live tests make pods through its CRI plug-in",
+    file: "containerd",
+};
+pub(crate) const RUNC: HostTool = HostTool {
+    name: "runc",
+    package: "runc",
+    purpose: "live tests run containers that no engine knows",
+    file: "runc",
+};
+pub(crate) const CRUN: HostTool = HostTool {
+    name: "crun",
+    package: "crun",
+    purpose: "live tests run containers that no engine knows",
+    file: "crun",
+};
+pub(crate) const PODMAN: HostTool = HostTool {
+    name: "podman",
+    package: "podman",
+    purpose: "live tests run containers without a daemon",
+    file: "podman",
+};
+
 /// Networks for the live tests, in namespaces of their own.
 pub(crate) const IP: HostTool =
     HostTool { name: "ip", package: "iproute2", purpose: "live tests lay their own networks", file: "ip" };

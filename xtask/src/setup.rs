@@ -34,6 +34,10 @@ pub(crate) const BUILD: &[Part] = &[Part::Core, Part::Linker];
 /// What the live tests need.
 pub(crate) const LIVE: &[Part] = &[
     Part::Host(&package::DOCKER),
+    Part::Host(&package::CONTAINERD),
+    Part::Host(&package::RUNC),
+    Part::Host(&package::CRUN),
+    Part::Host(&package::PODMAN),
     Part::Host(&package::IP),
     Part::Host(&package::CURL),
     Part::Host(&package::DEBOOTSTRAP),

@@ -8,9 +8,11 @@ use rustix::time::{ClockId, clock_gettime};
 use tracing::debug;
 
 use crate::host::mount;
+use crate::host::procfs;
 use crate::host::user::UserNames;
 use crate::pipeline::Host;
 use crate::state::mount::Mounts;
+use crate::state::standing::Namespaces;
 
 /// Most roots remembered, as many as containers are. Forgetting one only reads its mounts once more.
 const ROOTS_MAX: usize = 4096;
@@ -129,9 +131,19 @@ impl Host for Facts {
         u64::try_from(stat.st_size).ok().filter(|_| is_file)
     }
 
+    fn namespaces(&mut self, pid: u32) -> Option<Namespaces> {
+        namespaces(pid)
+    }
+
     fn is_overlay_scratch(&self, path: &str, mnt_ns: u32) -> bool {
         self.mounts.is_overlay_scratch(path, mnt_ns)
     }
+}
+
+/// Namespaces of a process. None: it is gone.
+pub(super) fn namespaces(pid: u32) -> Option<Namespaces> {
+    let namespace = |kind| procfs::namespace(pid, kind);
+    Some(Namespaces { mount: namespace("mnt")?, pid: namespace("pid_for_children")? })
 }
 
 /// `CLOCK_BOOTTIME`, nanoseconds: the clock of the kernel half.

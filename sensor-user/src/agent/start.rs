@@ -101,6 +101,7 @@ pub(super) fn inventory() -> Result<Vec<(Process, String)>, StartError> {
 pub(super) fn pipeline(rules: Rules, config: &Config) -> Pipeline {
     let stories = Stories::with_gather(config.story.gather.duration());
     let mut pipeline = Pipeline::new(rules.engine, rules.detections, stories);
+    pipeline.set_host(super::facts::namespaces(procfs::host_pid()).unwrap_or_default());
     pipeline.capture.clone_from(&config.capture);
     pipeline
 }

@@ -11,7 +11,7 @@ use sigma::{FieldId, LogSource, LogSourceId, Presence, Record, Taxonomy, Value};
 
 use super::{Body, Event, FileAction, FileChange};
 use crate::sigma;
-use crate::state::container::Container;
+use crate::state::container::{Container, Runtime};
 use crate::state::process::Process;
 
 /// Declares [`Field`] and its table from one list, so that they cannot differ.
@@ -65,7 +65,7 @@ fields! {
     ContainerImage "container.image.name" "Image reference by the runtime";
     ContainerImageId "tidewaiter.container.image.id" "Digest of the image's configuration";
     ContainerImageDigest "container.image.hash.all" "Digest of the image's manifest, where the runtime tells it";
-    ContainerVerified "tidewaiter.container.verified" "true: a runtime knows the container's id; absent while it is being asked";
+    ContainerVerified "tidewaiter.container.verified" "true: a runtime knows the container's id; false: none did within 32 s; neither while they are asked";
     ContainerNesting "tidewaiter.container.nested" "Ids of containers within this one that no runtime of the host knows; any may match";
     ContainerRole "tidewaiter.container.role" "workload, sandbox (holds a pod's namespaces) or build (makes an image)";
     ContainerPhase "tidewaiter.container.phase" "build, probe (its runtime asks for its health), interactive (brought in at a terminal), start (its first 30 s) or steady";
@@ -274,7 +274,13 @@ impl Record for Event {
             Field::ContainerId => self.container(|container| Some(&container.id), each),
             Field::ContainerName => self.container(|container| container.name.as_deref(), each),
             Field::ContainerImage => self.container(|container| container.image.as_deref(), each),
-            Field::ContainerRuntime => self.container(|container| Some(container.runtime.name()), each),
+            Field::ContainerRuntime => match &self.container {
+                // The path does not tell whose it is; who knows the container is whose.
+                Some(container) if container.runtime == Runtime::Unknown && container.is_asked() => {
+                    Presence::Pending
+                }
+                _ => self.container(|container| Some(container.runtime.name()), each),
+            },
             Field::PodName => self.container(|container| Some(&container.pod.as_ref()?.name), each),
             Field::Namespace => self.container(|container| Some(&container.pod.as_ref()?.namespace), each),
             Field::DestinationIp
@@ -331,8 +337,8 @@ impl Event {
         let Some(container) = &self.container else { return Presence::Absent };
         match get(container) {
             Some(value) => one(Value::Text(value), each),
-            // No runtime has spoken yet: neither known nor known to be absent.
-            None if !container.verified => Presence::Pending,
+            // No runtime has spoken, or none ever did: neither known nor known to be absent.
+            None if !container.is_verified() => Presence::Pending,
             None => Presence::Absent,
         }
     }

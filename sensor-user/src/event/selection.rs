@@ -49,7 +49,7 @@ impl Root {
 /// A container whose runtime has not told its name yet may be the one: its first events are shown rather than missed.
 fn is_in(event: &Event, wanted: &str) -> bool {
     let Some(container) = event.container.as_deref() else { return false };
-    let may_be = container.name.is_none() && !container.verified;
+    let may_be = container.name.is_none() && !container.is_verified();
     let by_id = wanted.len() >= ID_MIN && container.id.starts_with(wanted);
     container.name.as_deref() == Some(wanted) || container.id == wanted || by_id || may_be
 }
@@ -60,7 +60,7 @@ mod tests {
 
     use super::*;
     use crate::sink::sample;
-    use crate::state::container::Container;
+    use crate::state::container::{Confirmation, Container};
 
     #[test]
     fn nothing_asked_for_is_everything() {
@@ -93,8 +93,12 @@ mod tests {
         for (name, expected) in [("web-1", true), ("8f3a", true), ("8f3", false), ("web-2", false)] {
             assert_eq!(of(name).has(&event), expected, "{name}");
         }
-        event.container =
-            Some(Arc::new(Container { name: None, image: None, verified: false, ..sample::container() }));
+        event.container = Some(Arc::new(Container {
+            name: None,
+            image: None,
+            confirmation: Confirmation::Asked,
+            ..sample::container()
+        }));
         assert!(of("web-2").has(&event), "it may be that one");
         event.container = None;
         assert!(!of("web-1").has(&event));

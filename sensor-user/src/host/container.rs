@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::file::{self, FileError};
-use crate::state::container::{CgroupIdentity, Container, Runtime};
+use crate::state::container::{CgroupIdentity, Confirmation, Container, Runtime};
 
 /// Longest state file of one container read, bytes. An OCI bundle with a long environment and
 /// hundreds of mounts has some 100 KiB.
@@ -193,7 +193,7 @@ fn registered(root: &std::path::Path, inside: &[&str], identity: &CgroupIdentity
     let is_known = path.exists() || (!inside.is_empty() && root.join(&identity.id).is_dir());
     Ok(is_known.then(|| Container {
         name: Some(identity.id.clone()),
-        verified: true,
+        confirmation: Confirmation::Known,
         ..Container::from_cgroup(identity)
     }))
 }

@@ -5,6 +5,7 @@
 
 mod text;
 
+use std::collections::hash_map::Entry;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ use sensor_ebpf::wire::text::ARGUMENTS_MAX;
 
 use super::file::{self, FileError};
 use crate::state::mount::make_device;
-use crate::state::process::{Executable, Process, ProcessKey, Session};
+use crate::state::process::{Executable, Process, ProcessKey, Session, program};
 use text::{Stat, Status};
 
 /// Longest stat, status or cgroup file read, bytes: the longest is cgroup's, a dozen hierarchies
@@ -74,7 +75,11 @@ pub fn inventory() -> Result<Inventory, ProcfsError> {
 /// the process is gone, or the agent may not know.
 #[must_use]
 pub fn namespace(pid: u32, kind: &str) -> Option<u32> {
-    let link = std::fs::read_link(format!("/proc/{pid}/ns/{kind}")).ok()?;
+    namespace_in(Path::new(&format!("/proc/{pid}")), kind)
+}
+
+fn namespace_in(directory: &Path, kind: &str) -> Option<u32> {
+    let link = std::fs::read_link(directory.join("ns").join(kind)).ok()?;
     text::namespace(link.to_str()?)
 }
 
@@ -85,18 +90,16 @@ pub fn host_pid() -> u32 {
     if namespace(1, "mnt").is_some() { 1 } else { std::process::id() }
 }
 
-/// One process; and whether its executable was refused. None: it is gone.
+/// One process; and whether its executable was refused. None: it is gone, or it has ended and nobody has
+/// asked for its status yet.
 fn process(pid: u32, cgroups: &mut CgroupIds) -> Result<Option<(Found, bool)>, FileError> {
-    let directory = PathBuf::from(format!("/proc/{pid}"));
+    let Some(stat) = stat(Path::new(&format!("/proc/{pid}")))? else { return Ok(None) };
+    // Files, program and namespaces of a first thread that has ended are gone with it; the others' are
+    // the same ones.
+    let Some(directory) = live_thread(pid, &stat) else { return Ok(None) };
     let read = |name: &str| file::read_head(&directory.join(name), FILE_MAX);
-    let (Some((stat, _)), Some((status, _)), Some((cgroup, _))) =
-        (read("stat")?, read("status")?, read("cgroup")?)
-    else {
-        return Ok(None);
-    };
-    let stat = Stat::parse(&String::from_utf8_lossy(&stat));
-    let status = Status::parse(&String::from_utf8_lossy(&status));
-    let (Some(stat), Some(status)) = (stat, status) else { return Ok(None) };
+    let (Some((status, _)), Some((cgroup, _))) = (read("status")?, read("cgroup")?) else { return Ok(None) };
+    let Some(status) = Status::parse(&String::from_utf8_lossy(&status)) else { return Ok(None) };
     let Some((arguments, arguments_whole)) =
         file::read_head(&directory.join("cmdline"), ARGUMENTS_MAX as u64)?
     else {
@@ -111,23 +114,61 @@ fn process(pid: u32, cgroups: &mut CgroupIds) -> Result<Option<(Found, bool)>, F
         key: ProcessKey { pid, start_time: stat.start_time },
         // Without its start for now: that stands in the parent's own file.
         parent: (stat.parent != 0).then_some(ProcessKey { pid: stat.parent, start_time: 0 }),
-        executable,
         arguments: text::arguments(&arguments).into(),
         arguments_truncated: !arguments_whole,
-        session: Session::default(),
+        session: session(&directory, &stat),
         directory: link(&directory.join("cwd")),
         comm: stat.comm,
         uid: status.uid,
         gid: status.gid,
         effective_uid: status.effective_uid,
-        mnt_ns: namespace(pid, "mnt").unwrap_or_default(),
-        pid_ns: namespace(pid, "pid_for_children").unwrap_or_default(),
+        mnt_ns: namespace_in(&directory, "mnt").unwrap_or_default(),
+        pid_ns: namespace_in(&directory, "pid_for_children").unwrap_or_default(),
         cgroup_id: unified.map_or(0, |path| cgroups.id(&path)),
         container: None,
         standing: crate::state::standing::Standing::default(),
         exec_time: stat.start_time,
+        executable,
     };
-    Ok(Some((Found { process, cgroup }, refused)))
+    Ok(Some((Found { process: further_named(process), cgroup }, refused)))
+}
+
+fn stat(directory: &Path) -> Result<Option<Stat>, FileError> {
+    let read = file::read_head(&directory.join("stat"), FILE_MAX)?;
+    Ok(read.and_then(|(stat, _)| Stat::parse(&String::from_utf8_lossy(&stat))))
+}
+
+/// Where /proc tells of a thread that has not ended: the process's own directory most of the time.
+fn live_thread(pid: u32, leader: &Stat) -> Option<PathBuf> {
+    let directory = PathBuf::from(format!("/proc/{pid}"));
+    if !leader.is_over {
+        return Some(directory);
+    }
+    let mut threads = std::fs::read_dir(directory.join("task")).ok()?.map_while(Result::ok);
+    let is_live = |thread: &PathBuf| stat(thread).is_ok_and(|stat| stat.is_some_and(|stat| !stat.is_over));
+    threads.find_map(|thread| Some(thread.path()).filter(is_live))
+}
+
+/// What /proc tells of it: not how the program was called, nor its environment.
+fn session(directory: &Path, stat: &Stat) -> Session {
+    // Absent without CONFIG_AUDIT; then nobody is known to have logged in.
+    let login = file::read_head(&directory.join("loginuid"), FILE_MAX).ok().flatten();
+    Session {
+        login_uid: login.and_then(|(text, _)| text::login_uid(&String::from_utf8_lossy(&text))),
+        terminal: stat.terminal.map(|(major, minor)| program::terminal(major, minor)),
+        net_ns: namespace_in(directory, "net").unwrap_or_default(),
+        user_ns: namespace_in(directory, "user").unwrap_or_default(),
+        ..Session::default()
+    }
+}
+
+/// Gives the names that the arguments tell.
+fn further_named(mut process: Process) -> Process {
+    let directory = process.directory.as_deref().unwrap_or_default();
+    let executable = &mut process.executable;
+    (executable.applet, executable.loaded) =
+        program::further_names(&executable.path, &process.arguments, directory);
+    process
 }
 
 /// Gives every parent its start. One that is not in the inventory, or is younger than its child
@@ -195,15 +236,18 @@ struct Layers {
 impl Layers {
     /// Says whether the executable lies in the upper layer of its root: it does if it is found there.
     fn judge(&mut self, process: &mut Process) {
-        let upper = self.known.entry(process.mnt_ns).or_insert_with(|| upper_of_root(process.key.pid));
+        let upper = match self.known.entry(process.mnt_ns) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                // Of one that is gone meanwhile there is no answer: the next of its namespace is asked.
+                let Ok(Some(table)) = super::mount::read(process.key.pid) else { return };
+                place.insert(table.root_upper().map(PathBuf::from))
+            }
+        };
         if let Some(upper) = upper {
             process.executable.upper_layer = is_below(upper, &process.executable.path).unwrap_or_default();
         }
     }
-}
-
-fn upper_of_root(pid: u32) -> Option<PathBuf> {
-    super::mount::read(pid).ok()??.root_upper().map(PathBuf::from)
 }
 
 /// A resolved path exists below a directory. A link on its way is the container's: not followed.

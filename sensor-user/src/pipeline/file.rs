@@ -41,6 +41,9 @@ impl Pipeline {
         action: FileAction,
         host: &mut impl Host,
     ) {
+        if matches!(action, FileAction::Write | FileAction::Close) {
+            self.writers.wrote(change.file, key(actor), time);
+        }
         let is_read = action == FileAction::Read;
         let category = if is_read { Category::FileAccess } else { Category::FileEvent };
         if !self.wants(category, key(actor)) {

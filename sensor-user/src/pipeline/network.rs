@@ -68,6 +68,7 @@ impl Pipeline {
     pub fn settle(&mut self, now: u64, host: &mut impl Host) {
         let parts = self.flows.settle(now);
         self.parts(now, parts, host);
+        self.settle_identities(now, host);
     }
 
     /// The sensor ends: no end waits any longer.

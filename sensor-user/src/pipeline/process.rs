@@ -1,6 +1,6 @@
 //! Programs that start and end, and what they do to each other.
 
-mod program;
+use std::sync::Arc;
 
 use sensor_ebpf::wire::Actor;
 use sensor_ebpf::wire::process::Exec as ExecFlags;
@@ -10,29 +10,31 @@ use super::{Host, Pipeline, comm, key};
 use crate::decode::{Access, Exec, Fork};
 use crate::event::field::Category;
 use crate::event::{Body, FileAction, FileChange, ProcessAccess};
-use crate::state::cgroup_path;
-use crate::state::process::{Arguments, Executable, Fork as Forked, Process, ProcessKey, Session};
+use crate::state::process::program::{further_names, terminal};
+use crate::state::process::{Arguments, Executable, Fork as Forked, Process, ProcessKey, Session, Written};
 use crate::state::standing::Standing;
-use program::{applet, loaded, terminal};
+use crate::state::writer::Write;
+
+/// Longest command line kept of whoever wrote a program, bytes: it says what was done, and a linker's has ten
+/// times as much.
+const WRITER_LINE_MAX: usize = 512;
 
 impl Pipeline {
-    pub(super) fn exec(&mut self, time: u64, actor: &Actor, exec: Exec, host: &mut impl Host) {
-        let identity = cgroup_path::identify(&exec.cgroup);
-        let container = identity.map(|identity| self.containers.see(actor.cgroup_id, &identity, time));
+    pub(super) fn exec(&mut self, time: u64, actor: &Actor, exec: &Exec, host: &mut impl Host) {
         let parent_key = ProcessKey { pid: exec.parent_pid, start_time: exec.parent_start_time };
-        let process = Process {
+        let mut process = Process {
             key: key(actor),
             parent: (exec.parent_pid != 0).then_some(parent_key),
-            executable: executable(&exec),
-            session: self.session(&exec),
+            executable: executable(exec),
+            session: self.session(exec),
             arguments_truncated: exec.arguments_truncated,
             arguments: arguments(
-                exec.arguments,
-                exec.last_arguments,
+                exec.arguments.clone(),
+                exec.last_arguments.clone(),
                 exec.argument_count,
                 exec.arguments_size,
             ),
-            directory: Some(exec.directory),
+            directory: Some(exec.directory.clone()),
             comm: comm(actor),
             uid: actor.uid,
             gid: actor.gid,
@@ -40,16 +42,35 @@ impl Pipeline {
             mnt_ns: actor.mnt_ns,
             pid_ns: actor.pid_ns,
             cgroup_id: actor.cgroup_id,
-            container,
+            container: None,
             standing: Standing::default(),
             exec_time: time,
         };
+        process.executable.written = self.writer_of(&process);
+        let trick = self.admit(time, actor, exec, &mut process);
         if process.container.is_some() {
             host.entered(process.mnt_ns, process.key.pid, time);
         }
         let process = self.processes.insert_exec(process);
         self.passed.events += 1;
         self.event_of(time, process, Body::ProcessCreation, host);
+        if let Some(trick) = trick {
+            self.tricked(time, key(actor), trick, host);
+        }
+    }
+
+    /// Who wrote the file that a process runs, as far as was seen.
+    fn writer_of(&mut self, process: &Process) -> Option<Arc<Written>> {
+        let Executable { file, upper_layer, .. } = &process.executable;
+        let Write { by, time, .. } = self.writers.of((*file)?, *upper_layer)?;
+        // Ten minutes after its end it is not known any more; that it was written still is.
+        let writer = self.processes.get(by);
+        let image = writer.as_ref().map_or_else(String::new, |writer| writer.executable.telling().to_owned());
+        let command_line = writer.map_or_else(String::new, |writer| {
+            let line = writer.command_line();
+            line.get(..line.floor_char_boundary(WRITER_LINE_MAX)).unwrap_or(line).to_owned()
+        });
+        Some(Arc::new(Written { time, pid: by.pid, image, command_line }))
     }
 
     pub(super) fn fork(&mut self, actor: &Actor, fork: Fork) {
@@ -108,18 +129,12 @@ fn arguments(list: Vec<String>, end: Vec<String>, count: u32, size: u32) -> Argu
 
 fn executable(exec: &Exec) -> Executable {
     let has = |flag| exec.flags & flag != 0;
-    let loaded = loaded(&exec.path, &exec.arguments);
-    let applet = match &loaded {
-        Some(loaded) => applet(&loaded.path, &loaded.arguments),
-        None => applet(&exec.path, &exec.arguments),
-    };
-    let directory = exec.directory.trim_end_matches('/');
-    let absolute = |path: String| if path.starts_with('/') { path } else { format!("{directory}/{path}") };
+    let (applet, loaded) = further_names(&exec.path, &exec.arguments, &exec.directory);
     Executable {
         path: exec.path.clone(),
         invoked: Some(exec.filename.clone()).filter(|name| !name.is_empty()),
-        applet: applet.map(absolute),
-        loaded: loaded.map(|loaded| absolute(loaded.path)),
+        applet,
+        loaded,
         interpreter: exec.interpreter.clone(),
         file: Some(exec.file),
         memfd: has(ExecFlags::MEMFD),

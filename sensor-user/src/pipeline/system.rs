@@ -7,6 +7,8 @@ use crate::decode::{Cgroup, Mount, Namespace};
 use crate::event::field::Category;
 use crate::event::{Body, SystemChange};
 use crate::state::cgroup_path;
+use crate::state::process::{Place, ProcessKey};
+use crate::state::standing::Claim;
 
 /// Number of the v2 hierarchy (`cgroup_root.hierarchy_id` of `cgrp_dfl_root`, kernel/cgroup/cgroup.c).
 const V2: u32 = 0;
@@ -66,8 +68,15 @@ impl Pipeline {
     }
 
     pub(super) fn cgroup_attached(&mut self, time: u64, actor: &Actor, cgroup: Cgroup, host: &mut impl Host) {
-        let Cgroup { path, target_pid, .. } = cgroup;
+        let Cgroup { id, hierarchy, path, target_pid, target_start_time } = cgroup;
+        let target = ProcessKey { pid: target_pid, start_time: target_start_time };
+        let claim = (hierarchy == V2).then(|| self.claim_of_path(&path, id, time));
         self.changed(time, actor, SystemChange::CgroupAttach { target_pid, path }, host);
+        let (Some(claim), Some(was)) = (claim, self.processes.place(target)) else { return };
+        if let Claim::Container(container) = &claim {
+            self.containers.note_moved(container, target);
+        }
+        self.moved(time, target, Place { cgroup_id: id, ..was }, Some(claim), host);
     }
 
     pub(super) fn namespace_entered(
@@ -83,6 +92,15 @@ impl Pipeline {
         let pid_ns = another(namespace.pid_ns, actor.pid_ns);
         let net_ns = another(namespace.net_ns, before);
         self.changed(time, actor, SystemChange::NamespaceEnter { mnt_ns, pid_ns, net_ns }, host);
+        if let Some(was) = self.processes.place(key(actor)) {
+            let now = |new: u32, old: u32| if new == 0 { old } else { new };
+            let place = Place {
+                mnt_ns: now(namespace.mnt_ns, was.mnt_ns),
+                pid_ns: now(namespace.pid_ns, was.pid_ns),
+                ..was
+            };
+            self.moved(time, key(actor), place, None, host);
+        }
     }
 
     pub(super) fn bpf_loaded(

@@ -11,13 +11,15 @@ use crate::detection::Catalogue;
 use crate::event::field::{Field, Fields};
 use crate::event::{FileAction, Protocol};
 use crate::sigma::{FieldId, Record as _, RuleSet, Value};
-use crate::state::container::{Container, Runtime};
+use crate::state::container::{Confirmation, Container, Runtime};
 use crate::story::GATHER;
 
 mod process;
 mod network;
 mod file;
+mod identity;
 mod system;
+mod pending;
 
 const ID: &str = "8f3a2c91d0b4aa0b1c2d3e4f5061728394a5b6c7d8e9f0011223344556677889";
 const MILLISECOND: u64 = 1_000_000;
@@ -47,6 +49,10 @@ impl Host for Paper {
 
     fn size(&mut self, path: &str, _mnt_ns: u32) -> Option<u64> {
         (path == "/tmp/x").then_some(4096)
+    }
+
+    fn namespaces(&mut self, _pid: u32) -> Option<Namespaces> {
+        None
     }
 
     fn is_overlay_scratch(&self, path: &str, _mnt_ns: u32) -> bool {
@@ -253,8 +259,11 @@ fn the_container_is_named_when_its_runtime_has_spoken() {
     assert_eq!(asked.iter().map(|identity| identity.id.as_str()).collect::<Vec<_>>(), [ID]);
     let [identity] = asked.as_slice() else { panic!("one question") };
     assert_eq!(identity.runtime, Runtime::Docker);
-    let named =
-        Container { name: Some("web".to_owned()), verified: true, ..Container::from_cgroup(identity) };
+    let named = Container {
+        name: Some("web".to_owned()),
+        confirmation: Confirmation::Known,
+        ..Container::from_cgroup(identity)
+    };
     pipeline.containers.complete(ID, named);
     let accounts = pipeline.drain();
     let name = accounts.first().and_then(|account| account.container.as_ref()?.name.as_deref());

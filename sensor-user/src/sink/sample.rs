@@ -16,7 +16,7 @@ use crate::alert::{
 use crate::event::{Body, Direction, Event, Protocol};
 use crate::sigma::Level;
 use crate::sink::Origin;
-use crate::state::container::{Container, Owner, Pod, Role, Runtime};
+use crate::state::container::{Confirmation, Container, Owner, Pod, Role, Runtime};
 use crate::state::phase::Phase;
 use crate::state::process::{Executable, Process, ProcessKey, Session, Written};
 pub(crate) use pod::in_pod;
@@ -55,7 +55,7 @@ pub(crate) fn container() -> Container {
         role: Role::default(),
         probes: Vec::new(),
         nested: Vec::new(),
-        verified: true,
+        confirmation: Confirmation::Known,
         awaits_pod: false,
     }
 }

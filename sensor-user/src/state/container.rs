@@ -85,6 +85,18 @@ pub enum Role {
     Build,
 }
 
+/// What the runtimes say of a container's id.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Confirmation {
+    /// They are being asked: what they tell is neither known nor known to be absent.
+    #[default]
+    Asked,
+    /// The own state of one of them knows it.
+    Known,
+    /// None knew it in time: only a cgroup path says so, and anybody with root can make such a cgroup.
+    Unknown,
+}
+
 /// A container: the id from the cgroup, the rest from its runtime's state on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Container {
@@ -105,8 +117,8 @@ pub struct Container {
     /// Ids of containers within it that no runtime of this host knows, from the outside in: the process is
     /// in the last of them.
     pub nested: Vec<String>,
-    /// A runtime's own state knows this id. False: only a cgroup path says so.
-    pub verified: bool,
+    /// Whether more than a cgroup path speaks for this id.
+    pub confirmation: Confirmation,
     /// The Kubernetes API is about to tell of its pod: labels, owner and service account are not known yet.
     pub awaits_pod: bool,
 }
@@ -127,9 +139,27 @@ impl Container {
             role: Role::Workload,
             probes: Vec::new(),
             nested: Vec::new(),
-            verified: false,
+            confirmation: Confirmation::Asked,
             awaits_pod: false,
         }
+    }
+
+    /// A runtime's own state knows the id.
+    #[must_use]
+    pub fn is_verified(&self) -> bool {
+        self.confirmation == Confirmation::Known
+    }
+
+    /// The runtimes may still say what they know of it.
+    #[must_use]
+    pub fn is_asked(&self) -> bool {
+        self.confirmation == Confirmation::Asked
+    }
+
+    /// Somebody may still say more of it: its runtimes, or the Kubernetes API of its pod.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.is_asked() || self.awaits_pod
     }
 
     /// The twelve digits people know from `docker ps`.

@@ -10,5 +10,6 @@ pub mod phase;
 pub mod cgroup_path;
 pub mod mount;
 pub mod file;
+pub mod writer;
 pub mod flow;
 pub mod name;

@@ -1,5 +1,6 @@
 //! Processes as the agent knows them, with their lineage through parents that have exited.
 
+pub mod program;
 mod table;
 
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use sensor_ebpf::wire::FileId;
 
 use crate::state::standing::Standing;
 
-pub use table::{EXITED_KEPT, Fork, ProcessTable, TableStats};
+pub use table::{EXITED_KEPT, Fork, Place, ProcessTable, TableStats};
 
 /// Identity of a process: pids are used again, a pid with its start is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -78,7 +79,7 @@ impl Executable {
     }
 }
 
-/// From where and for whom a program was started. Unknown of what ran before the sensor.
+/// From where and for whom a program was started. Of what ran before the sensor, how is unknown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Session {
     /// Who logged in, whatever became of it since.

@@ -4,7 +4,15 @@
 //! namespace are asked each time: each says the host, one container, or nothing. One witness alone can
 //! be bought (any root writes itself into any cgroup), so where they differ all are told.
 
+mod judge;
+mod owner;
+mod period;
+
 use std::sync::Arc;
+
+pub use judge::{Evidence, Judgement, judge};
+pub use owner::{Namespaces, Owners};
+pub use period::Periods;
 
 /// What one witness says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -20,7 +20,7 @@ const RECENT_START: u64 = 10_000_000_000;
 pub struct Account {
     /// Counts the accounts of this run: an amendment has the number of what it amends.
     pub number: u64,
-    /// Told before, and went on: this is how it ended.
+    /// Told before: since then it went on, or its container got a name.
     pub is_amendment: bool,
     /// When its first step happened, `CLOCK_BOOTTIME` nanoseconds.
     pub time: u64,

@@ -193,6 +193,23 @@ impl Stories {
         self.due(u64::MAX)
     }
 
+    /// An account that was told, as far as its story has gone since; none where that is over or tells
+    /// another one by now. An end that is to be told now is told with it.
+    pub fn retell(&mut self, number: u64, now: u64) -> Option<Account> {
+        let story = self.open.values_mut().find(|story| story.account.number == number)?;
+        match story.phase {
+            Phase::Gathering { .. } => None,
+            Phase::Told { .. } if story.is_due(now) => {
+                story.phase.note();
+                story.tell()
+            }
+            Phase::Told { .. } => {
+                story.account.is_amendment = true;
+                Some(story.account.clone())
+            }
+        }
+    }
+
     /// Stories beyond the bound, to be told early.
     pub fn overflow(&mut self) -> Vec<Account> {
         let mut accounts = Vec::new();

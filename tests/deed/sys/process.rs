@@ -21,12 +21,76 @@ const PANICKED: i32 = 101;
 /// # Errors
 /// There are other threads, whose locks a child would inherit without their owners; or what the kernel says.
 pub(crate) fn fork(work: impl FnOnce() -> i32) -> io::Result<Pid> {
+    // SAFETY: a copy of this process, as `born` wants it.
+    born(work, || unsafe { libc::fork() })
+}
+
+/// How a child is made by [`clone3`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Birth<'f> {
+    /// With a pid that nobody has, whatever the kernel would have given.
+    Pid(Pid),
+    /// In the v2 control group whose directory this is.
+    Group(BorrowedFd<'f>),
+}
+
+/// `CLONE_INTO_CGROUP` of include/uapi/linux/sched.h.
+const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+
+/// `struct clone_args` of the same file, version 2 (Linux 5.7).
+#[repr(C)]
+#[derive(Default)]
+struct CloneArgs {
+    flags: u64,
+    pidfd: u64,
+    child_tid: u64,
+    parent_tid: u64,
+    exit_signal: u64,
+    stack: u64,
+    stack_size: u64,
+    tls: u64,
+    set_tid: u64,
+    set_tid_size: u64,
+    cgroup: u64,
+}
+
+/// `clone3(2)`: as [`fork`]. The child must not ask the C library for its own id, which it does not learn.
+///
+/// # Errors
+/// `EPERM` without `CAP_SYS_ADMIN` or `CAP_CHECKPOINT_RESTORE`, `EEXIST` for a pid in use, `ENOSYS` before
+/// Linux 5.3; and those of [`fork`].
+pub(crate) fn clone3(birth: Birth<'_>, work: impl FnOnce() -> i32) -> io::Result<Pid> {
+    let mut told = CloneArgs { exit_signal: libc::SIGCHLD.unsigned_abs().into(), ..CloneArgs::default() };
+    let pid = match birth {
+        Birth::Pid(pid) => {
+            told.set_tid_size = 1;
+            pid.as_raw_nonzero().get()
+        }
+        Birth::Group(directory) => {
+            told.flags = CLONE_INTO_CGROUP;
+            told.cgroup = directory.as_raw_fd().unsigned_abs().into();
+            0
+        }
+    };
+    if told.set_tid_size == 1 {
+        told.set_tid = ptr::from_ref(&pid).expose_provenance() as u64;
+    }
+    born(work, || {
+        // SAFETY: the arguments and the pid they point to live across the call and are only read. No stack
+        // and no flag that shares memory: the child is a copy, as `born` wants it.
+        let made = unsafe { libc::syscall(libc::SYS_clone3, &raw const told, size_of::<CloneArgs>()) };
+        libc::pid_t::try_from(made).unwrap_or(-1)
+    })
+}
+
+/// Makes a copy of this process by `copy`, which gives zero in the copy, and does `work` in it.
+fn born(work: impl FnOnce() -> i32, copy: impl FnOnce() -> libc::pid_t) -> io::Result<Pid> {
+    // One thread, and only this one could make another: the child has everything that it copies in a whole
+    // state.
     if std::fs::read_dir("/proc/self/task")?.count() != 1 {
         return Err(io::Error::other("a process with more than one thread is not forked"));
     }
-    // SAFETY: this process has one thread, as just seen, and only this thread could make another; so the
-    // child has everything that it copies in a whole state.
-    let pid = unsafe { libc::fork() };
+    let pid = copy();
     if pid == 0 {
         // A child must never go on with what its parent was doing.
         let ended =
@@ -106,4 +170,21 @@ pub(crate) fn spawn(path: &CStr, arguments: &[CString]) -> io::Result<Pid> {
 pub(crate) fn unshare_mounts() -> io::Result<()> {
     // SAFETY: takes a number; descriptors stay shared, as only the mount namespace is asked for.
     counted(unsafe { libc::unshare(libc::CLONE_NEWNS) }).map(drop)
+}
+
+/// `exit(2)` of this thread alone: others go on.
+pub(crate) fn end_thread() -> ! {
+    loop {
+        // SAFETY: takes a number, and touches no memory of those who go on; what this thread owns leaks.
+        unsafe { libc::syscall(libc::SYS_exit, 0) };
+    }
+}
+
+/// `unshare(2)` of the pid namespace: the next child is the first process of a new one.
+///
+/// # Errors
+/// `EPERM` without `CAP_SYS_ADMIN`.
+pub(crate) fn unshare_pids() -> io::Result<()> {
+    // SAFETY: takes a number; nothing of this process changes.
+    counted(unsafe { libc::unshare(libc::CLONE_NEWPID) }).map(drop)
 }

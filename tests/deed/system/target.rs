@@ -1,20 +1,19 @@
 //! What one process does to another: here always to a child of its own, which waits for it.
 
 use std::fs::{self, OpenOptions};
-use std::io;
 use std::os::unix::fs::FileExt as _;
-use std::path::PathBuf;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use rustix::fd::OwnedFd;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
 use crate::child::{Child, number, pipe};
+use crate::group::Group;
 use crate::request::Request;
 use crate::sys::memory::Pages;
 use crate::sys::trace::{Trace, process_vm_writev, ptrace};
 use crate::table::{Deed, deed, privileged};
-use crate::truth::{Missing, Truth};
+use crate::truth::Truth;
 
 pub(crate) const DEEDS: &[Deed] = &[
     deed("system", "ptrace_attach", |_| on_child(attach)),
@@ -119,46 +118,14 @@ fn signal(request: &Request) -> Result<Truth> {
 
 /// A control group of its own in the v2 hierarchy: a child is moved there, and the group removed.
 fn cgroup_move(_: &Request) -> Result<Truth> {
-    let group = Group::new(&hierarchy()?)?;
+    let group = Group::new()?;
     let memory = Pages::new(LENGTH)?;
     let target = Target::start(&memory)?;
     let pid = number(target.child.pid);
-    fs::write(group.0.join("cgroup.procs"), pid.to_string()).context("moving the child")?;
+    fs::write(group.path().join("cgroup.procs"), pid.to_string()).context("moving the child")?;
     let place = fs::read_to_string(format!("/proc/{pid}/cgroup"))?;
-    let name = group.0.file_name().context("a group has a name")?.to_string_lossy().into_owned();
+    let name = group.path().file_name().context("a group has a name")?.to_string_lossy().into_owned();
     ensure!(place.lines().any(|line| line.starts_with("0::") && line.ends_with(&name)), "it is in {place}");
     target.finish()?;
-    Ok(Truth::new().with("target_pid", pid).with_path("path", &group.0).with("cgroup", name))
-}
-
-/// Where the v2 hierarchy is mounted (proc_pid_mountinfo(5): the fifth word; the type is behind `-`).
-fn hierarchy() -> Result<PathBuf> {
-    let mounts = fs::read_to_string("/proc/self/mountinfo")?;
-    let found = mounts.lines().find_map(|line| {
-        let (mount, source) = line.split_once(" - ")?;
-        source.starts_with("cgroup2 ").then(|| mount.split(' ').nth(4)).flatten()
-    });
-    Ok(found.map(PathBuf::from).ok_or_else(|| Missing("no cgroup v2 hierarchy is mounted".to_owned()))?)
-}
-
-/// A control group; removed when dropped, by when nobody is in it.
-struct Group(PathBuf);
-
-impl Group {
-    fn new(hierarchy: &std::path::Path) -> Result<Self> {
-        let path = hierarchy.join(format!("deed-{}", std::process::id()));
-        match fs::create_dir(&path) {
-            Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => {
-                bail!(Missing(format!("{} is mounted read-only", hierarchy.display())))
-            }
-            made => made.with_context(|| format!("making {}", path.display()))?,
-        }
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        drop(fs::remove_dir(&self.0));
-    }
+    Ok(Truth::new().with("target_pid", pid).with_path("path", group.path()).with("cgroup", name))
 }

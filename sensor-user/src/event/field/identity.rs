@@ -21,8 +21,8 @@ impl Event {
                 self.container(|container| container.image_digest.as_deref(), each)
             }
             Field::ContainerVerified => match &self.container {
-                Some(container) if container.verified => one(Value::Bool(true), each),
-                Some(_) => Presence::Pending,
+                Some(container) if container.is_asked() => Presence::Pending,
+                Some(container) => one(Value::Bool(container.is_verified()), each),
                 None => Presence::Absent,
             },
             Field::ContainerNesting => {
@@ -32,7 +32,7 @@ impl Event {
             Field::ContainerRole => self.container(
                 |container| {
                     // What it is for is known with its name.
-                    container.verified.then_some(match container.role {
+                    container.is_verified().then_some(match container.role {
                         Role::Workload => "workload",
                         Role::Sandbox => "sandbox",
                         Role::Build => "build",
@@ -40,23 +40,28 @@ impl Event {
                 },
                 each,
             ),
-            Field::ContainerPhase => text(self.phase.map(Phase::name), each),
+            Field::ContainerPhase => match &self.container {
+                // What it is for, and how its health is asked for, comes with its name.
+                Some(container) if container.is_asked() && self.phase != Some(Phase::Build) => {
+                    Presence::Pending
+                }
+                _ => text(self.phase.map(Phase::name), each),
+            },
             Field::PodUid => self.container(|container| container.pod_uid.as_deref(), each),
             Field::PodLabels => {
-                let labels = self.pod().into_iter().flat_map(|pod| &pod.labels);
-                let labels: Vec<String> = labels.map(|(key, value)| format!("{key}={value}")).collect();
-                self.of_pod(all(labels.iter().map(|label| Value::Text(label)), each))
+                let labels = |pod: &Pod| {
+                    let labels = pod.labels.iter().map(|(name, value)| format!("{name}={value}"));
+                    all(labels.collect::<Vec<_>>().iter().map(|label| Value::Text(label)), each)
+                };
+                self.by_api(labels)
             }
             Field::PodOwner => {
-                let owner = self.pod().and_then(|pod| pod.owner.as_ref());
-                let owner = owner.map(|owner| format!("{}/{}", owner.kind, owner.name));
-                self.of_pod(text(owner.as_deref(), each))
+                let owner =
+                    |pod: &Pod| pod.owner.as_ref().map(|owner| format!("{}/{}", owner.kind, owner.name));
+                self.by_api(|pod| text(owner(pod).as_deref(), each))
             }
-            Field::PodServiceAccount => {
-                let account = self.pod().and_then(|pod| pod.service_account.as_deref());
-                self.of_pod(text(account, each))
-            }
-            Field::NodeName => self.of_pod(text(self.pod().and_then(|pod| pod.node.as_deref()), each)),
+            Field::PodServiceAccount => self.by_api(|pod| text(pod.service_account.as_deref(), each)),
+            Field::NodeName => self.by_api(|pod| text(pod.node.as_deref(), each)),
             Field::CgroupContainerId => claim(&standing.cgroup, each),
             Field::MountContainerId => claim(&standing.mount, each),
             Field::PidContainerId => claim(&standing.pid, each),
@@ -65,13 +70,17 @@ impl Event {
         }
     }
 
-    fn pod(&self) -> Option<&Pod> {
-        self.container.as_ref()?.pod.as_ref()
+    /// The pod, or whether one may become known.
+    fn pod(&self) -> Result<&Pod, Presence> {
+        let Some(container) = &self.container else { return Err(Presence::Absent) };
+        let missing = if container.is_verified() { Presence::Absent } else { Presence::Pending };
+        container.pod.as_ref().ok_or(missing)
     }
 
-    /// What only the API tells is neither known nor known to be absent while it is being told.
-    fn of_pod(&self, presence: Presence) -> Presence {
+    /// What only the Kubernetes API tells of the pod: while it is about to, neither known nor known to be absent.
+    fn by_api(&self, tell: impl FnOnce(&Pod) -> Presence) -> Presence {
         let is_awaited = self.container.as_ref().is_some_and(|container| container.awaits_pod);
+        let presence = self.pod().map_or_else(|presence| presence, tell);
         if presence == Presence::Absent && is_awaited { Presence::Pending } else { presence }
     }
 }

@@ -49,3 +49,69 @@ fn only_linux_endpoint_sources_are_supported() {
     assert_eq!(Fields.supports(&source("file_event", Some("windows"))), None);
     assert_eq!(Fields.supports(&source("registry_event", Some("linux"))), None);
 }
+
+/// Everything that a container's runtime tells is pending until then: what rules see before that stays true.
+#[test]
+fn no_field_changes_its_mind_when_a_container_is_named() {
+    use crate::state::container::{CgroupIdentity, Confirmation, Owner, Pod, Role};
+    use crate::state::phase::Phase;
+    let seen = |event: &Event| -> Vec<(Presence, Vec<String>)> {
+        let visit = |(field, ..): &(Field, _, _, _)| {
+            let mut values = Vec::new();
+            let presence =
+                event.visit(FieldId(*field as u16), &mut |value| values.push(format!("{value:?}")));
+            (presence, values)
+        };
+        TABLE.iter().map(visit).collect()
+    };
+    let mut event = crate::sink::sample::event();
+    let named = Container {
+        pod: Some(Pod {
+            labels: [("app".to_owned(), "web".to_owned())].into(),
+            owner: Some(Owner::default()),
+            node: Some("node-1".to_owned()),
+            service_account: Some("default".to_owned()),
+            ..Pod::default()
+        }),
+        pod_uid: Some("uid".to_owned()),
+        image_digest: Some("sha256:0".to_owned()),
+        ..crate::sink::sample::container()
+    };
+    let bare = Container { pod: None, pod_uid: None, ..named.clone() };
+    let identity =
+        CgroupIdentity { id: named.id.clone(), runtime: Runtime::Unknown, pod_uid: None, outer: Vec::new() };
+    (event.container, event.phase) = (Some(Container::from_cgroup(&identity).into()), Some(Phase::Start));
+    let before = seen(&event);
+    let mut outcomes = vec![(bare, Phase::Steady), (Container { role: Role::Build, ..named }, Phase::Build)];
+    let given_up = Container { confirmation: Confirmation::Unknown, ..Container::from_cgroup(&identity) };
+    outcomes.push((given_up, Phase::Start));
+    for (container, phase) in outcomes {
+        (event.container, event.phase) = (Some(container.into()), Some(phase));
+        for ((before, after), (field, ..)) in before.iter().zip(seen(&event)).zip(TABLE) {
+            let is_open = before.0 == Presence::Pending;
+            assert!(is_open || *before == after, "{field:?} was {before:?} and became {after:?}");
+        }
+    }
+    let open = before.iter().zip(TABLE).filter(|((presence, _), _)| *presence == Presence::Pending);
+    let open: Vec<&str> = open.map(|(_, (_, name, ..))| *name).collect();
+    assert_eq!(
+        open,
+        [
+            "ContainerName",
+            "ContainerImage",
+            "ContainerImageId",
+            "ContainerImageDigest",
+            "ContainerVerified",
+            "ContainerRole",
+            "ContainerPhase",
+            "ContainerRuntime",
+            "PodName",
+            "Namespace",
+            "PodUid",
+            "PodLabels",
+            "PodOwner",
+            "PodServiceAccount",
+            "NodeName",
+        ]
+    );
+}

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::oci::{Annotations, pod};
 use super::{Answer, ContainerError, STATE_MAX, read_json};
-use crate::state::container::{CgroupIdentity, Container, Runtime};
+use crate::state::container::{CgroupIdentity, Confirmation, Container, Runtime};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -53,7 +53,7 @@ pub(super) fn lookup(root: &Path, identity: &CgroupIdentity) -> Answer {
         image_id: Some(record.image).filter(|image| !image.is_empty()),
         pod_uid: pod.as_ref().map(|pod| pod.uid.clone()).or_else(|| identity.pod_uid.clone()),
         pod,
-        verified: true,
+        confirmation: Confirmation::Known,
         ..Container::from_cgroup(identity)
     }))
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::{Answer, STATE_MAX, read_json};
-use crate::state::container::{CgroupIdentity, Container, Pod, Runtime};
+use crate::state::container::{CgroupIdentity, Confirmation, Container, Pod, Runtime};
 
 /// Directory of the bundles below containerd's state, one level of namespaces between.
 const TASKS: &str = "io.containerd.runtime.v2.task";
@@ -63,7 +63,7 @@ pub(super) fn container(identity: &CgroupIdentity, runtime: Runtime, annotations
         image_id: first(annotations, &["io.kubernetes.cri-o.ImageRef"]),
         pod_uid: pod.as_ref().map(|pod| pod.uid.clone()).or_else(|| identity.pod_uid.clone()),
         pod,
-        verified: true,
+        confirmation: Confirmation::Known,
         ..Container::from_cgroup(identity)
     }
 }

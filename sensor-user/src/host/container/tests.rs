@@ -49,7 +49,7 @@ fn docker_names_its_containers() {
             name: Some("web".into()),
             image: Some("idk/busybox:1".into()),
             image_id: Some("sha256:ed20e304befee88ad481a5c071efc2b22ee9c6a27d597f0a24c418e7a6cf9fb9".into()),
-            verified: true,
+            confirmation: Confirmation::Known,
             ..Container::from_cgroup(&claim(runtime))
         };
         assert_eq!(found, expected);
@@ -65,7 +65,8 @@ fn a_bundle_of_dockers_containerd_verifies_but_does_not_name() {
         r#"{"ociVersion":"1.0.2-dev"}"#,
     );
     let found = search(&roots(directory.path()), &claim(Runtime::Unknown)).unwrap().unwrap();
-    assert_eq!((found.runtime, found.name, found.verified), (Runtime::Docker, None, true));
+    assert!(found.is_verified());
+    assert_eq!((found.runtime, found.name), (Runtime::Docker, None));
 }
 
 #[test]
@@ -137,7 +138,7 @@ fn podman_names_its_containers_in_the_list() {
         name: Some("web".into()),
         image: Some("docker.io/library/nginx:1.25".into()),
         image_id: Some("ab12".into()),
-        verified: true,
+        confirmation: Confirmation::Known,
         ..Container::from_cgroup(&claim(Runtime::Podman))
     };
     assert_eq!(found, expected);
@@ -151,7 +152,8 @@ fn named_machines_are_verified_by_their_files() {
     for runtime in [Runtime::Lxc, Runtime::Nspawn] {
         let identity = |id: &str| CgroupIdentity { id: id.to_owned(), runtime, pod_uid: None, outer: vec![] };
         let found = search(&roots(directory.path()), &identity("web")).unwrap().unwrap();
-        assert_eq!((found.name.as_deref(), found.runtime, found.verified), (Some("web"), runtime, true));
+        assert!(found.is_verified());
+        assert_eq!((found.name.as_deref(), found.runtime), (Some("web"), runtime));
         assert!(search(&roots(directory.path()), &identity("other")).unwrap().is_none());
     }
 }
@@ -178,7 +180,7 @@ fn what_no_file_knows_is_none_and_what_is_no_record_is_an_error() {
     // Another source that knows better is heard all the same.
     let bundle = "containerd/io.containerd.runtime.v2.task/moby/{id}/config.json";
     write(directory.path(), bundle, "{}");
-    assert!(search(&roots, &claim(Runtime::Docker)).unwrap().unwrap().verified);
+    assert!(search(&roots, &claim(Runtime::Docker)).unwrap().unwrap().is_verified());
 }
 
 #[test]

@@ -46,6 +46,45 @@ fn own_arguments() -> Vec<String> {
         .to_vec()
 }
 
+/// What a record would tell of it at its next exec: who logged in, where, in which namespaces.
+#[test]
+fn the_inventory_tells_the_session() {
+    let inventory = inventory().unwrap();
+    let own = |found: &&Found| found.process.key.pid == std::process::id();
+    let session = &inventory.found.iter().find(own).unwrap().process.session;
+    let number = |kind: &str| namespace(std::process::id(), kind).unwrap();
+    assert_eq!((session.net_ns, session.user_ns), (number("net"), number("user")));
+    let login = std::fs::read_to_string("/proc/self/loginuid").ok();
+    assert_eq!(session.login_uid, login.and_then(|text| text::login_uid(&text)));
+}
+
+/// A child that has ended and is not waited for has no program and can do nothing more.
+#[test]
+fn the_inventory_leaves_out_who_has_ended() {
+    let mut child = Command::new("/bin/true").spawn().unwrap();
+    let pid = child.id();
+    let stat_of = || stat(Path::new(&format!("/proc/{pid}"))).unwrap().unwrap();
+    while !stat_of().is_over {
+        std::thread::yield_now();
+    }
+    let inventory = inventory().unwrap();
+    assert!(inventory.found.iter().all(|found| found.process.key.pid != pid));
+    child.wait().unwrap();
+}
+
+#[test]
+fn an_applet_is_named_in_the_inventory() {
+    let busybox = ["/bin/busybox", "/usr/bin/busybox"].map(Path::new).into_iter().find(|path| path.exists());
+    let Some(busybox) = busybox else { panic!("install busybox: the lab's images need it too") };
+    let mut child = Command::new(busybox).args(["sleep", "600"]).spawn().unwrap();
+    let inventory = inventory().unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let found = inventory.found.iter().find(|found| found.process.key.pid == child.id()).unwrap();
+    let images: Vec<_> = found.process.executable.images().collect();
+    assert!(images.iter().any(|image| image.ends_with("/sleep")), "{images:?}");
+}
+
 #[test]
 fn a_parent_younger_than_its_child_is_none() {
     let found = |pid, start_time, parent| {

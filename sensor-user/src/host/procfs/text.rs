@@ -14,7 +14,11 @@ const TICK: u64 = 1_000_000_000 / USER_HZ;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Stat {
     pub(super) comm: String,
+    /// Has ended: only its name and its number are left.
+    pub(super) is_over: bool,
     pub(super) parent: u32,
+    /// Controlling terminal, major and minor.
+    pub(super) terminal: Option<(u32, u32)>,
     /// `CLOCK_BOOTTIME` nanoseconds, rounded down to a tick.
     pub(super) start_time: u64,
 }
@@ -25,12 +29,26 @@ impl Stat {
     pub(super) fn parse(stat: &str) -> Option<Self> {
         let (left, right) = stat.rsplit_once(')')?;
         let (_pid, comm) = left.split_once('(')?;
-        // Fields 3 to 52; ppid is field 4, starttime field 22.
+        // Fields 3 to 52: state is field 3, ppid 4, tty_nr 7, starttime 22.
         let mut fields = right.split_ascii_whitespace();
-        let parent = fields.nth(1)?.parse().ok()?;
-        let ticks: u64 = fields.nth(17)?.parse().ok()?;
-        Some(Self { comm: comm.to_owned(), parent, start_time: ticks.checked_mul(TICK)? })
+        let is_over = matches!(fields.next()?, "Z" | "X" | "x");
+        let parent = fields.next()?.parse().ok()?;
+        let terminal = terminal(fields.nth(2)?.parse::<i32>().ok()?.cast_unsigned());
+        let ticks: u64 = fields.nth(14)?.parse().ok()?;
+        let start_time = ticks.checked_mul(TICK)?;
+        Some(Self { comm: comm.to_owned(), is_over, parent, terminal, start_time })
     }
+}
+
+/// Device number in the form of the system call interface (`new_encode_dev`, include/linux/kdev_t.h).
+fn terminal(device: u32) -> Option<(u32, u32)> {
+    let (major, minor) = (device >> 8 & 0xfff, device & 0xff | device >> 12 & 0xf_ff00);
+    (device != 0).then_some((major, minor))
+}
+
+/// Of /proc/PID/loginuid: who logged in. None: nobody did (`INVALID_UID`, include/linux/uidgid.h).
+pub(super) fn login_uid(text: &str) -> Option<u32> {
+    text.trim().parse().ok().filter(|uid| *uid != u32::MAX)
 }
 
 /// Of /proc/PID/status.
@@ -104,10 +122,16 @@ mod tests {
 
     #[test]
     fn a_name_cannot_forge_the_rest_of_stat() {
-        let tail = "S 9555 9576 9576 0 -1 4194560 968 0 0 0 3 0 0 0 20 0 1 0 100598 2322432 316 18446744073709551615";
+        let tail = "S 9555 9576 9576 34817 -1 4194560 968 0 0 0 3 0 0 0 20 0 1 0 100598 2322432 316 18446744073709551615";
         for comm in ["busybox", "a) R 1 (b", "((", "x\n) Z 1 1", ""] {
             let stat = Stat::parse(&format!("9576 ({comm}) {tail}\n")).unwrap();
-            let expected = Stat { comm: comm.into(), parent: 9555, start_time: 1_005_980_000_000 };
+            let expected = Stat {
+                comm: comm.into(),
+                is_over: false,
+                parent: 9555,
+                terminal: Some((136, 1)),
+                start_time: 1_005_980_000_000,
+            };
             assert_eq!(stat, expected);
         }
         for cut in ["", "9576 (busybox", "9576 (busybox) S 9555", "9576 busybox S 9555"] {
@@ -157,6 +181,19 @@ mod tests {
         assert_eq!(of("/tmp/x (deleted)", 1), ("/tmp/x (deleted)".into(), false, false));
         assert_eq!(of("/memfd:runc (deleted)", 0), ("/memfd:runc".into(), true, false));
         assert_eq!(of("/memfd:x", 1), ("/memfd:x".into(), false, false));
+    }
+
+    #[test]
+    fn who_ended_has_no_terminal() {
+        let stat = Stat::parse("7 () Z 1 7 7 0 -1 4227084 0 0 0 0 0 0 0 0 20 0 2 0 100598 0 0").unwrap();
+        assert_eq!((stat.is_over, stat.terminal, stat.comm.as_str()), (true, None, ""));
+        // 20 bits of minor number are split around the major one.
+        assert_eq!(terminal(0x1230_8845), Some((136, 0x12345)));
+    }
+
+    #[test]
+    fn nobody_is_no_uid() {
+        assert_eq!((login_uid("1000"), login_uid("4294967295"), login_uid("")), (Some(1000), None, None));
     }
 
     #[test]

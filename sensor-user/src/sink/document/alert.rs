@@ -67,7 +67,7 @@ pub(super) fn document<'a>(alert: &'a Alert, origin: &'a Origin) -> Document<'a>
     own.executable_deleted = executable.deleted;
     own.executable_upper_layer = executable.upper_layer;
     own.arguments_truncated = alert.process.arguments_truncated;
-    own.container_verified = alert.container.as_ref().map(|container| container.verified);
+    own.container_verified = alert.container.as_ref().map(|container| container.is_verified());
     own.pod = alert.container.as_deref().and_then(pod);
     own.files = files.into_iter().map(Cow::Borrowed).collect();
     own.steps = alert.steps.iter().map(step).collect();

@@ -79,7 +79,7 @@ impl EventDocument {
                 Presence::Absent => continue,
                 Presence::Pending => pending.push(*name),
             }
-            if LISTS.contains(name) {
+            if LISTS.contains(name) && !values.is_empty() {
                 self.set(name, values);
             } else if let Some(first) = values.into_iter().next() {
                 self.set(name, first);

@@ -9,7 +9,7 @@ use super::{View, escape};
 use crate::alert::{Action, Alert, Place, Step};
 use crate::event::Direction;
 use crate::sink::document::program;
-use crate::state::container::{Container, Pod, Runtime};
+use crate::state::container::{Confirmation, Container, Pod, Runtime};
 use crate::state::process::Process;
 
 /// Column at which contents start; labels stand before it.
@@ -91,7 +91,7 @@ fn heading(alert: &Alert, view: &View) -> Line {
     let mut left = Line::new();
     left.push(badge).push(span(PLAIN, " ")).push(span(STRONG, &alert.detection.title));
     if alert.is_amendment {
-        left.push(span(FAINT, "  how it ended"));
+        left.push(span(FAINT, "  amended"));
     }
     let start = view.columns().saturating_sub(right.width());
     left.cut(start.saturating_sub(2)).pad(start).join(right)
@@ -110,7 +110,7 @@ fn container(container: Option<&Container>) -> Line {
         line = line.with(PLAIN, "  ").with(PLAIN, image);
     }
     line = line.with(FAINT, format!("  {}", runtime(container.runtime)));
-    if !container.verified {
+    if container.confirmation == Confirmation::Unknown {
         line = line.with(WARNING, "  no runtime knows it");
     }
     line

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use super::table::ContainerTable;
-use super::{Container, Pod, Runtime};
-use crate::state::pod::{PodContainer, PodFacts, PodStats, PodUpdate};
+use super::{Confirmation, Container, Pod, Runtime};
+use crate::state::pod::{PodContainer, PodFacts, PodStats, PodTable, PodUpdate};
 
 /// How long a pod is awaited after the first sight of its container, nanoseconds. The API knows a pod before its
 /// kubelet does; one that it does not tell in this time it does not know (a runtime driven by hand).
@@ -16,22 +16,16 @@ impl ContainerTable {
     pub fn tell_pod(&mut self, update: PodUpdate, now: u64) {
         let is_about_all = matches!(update, PodUpdate::Listening(_));
         let news = self.pods.tell(update, now);
-        if news.is_empty() && !is_about_all {
-            return;
-        }
-        let Self { containers, pods, .. } = self;
-        for entry in containers.values_mut() {
-            let Some(uid) = entry.container.pod_uid.as_deref() else { continue };
-            if is_about_all {
-                // Whoever was waited for in vain is no longer; only newcomers are waited for.
-                if entry.container.awaits_pod && !pods.awaits(uid) {
-                    Arc::make_mut(&mut entry.container).awaits_pod = false;
-                }
-            } else if news.iter().any(|one| one == uid)
-                && let Some(facts) = pods.get(uid)
-            {
-                Arc::make_mut(&mut entry.container).take_facts(facts);
-            }
+        let is_concerned = |container: &Container| {
+            // When the API falls silent, whoever was waited for is no longer.
+            let Some(uid) = container.pod_uid.as_ref() else { return false };
+            news.contains(uid) || is_about_all && container.awaits_pod && !self.pods.awaits(uid)
+        };
+        for id in self.ids(is_concerned) {
+            self.change(&id, |container, pods| {
+                container.awaits_pod = false;
+                container.join(pods, false);
+            });
         }
     }
 
@@ -44,27 +38,32 @@ impl ContainerTable {
     /// Forgets pods that are long over, and waits no longer for those of which nothing came.
     pub(super) fn sweep_pods(&mut self, now: u64) {
         self.pods.sweep(now);
-        for entry in self.containers.values_mut() {
-            if entry.container.awaits_pod && now.saturating_sub(entry.first_seen) >= POD_AWAITED {
-                Arc::make_mut(&mut entry.container).awaits_pod = false;
-            }
+        let late = self.containers.values().filter(|entry| {
+            entry.container.awaits_pod && now.saturating_sub(entry.first_seen) >= POD_AWAITED
+        });
+        let late: Vec<Arc<str>> = late.map(|entry| entry.container.id.as_str().into()).collect();
+        for id in late {
+            self.change(&id, |container, _| container.awaits_pod = false);
         }
     }
 
-    /// Gives a container what is known of its pod by now. `is_news`: that it has one was not known before.
-    pub(super) fn join(&mut self, id: &str, is_news: bool) {
-        let Self { containers, pods, .. } = self;
-        let Some(entry) = containers.get_mut(id) else { return };
-        let Some(uid) = entry.container.pod_uid.clone() else { return };
-        if let Some(facts) = pods.get(&uid) {
-            Arc::make_mut(&mut entry.container).take_facts(facts);
-        } else if is_news && pods.awaits(&uid) {
-            Arc::make_mut(&mut entry.container).awaits_pod = true;
-        }
+    fn ids(&self, is_wanted: impl Fn(&Container) -> bool) -> Vec<Arc<str>> {
+        let wanted = self.containers.iter().filter(|(_, entry)| is_wanted(&entry.container));
+        wanted.map(|(id, _)| Arc::clone(id)).collect()
     }
 }
 
 impl Container {
+    /// Takes over what is known of its pod by now. `is_news`: that it has one was not known before.
+    pub(super) fn join(&mut self, pods: &PodTable, is_news: bool) {
+        let Some(uid) = self.pod_uid.as_deref() else { return };
+        if let Some(facts) = pods.get(uid) {
+            self.take_facts(&Arc::clone(facts));
+        } else if is_news && pods.awaits(uid) {
+            self.awaits_pod = true;
+        }
+    }
+
     /// Keeps of `before` what this word of a runtime does not say.
     pub(super) fn keeping(mut self, before: &Self) -> Self {
         self.pod_uid = self.pod_uid.or_else(|| before.pod_uid.clone());
@@ -75,7 +74,9 @@ impl Container {
         if self.runtime == Runtime::Unknown {
             self.runtime = before.runtime;
         }
-        self.verified |= before.verified;
+        if before.is_verified() {
+            self.confirmation = Confirmation::Known;
+        }
         self.awaits_pod |= before.awaits_pod;
         add_probes(&mut self.probes, &before.probes);
         match (&mut self.pod, &before.pod) {
@@ -106,7 +107,7 @@ impl Container {
                 self.runtime = own.runtime;
             }
             // The kubelet tells ids that its runtime gave it.
-            self.verified = true;
+            self.confirmation = Confirmation::Known;
             add_probes(&mut self.probes, &own.probes);
         } else if let Some(own) = facts.containers.iter().find(by_name) {
             // Started a moment ago: its status does not tell the id yet.

@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::{CgroupIdentity, Container};
+use super::{CgroupIdentity, Confirmation, Container};
 use crate::state::pod::PodTable;
+use crate::state::process::ProcessKey;
 
 /// Most containers, ended ones included: three times the densest node the kubelet supports in
 /// practice (about 1,000 containers), so that ten minutes of churn fit. Beyond it the container that
@@ -22,7 +23,13 @@ const CGROUPS_MAX: usize = 65_536;
 pub const CONTAINER_KEPT: u64 = crate::state::process::EXITED_KEPT;
 /// When a runtime is asked for names, nanoseconds after the first sight. A runtime writes its state
 /// before the first program runs; what comes later covers a slow disk and a runtime found later.
-const ASK_AFTER: [u64; 6] = [0, 50_000_000, 250_000_000, 1_000_000_000, 5_000_000_000, 30_000_000_000];
+const ASK_AFTER: [u64; 6] = [0, 20_000_000, 80_000_000, 300_000_000, 1_000_000_000, 4_000_000_000];
+/// Nobody has confirmed an id so long after its first sight, nanoseconds: it is told so. The last question
+/// has had its second by then.
+const GIVEN_UP_AFTER: u64 = 5_000_000_000;
+/// And after that it is asked for so often, nanoseconds, while it has a cgroup: a runtime that was found late,
+/// or a file that could not be read, must not leave it unnamed for ever.
+const ASK_AGAIN: u64 = 60_000_000_000;
 /// Ids up to this name no cgroup of their own: 0 is unknown, 1 the root of a hierarchy, where the
 /// processes of a host without cgroup v2 all are.
 const ROOT_CGROUP: u64 = 1;
@@ -40,7 +47,7 @@ pub struct ContainerStats {
     pub evicted_cgroups: u64,
     /// Dropped [`CONTAINER_KEPT`] after their end.
     pub expired: u64,
-    /// Given up: no runtime knew them in time.
+    /// No runtime knew them in time.
     pub unconfirmed: u64,
 }
 
@@ -48,7 +55,15 @@ pub struct ContainerStats {
 pub(super) struct Entry {
     id: Arc<str>,
     pub(super) container: Arc<Container>,
+    /// As events have it: itself, or the nearest container around it that a runtime knows.
+    shown: Arc<Container>,
+    /// Containers around it, the outermost first.
+    outer: Vec<Arc<str>>,
     pub(super) first_seen: u64,
+    /// Its first program since it was (re)started.
+    began: Option<(u64, ProcessKey)>,
+    /// Whoever was moved to its cgroup last.
+    moved: Option<ProcessKey>,
     /// Questions asked so far; [`ASK_AFTER`] says when the next one is due.
     asked: usize,
     cgroups: u32,
@@ -68,6 +83,10 @@ pub struct ContainerTable {
     ended: VecDeque<Arc<str>>,
     /// Still unverified and not yet given up.
     pending: Vec<Arc<str>>,
+    /// Given up since they were taken.
+    unconfirmed: Vec<Arc<str>>,
+    /// Named or given up since they were taken.
+    settled: Vec<Arc<str>>,
     stats: ContainerStats,
 }
 
@@ -90,50 +109,126 @@ impl ContainerTable {
         self.by_cgroup.get(&cgroup_id).cloned()
     }
 
+    /// The container as it is shown: one within another that no runtime of this host knows is the outer
+    /// one, with the way to it in [`Container::nested`].
     #[must_use]
     pub fn get(&self, id: &str) -> Option<Arc<Container>> {
-        self.containers.get(id).map(|entry| Arc::clone(&entry.container))
+        self.containers.get(id).map(|entry| Arc::clone(&entry.shown))
     }
 
-    /// Takes over what a runtime said. False: the id is not (or no longer) known here.
+    /// Takes over what a runtime said, which settles what was open about the container. False: the id is not
+    /// (or no longer) known here.
     pub fn complete(&mut self, id: &str, container: Container) -> bool {
         let Some(entry) = self.containers.get_mut(id) else { return false };
         let is_pod_news = entry.container.pod_uid.is_none();
-        entry.container = Arc::new(container.keeping(&entry.container));
-        self.join(id, is_pod_news);
+        let container = container.keeping(&entry.container);
+        self.change(id, |known, pods| {
+            *known = container;
+            known.join(pods, is_pod_news);
+        });
         true
     }
 
+    /// Changes what is known of a container and how it is shown; notes when less is open about it.
+    pub(super) fn change(&mut self, id: &str, change: impl FnOnce(&mut Container, &PodTable)) {
+        let Self { containers, pods, settled, .. } = self;
+        let Some(entry) = containers.get_mut(id) else { return };
+        let (was_asked, was_open) = (entry.container.is_asked(), entry.container.is_open());
+        change(Arc::make_mut(&mut entry.container), pods);
+        let (is_asked, is_open) = (entry.container.is_asked(), entry.container.is_open());
+        if was_asked && !is_asked || was_open && !is_open {
+            settled.push(Arc::clone(&entry.id));
+        }
+        self.show(id);
+    }
+
+    /// Ids that were named, given up or forgotten since the last call, or whose pods were told: their runtimes, or
+    /// the Kubernetes API, will say no more. At most twice as many as containers can be asked about.
+    pub fn settled(&mut self) -> Vec<Arc<str>> {
+        std::mem::take(&mut self.settled)
+    }
+
     /// Whose runtime should be asked at `now`, at most `max`. Each is told once per step of a short
-    /// schedule, until it is verified or given up; an id given here counts as asked, one that did not
-    /// fit is given next time.
+    /// schedule, and rarely after it, until it is verified or has ended; an id given here counts as asked,
+    /// one that did not fit is given next time.
     pub fn due(&mut self, now: u64, max: usize) -> Vec<CgroupIdentity> {
         let mut due = Vec::new();
-        let Self { containers, pending, stats, .. } = self;
+        let Self { containers, pending, settled, unconfirmed, stats, .. } = self;
         pending.retain(|id| {
             let Some(entry) = containers.get_mut(id) else { return false };
-            if entry.container.verified {
+            if entry.container.is_verified() {
                 return false;
+            }
+            if entry.container.is_asked() && now >= entry.first_seen.saturating_add(GIVEN_UP_AFTER) {
+                let container = Container::clone(&entry.container);
+                entry.container = Arc::new(Container { confirmation: Confirmation::Unknown, ..container });
+                stats.unconfirmed += 1;
+                settled.push(Arc::clone(id));
+                unconfirmed.push(Arc::clone(id));
             }
             if due.len() >= max {
                 return true;
             }
-            let Some(after) = ASK_AFTER.get(entry.asked) else {
-                stats.unconfirmed += 1;
-                return false;
-            };
-            if now >= entry.first_seen.saturating_add(*after) {
+            if now >= entry.first_seen.saturating_add(ask_after(entry.asked)) {
+                if !entry.container.is_asked() && entry.ended.is_some() {
+                    return false;
+                }
                 entry.asked += 1;
-                due.push(CgroupIdentity {
-                    id: entry.container.id.clone(),
-                    runtime: entry.container.runtime,
-                    pod_uid: entry.container.pod_uid.clone(),
-                    outer: Vec::new(),
-                });
+                due.push(entry.question());
             }
             true
         });
+        for id in self.unconfirmed.clone() {
+            self.show(&id);
+        }
         due
+    }
+
+    /// Ids that no runtime confirmed in time, since the last call.
+    pub fn take_unconfirmed(&mut self) -> Vec<Arc<str>> {
+        std::mem::take(&mut self.unconfirmed)
+    }
+
+    /// A program came into the container at `time` (boot, nanoseconds). True: it is the first since the
+    /// container was started.
+    pub fn began(&mut self, id: &str, time: u64, process: ProcessKey) -> bool {
+        let Some(entry) = self.containers.get_mut(id) else { return false };
+        let is_first = entry.began.is_none();
+        if is_first {
+            entry.began = Some((time, process));
+        }
+        is_first
+    }
+
+    /// When the container ran its first program, and which process that was.
+    #[must_use]
+    pub fn first(&self, id: &str) -> Option<(u64, ProcessKey)> {
+        self.containers.get(id)?.began
+    }
+
+    /// A process was moved to the container's cgroup.
+    pub fn note_moved(&mut self, id: &str, process: ProcessKey) {
+        if let Some(entry) = self.containers.get_mut(id) {
+            entry.moved = Some(process);
+        }
+    }
+
+    /// Who is known to be, or to have been, in the container's cgroup.
+    #[must_use]
+    pub fn witness(&self, id: &str) -> Option<ProcessKey> {
+        let entry = self.containers.get(id)?;
+        entry.began.map(|(_, process)| process).or(entry.moved)
+    }
+
+    /// Whether one lies in the other, so that a process may go from `home` there by its own way: inwards, or
+    /// outwards to what is shown for both.
+    #[must_use]
+    pub fn is_related(&self, home: &str, other: &str) -> bool {
+        let (Some(from), Some(to)) = (self.containers.get(home), self.containers.get(other)) else {
+            return false;
+        };
+        let lies_in = |inner: &Entry, outer: &str| inner.outer.iter().any(|id| &**id == outer);
+        lies_in(to, home) || lies_in(from, other) && from.shown.id == to.shown.id
     }
 
     /// A cgroup was removed at `time` (boot, nanoseconds); with its last one its container has ended.
@@ -144,6 +239,7 @@ impl ContainerTable {
         entry.cgroups = entry.cgroups.saturating_sub(1);
         if entry.cgroups == 0 && entry.ended.is_none() {
             entry.ended = Some(time);
+            entry.began = None;
             self.ended.push_back(Arc::clone(&entry.id));
         }
     }
@@ -174,7 +270,7 @@ impl ContainerTable {
         ContainerStats {
             known: self.containers.len(),
             cgroups: self.by_cgroup.len(),
-            verified: self.containers.values().filter(|entry| entry.container.verified).count(),
+            verified: self.containers.values().filter(|entry| entry.container.is_verified()).count(),
             ..self.stats
         }
     }
@@ -183,11 +279,22 @@ impl ContainerTable {
         if self.containers.len() >= CONTAINERS_MAX {
             self.evict();
         }
+        let outer = identity.outer.iter().enumerate().map(|(depth, (id, runtime))| {
+            let around = identity.outer.get(..depth).unwrap_or_default().to_vec();
+            let (id, runtime) = (id.clone(), *runtime);
+            CgroupIdentity { id, runtime, pod_uid: identity.pod_uid.clone(), outer: around }
+        });
+        let outer: Vec<Arc<str>> = outer.map(|outer| self.see(0, &outer, now)).collect();
         let id: Arc<str> = identity.id.as_str().into();
+        let container = Arc::new(Container::from_cgroup(identity));
         let entry = Entry {
             id: Arc::clone(&id),
-            container: Arc::new(Container::from_cgroup(identity)),
+            shown: Arc::clone(&container),
+            container,
+            outer,
             first_seen: now,
+            began: None,
+            moved: None,
             asked: 0,
             cgroups: 0,
             ended: None,
@@ -195,8 +302,39 @@ impl ContainerTable {
         self.containers.insert(Arc::clone(&id), entry);
         self.arrivals.push_back(Arc::clone(&id));
         self.pending.push(Arc::clone(&id));
-        self.join(&id, true);
+        self.change(&id, |container, pods| container.join(pods, true));
         id
+    }
+
+    /// Says anew how a container and those within it are shown.
+    fn show(&mut self, id: &str) {
+        let is_concerned = |entry: &Entry| *entry.id == *id || entry.outer.iter().any(|outer| **outer == *id);
+        let concerned: Vec<Arc<str>> = self
+            .containers
+            .values()
+            .filter(|entry| is_concerned(entry))
+            .map(|entry| Arc::clone(&entry.id))
+            .collect();
+        for id in concerned {
+            let shown = self.containers.get(&id).map(|entry| self.shown(entry));
+            if let (Some(shown), Some(entry)) = (shown, self.containers.get_mut(&id)) {
+                entry.shown = shown;
+            }
+        }
+    }
+
+    fn shown(&self, entry: &Entry) -> Arc<Container> {
+        if entry.container.is_verified() {
+            return Arc::clone(&entry.container);
+        }
+        let around = entry.outer.iter().enumerate().rev();
+        let known = around.filter_map(|(depth, id)| Some((depth, self.containers.get(id)?)));
+        let Some((depth, outer)) = known.into_iter().find(|(_, outer)| outer.container.is_verified()) else {
+            return Arc::clone(&entry.container);
+        };
+        let within = entry.outer.iter().skip(depth + 1).chain(std::iter::once(&entry.id));
+        let nested = within.map(ToString::to_string).collect();
+        Arc::new(Container { nested, ..Container::clone(&outer.container) })
     }
 
     fn map_cgroup(&mut self, cgroup_id: u64, id: &Arc<str>) {
@@ -221,7 +359,10 @@ impl ContainerTable {
 
     fn evict(&mut self) {
         while let Some(id) = self.ended.pop_front().or_else(|| self.arrivals.pop_front()) {
-            if self.containers.remove(&id).is_some() {
+            if let Some(entry) = self.containers.remove(&id) {
+                if entry.container.is_open() {
+                    self.settled.push(id);
+                }
                 self.stats.evicted += 1;
                 return;
             }
@@ -229,91 +370,24 @@ impl ContainerTable {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::state::container::Runtime;
-
-    const SECOND: u64 = 1_000_000_000;
-
-    fn identity(id: &str) -> CgroupIdentity {
-        CgroupIdentity { id: id.to_owned(), runtime: Runtime::Docker, pod_uid: None, outer: vec![] }
-    }
-
-    fn named(id: &str) -> Container {
-        Container { name: Some("web".into()), verified: true, ..Container::from_cgroup(&identity(id)) }
-    }
-
-    #[test]
-    fn names_join_late_and_keep_the_pod_uid() {
-        let mut table = ContainerTable::default();
-        let claim = CgroupIdentity { pod_uid: Some("uid".into()), ..identity("a") };
-        let id = table.see(42, &claim, 0);
-        assert!(!table.get(&id).unwrap().verified);
-        assert!(table.complete("a", named("a")));
-        let container = table.get(&table.by_cgroup(42).unwrap()).unwrap();
-        assert_eq!((container.name.as_deref(), container.pod_uid.as_deref()), (Some("web"), Some("uid")));
-        assert!(!table.complete("b", named("b")));
-    }
-
-    #[test]
-    fn runtimes_are_asked_on_a_schedule_until_they_answer() {
-        let mut table = ContainerTable::default();
-        table.see(42, &identity("a"), SECOND);
-        assert_eq!(table.due(SECOND, 0), [], "no room: it is not asked, and not counted as asked");
-        assert_eq!(table.due(SECOND, usize::MAX), [identity("a")]);
-        assert_eq!(table.due(SECOND, usize::MAX), []);
-        assert_eq!(table.due(SECOND + 50_000_000, usize::MAX), [identity("a")]);
-        table.complete("a", named("a"));
-        assert_eq!(table.due(3_600 * SECOND, usize::MAX), []);
-        table.see(43, &identity("b"), SECOND);
-        let asked = (0..10).map(|_| table.due(3_600 * SECOND, usize::MAX).len()).sum::<usize>();
-        assert_eq!((asked, table.stats().unconfirmed), (ASK_AFTER.len(), 1));
-    }
-
-    #[test]
-    fn a_container_outlives_its_last_cgroup_by_ten_minutes() {
-        let mut table = ContainerTable::default();
-        table.see(42, &identity("a"), 0);
-        table.see(43, &identity("a"), 0);
-        table.ended(42, SECOND);
-        table.sweep(SECOND + CONTAINER_KEPT);
-        assert!(table.get("a").is_some(), "one cgroup is left");
-        table.ended(43, 2 * SECOND);
-        table.sweep(SECOND + CONTAINER_KEPT);
-        assert!(table.by_cgroup(43).is_some());
-        let stats = table.sweep(2 * SECOND + CONTAINER_KEPT);
-        assert_eq!((stats.known, stats.cgroups, stats.expired), (0, 0, 1));
-    }
-
-    #[test]
-    fn a_restarted_container_is_not_forgotten() {
-        let mut table = ContainerTable::default();
-        table.see(42, &identity("a"), 0);
-        table.ended(42, SECOND);
-        table.see(43, &identity("a"), 2 * SECOND);
-        table.sweep(SECOND + CONTAINER_KEPT);
-        assert!(table.get("a").is_some());
-    }
-
-    #[test]
-    fn the_root_cgroup_is_nobodys() {
-        let mut table = ContainerTable::default();
-        table.see(1, &identity("a"), 0);
-        table.see(0, &identity("a"), 0);
-        assert_eq!((table.by_cgroup(0), table.by_cgroup(1)), (None, None));
-    }
-
-    #[test]
-    fn the_table_is_bounded_and_says_what_it_dropped() {
-        let mut table = ContainerTable::default();
-        let more = 10;
-        for number in 0..(CONTAINERS_MAX + more) as u64 {
-            table.see(number + 2, &identity(&format!("c{number}")), 0);
+impl Entry {
+    fn question(&self) -> CgroupIdentity {
+        CgroupIdentity {
+            id: self.container.id.clone(),
+            runtime: self.container.runtime,
+            pod_uid: self.container.pod_uid.clone(),
+            outer: Vec::new(),
         }
-        let stats = table.sweep(0);
-        assert_eq!((stats.known, stats.evicted), (CONTAINERS_MAX, more as u64));
-        assert!(table.get("c0").is_none() && table.by_cgroup(2).is_none());
-        assert!(table.get(&format!("c{}", CONTAINERS_MAX + more - 1)).is_some());
     }
 }
+
+/// When the question after `asked` others is due, nanoseconds after the first sight.
+fn ask_after(asked: usize) -> u64 {
+    ASK_AFTER.get(asked).copied().unwrap_or_else(|| {
+        let more = u64::try_from(asked - ASK_AFTER.len()).unwrap_or(u64::MAX);
+        ASK_AGAIN.saturating_mul(more.saturating_add(1))
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -12,9 +12,11 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{Process, ProcessKey};
-use entry::{Entry, Memory};
+use crate::state::standing::Standing;
+use entry::{Entry, Memory, Weights};
 
 pub use entry::Fork;
+pub use query::Place;
 
 /// Most live processes: the kernel's own default limit (`PID_MAX_DEFAULT`, include/linux/threads.h)
 /// twice over. Beyond it the oldest is evicted, which is one whose exit was lost more often than not.
@@ -57,19 +59,15 @@ pub struct TableStats {
     pub unknown: u64,
 }
 
-/// Place of a process: its pid and the tick in which it started. The inventory knows starts by the
-/// tick, records by the nanosecond; here they meet. A pid is not given out again within one tick:
-/// the kernel goes round all others first (`alloc_pid`, kernel/pid.c).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Slot {
-    pid: u32,
-    tick: u64,
-}
+/// Place of a process: its key as it was first told. The inventory knows starts by the tick, records by
+/// the nanosecond; [`ProcessTable::find`] is where they meet. Two of one pid within one tick have a
+/// place each: who may choose pids (`set_tid` of clone3(2), `ns_last_pid`) makes such a pair in
+/// microseconds.
+type Slot = ProcessKey;
 
-impl From<ProcessKey> for Slot {
-    fn from(key: ProcessKey) -> Self {
-        Self { pid: key.pid, tick: key.start_time / TICK }
-    }
+/// The same as /proc tells it.
+fn by_tick(key: ProcessKey) -> Slot {
+    Slot { start_time: key.start_time - key.start_time % TICK, ..key }
 }
 
 /// All processes the agent remembers. Every operation is O(1) amortised, [`ProcessTable::ancestors`]
@@ -82,7 +80,7 @@ pub struct ProcessTable {
     arrivals: VecDeque<Slot>,
     exited: VecDeque<Slot>,
     exited_forks: VecDeque<Slot>,
-    bytes: usize,
+    weights: Weights,
     stats: TableStats,
 }
 
@@ -90,57 +88,55 @@ impl ProcessTable {
     /// Takes over what /proc told at start. A process already known by a record is left as it is.
     pub fn seed(&mut self, inventory: impl IntoIterator<Item = Process>) {
         for process in inventory {
-            let slot = Slot::from(process.key);
-            if self.entries.contains_key(&slot) {
+            let slot = process.key;
+            if self.find(slot).is_some() {
                 continue;
             }
             self.note_child(process.parent);
             self.insert(slot, Memory::Whole(Arc::new(process)));
         }
-        self.inherit_containers();
     }
 
     /// A process was created.
     pub fn insert_fork(&mut self, mut fork: Fork) {
-        let slot = Slot::from(fork.child);
-        if let Some(known) = self.entries.get_mut(&slot) {
-            // The inventory saw the child first, and more of it: only the exact start is news.
-            if let Memory::Whole(process) = &mut known.memory {
-                let parent = process.parent.or(Some(fork.parent));
-                let exact = Process { key: fork.child, parent, ..Process::clone(process) };
-                *process = Arc::new(exact);
-                self.stats.merged += 1;
-            }
+        let slot = fork.child;
+        if let Some(known) = self.find(slot) {
+            self.merge_fork(known, &fork);
             return;
         }
         self.note_child(Some(fork.parent));
-        let (program, container) = self.inheritance(fork.parent);
-        if program.is_none() {
-            self.stats.unknown += 1;
+        match self.inheritance(fork.parent) {
+            // The cgroup may be another one by now (`CLONE_INTO_CGROUP`): whoever was outside stays there until
+            // it runs a program.
+            Some((_, container)) => fork.container = container,
+            None => self.stats.unknown += 1,
         }
-        fork.container = fork.container.or(container);
+        let program = self.program(fork.parent);
         self.insert(slot, Memory::Forked(Box::new(fork), program));
     }
 
-    /// A process replaced its program. What it was forked by and the container it was first seen in
-    /// stay: the record's parent may be whoever adopted it, its cgroup may have been left.
+    /// The inventory saw the child first, and more of it: only the exact start is news, and who made it,
+    /// for /proc names whoever adopted it since.
+    fn merge_fork(&mut self, slot: Slot, fork: &Fork) {
+        let is_parent_known = self.find(fork.parent).is_some();
+        let Some(Memory::Whole(process)) = self.entries.get(&slot).map(|entry| &entry.memory) else { return };
+        let parent = process.parent.filter(|_| !is_parent_known).or(Some(fork.parent));
+        let exact = Process { key: fork.child, parent, ..Process::clone(process) };
+        self.replace(slot, Memory::Whole(Arc::new(exact)));
+        self.note_child(parent);
+        self.stats.merged += 1;
+    }
+
+    /// A process replaced its program. What it was forked by stays: the record's parent may be whoever adopted
+    /// it. Whose container's it is the caller has judged.
     pub fn insert_exec(&mut self, mut process: Process) -> Arc<Process> {
-        let slot = Slot::from(process.key);
+        let slot = self.find(process.key).unwrap_or(process.key);
         match self.entries.get(&slot).map(|entry| &entry.memory) {
             Some(Memory::Whole(before)) => {
                 process.parent = before.parent.or(process.parent);
-                process.container = process.container.or_else(|| before.container.clone());
             }
-            Some(Memory::Forked(fork, _)) => {
-                process.parent = Some(fork.parent);
-                process.container = process.container.or_else(|| fork.container.clone());
-            }
-            None => {
-                self.note_child(process.parent);
-                if process.container.is_none() {
-                    process.container = process.parent.and_then(|parent| self.inheritance(parent).1);
-                }
-            }
+            Some(Memory::Forked(fork, _)) => process.parent = Some(fork.parent),
+            None => self.note_child(process.parent),
         }
         let process = Arc::new(process);
         let memory = Memory::Whole(Arc::clone(&process));
@@ -208,7 +204,7 @@ impl ProcessTable {
             }
             let Some(process) = self.whole(slot) else { break };
             // A process is no older than its parent; a line that says so would run in a circle.
-            next = process.parent.filter(|parent| Slot::from(*parent).tick <= slot.tick);
+            next = process.parent.filter(|parent| by_tick(*parent).start_time <= slot.start_time);
             line.push(process);
         }
         line
@@ -220,7 +216,7 @@ impl ProcessTable {
         for queue in [&mut self.exited, &mut self.exited_forks] {
             while let Some(slot) = queue.pop_front_if(|slot| !self.entries.get(slot).is_some_and(is_kept)) {
                 if let Some(entry) = self.entries.remove(&slot) {
-                    self.bytes -= entry.weight;
+                    self.weights.take(&entry.memory);
                     self.stats.expired += 1;
                 }
             }
@@ -233,17 +229,9 @@ impl ProcessTable {
         TableStats {
             live: self.live.len(),
             exited: self.entries.len() - self.live.len(),
-            bytes: self.bytes,
+            bytes: self.weights.bytes(),
             ..self.stats
         }
-    }
-
-    fn find(&self, key: ProcessKey) -> Option<Slot> {
-        if key.start_time == 0 {
-            return self.live.get(&key.pid).copied();
-        }
-        let slot = Slot::from(key);
-        self.entries.contains_key(&slot).then_some(slot)
     }
 
     fn parent(&self, slot: Slot) -> Option<ProcessKey> {
@@ -253,32 +241,23 @@ impl ProcessTable {
         }
     }
 
-    /// What a child of `parent` starts with: the program it runs, the container it is in.
-    fn inheritance(&self, parent: ProcessKey) -> (Option<Arc<Process>>, Option<Arc<str>>) {
-        match self.find(parent).and_then(|slot| self.entries.get(&slot)).map(|entry| &entry.memory) {
-            Some(Memory::Whole(process)) => (Some(Arc::clone(process)), process.container.clone()),
-            // The program itself, not the fork between: a chain of forks shares one.
-            Some(Memory::Forked(fork, program)) => (program.clone(), fork.container.clone()),
-            None => (None, None),
+    /// What a child of `parent` starts with: its standing, and the container it is in. None: the parent is
+    /// not known, or nothing is known of where it was.
+    pub(super) fn inheritance(&self, parent: ProcessKey) -> Option<(Standing, Option<Arc<str>>)> {
+        match &self.entries.get(&self.find(parent)?)?.memory {
+            Memory::Whole(process) => Some((process.standing.clone(), process.container.clone())),
+            Memory::Forked(fork, Some(program)) => Some((program.standing.clone(), fork.container.clone())),
+            Memory::Forked(fork, None) => {
+                fork.container.is_some().then(|| (Standing::default(), fork.container.clone()))
+            }
         }
     }
 
-    /// After the inventory: a process whose own cgroup says nothing is in its parent's container.
-    /// Parents may stand behind their children, so by start time.
-    fn inherit_containers(&mut self) {
-        let mut slots: Vec<Slot> = self.live.values().copied().collect();
-        slots.sort_unstable_by_key(|slot| (slot.tick, slot.pid));
-        for slot in slots {
-            let Some(container) = self.parent(slot).and_then(|parent| self.inheritance(parent).1) else {
-                continue;
-            };
-            let Some(Memory::Whole(process)) = self.entries.get_mut(&slot).map(|entry| &mut entry.memory)
-            else {
-                continue;
-            };
-            if process.container.is_none() {
-                Arc::make_mut(process).container = Some(container);
-            }
+    /// The program that a child of `parent` runs: not the fork between, a chain of forks shares one.
+    fn program(&self, parent: ProcessKey) -> Option<Arc<Process>> {
+        match &self.entries.get(&self.find(parent)?)?.memory {
+            Memory::Whole(process) => Some(Arc::clone(process)),
+            Memory::Forked(_, program) => program.clone(),
         }
     }
 
@@ -293,14 +272,13 @@ impl ProcessTable {
         if let Some(before) = self.live.get(&slot.pid).copied() {
             // The pid is in use again, so its former owner is gone; no later than now.
             self.stats.exit_missed += 1;
-            self.retire(before, slot.tick * TICK);
+            self.retire(before, slot.start_time);
         }
         if self.live.len() >= LIVE_MAX {
             self.evict_oldest();
         }
-        let entry = Entry::new(memory);
-        self.bytes += entry.weight;
-        self.entries.insert(slot, entry);
+        self.weights.add(&memory);
+        self.entries.insert(slot, Entry::new(memory));
         self.live.insert(slot.pid, slot);
         self.arrivals.push_back(slot);
         if self.arrivals.len() > 2 * self.live.len() + 1024 {
@@ -312,9 +290,10 @@ impl ProcessTable {
 
     fn replace(&mut self, slot: Slot, memory: Memory) {
         let Some(entry) = self.entries.get_mut(&slot) else { return };
-        self.bytes -= entry.weight;
-        entry.replace(memory);
-        self.bytes += entry.weight;
+        // First the new one: it may keep the very program that the former did.
+        self.weights.add(&memory);
+        self.weights.take(&entry.memory);
+        entry.memory = memory;
         self.keep_to_budget();
     }
 
@@ -330,7 +309,7 @@ impl ProcessTable {
 
     fn remove(&mut self, slot: Slot) -> bool {
         let Some(entry) = self.entries.remove(&slot) else { return false };
-        self.bytes -= entry.weight;
+        self.weights.take(&entry.memory);
         if self.live.get(&slot.pid) == Some(&slot) {
             self.live.remove(&slot.pid);
         }
@@ -338,7 +317,7 @@ impl ProcessTable {
     }
 
     fn keep_to_budget(&mut self) {
-        while self.bytes > BYTES_MAX {
+        while self.weights.bytes() > BYTES_MAX {
             match self.exited.pop_front().or_else(|| self.exited_forks.pop_front()) {
                 Some(slot) => self.stats.evicted_exited += u64::from(self.remove(slot)),
                 None if !self.evict_oldest() => return,

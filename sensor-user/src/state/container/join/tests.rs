@@ -24,7 +24,7 @@ fn named() -> Container {
         name: Some("web".into()),
         image: Some("docker.io/library/nginx:1.25".into()),
         pod: Some(Pod { name: "web-0".into(), namespace: "shop".into(), uid: UID.into(), ..Pod::default() }),
-        verified: true,
+        confirmation: Confirmation::Known,
         ..Container::from_cgroup(&identity())
     }
 }
@@ -97,7 +97,7 @@ fn the_api_alone_names_a_container_that_no_file_knows() {
     table.see(42, &identity(), 0);
     table.tell_pod(known(told(Some(ID))), 0);
     let known = container(&table);
-    assert!(known.verified);
+    assert!(known.is_verified());
     assert_eq!((known.name.as_deref(), known.image.as_deref()), (Some("web"), Some("nginx:1.25")));
     assert_eq!(known.runtime, Runtime::Containerd);
     assert_eq!(known.pod, Some(told(None).pod));
@@ -109,7 +109,7 @@ fn an_id_that_the_kubelet_does_not_tell_stays_unverified() {
     table.see(42, &identity(), 0);
     table.tell_pod(known(told(Some("another"))), 0);
     let known = container(&table);
-    assert_eq!((known.verified, known.name, known.probes.len()), (false, None, 0));
+    assert_eq!((known.is_verified(), known.name, known.probes.len()), (false, None, 0));
     assert_eq!(known.pod.map(|pod| pod.name), Some("web-0".to_owned()));
 }
 
@@ -149,6 +149,21 @@ fn a_pod_is_awaited_until_it_is_told_or_the_api_falls_silent() {
     assert!(table.get("b").unwrap().awaits_pod);
     table.tell_pod(PodUpdate::Listening(false), 0);
     assert!(!table.get("b").unwrap().awaits_pod);
+}
+
+#[test]
+fn what_was_told_before_is_told_again_with_its_labels() {
+    let mut table = ContainerTable::default();
+    table.tell_pod(PodUpdate::Listening(true), 0);
+    table.see(42, &identity(), 0);
+    table.complete(ID, named());
+    assert_eq!(table.settled(), [ID.into()], "its name");
+    assert!(container(&table).is_open());
+    table.tell_pod(known(told(Some(ID))), 0);
+    assert_eq!(table.settled(), [ID.into()], "its labels");
+    assert!(!container(&table).is_open());
+    table.tell_pod(known(told(None)), 0);
+    assert_eq!(table.settled(), []);
 }
 
 #[test]

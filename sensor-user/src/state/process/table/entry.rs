@@ -3,6 +3,8 @@
 use std::mem::size_of;
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
+
 use super::super::{Process, ProcessKey};
 
 /// A new process, as its parent's fork record tells. It runs its parent's program until it execs.
@@ -52,18 +54,11 @@ pub(super) struct Entry {
     pub(super) memory: Memory,
     pub(super) exited: Option<u64>,
     pub(super) has_children: bool,
-    /// Bytes, as [`Memory::weight`] has them.
-    pub(super) weight: usize,
 }
 
 impl Entry {
     pub(super) fn new(memory: Memory) -> Self {
-        Self { weight: memory.weight(), memory, exited: None, has_children: false }
-    }
-
-    pub(super) fn replace(&mut self, memory: Memory) {
-        self.weight = memory.weight();
-        self.memory = memory;
+        Self { memory, exited: None, has_children: false }
     }
 }
 
@@ -77,6 +72,13 @@ pub(super) enum Memory {
 }
 
 impl Memory {
+    pub(super) fn key(&self) -> ProcessKey {
+        match self {
+            Self::Whole(process) => process.key,
+            Self::Forked(fork, _) => fork.child,
+        }
+    }
+
     /// Inode number of the mount namespace.
     pub(super) fn mnt_ns(&self) -> u32 {
         match self {
@@ -85,29 +87,93 @@ impl Memory {
         }
     }
 
-    /// Bytes, as good as can be told without asking the allocator.
-    fn weight(&self) -> usize {
+    /// The program it keeps alive: its own, or its parent's.
+    fn program(&self) -> Option<&Arc<Process>> {
         match self {
-            Self::Forked(fork, _) => size_of::<Entry>() + size_of::<Fork>() + fork.comm.capacity(),
-            Self::Whole(process) => {
-                let executable = &process.executable;
-                let optional = [
-                    &executable.invoked,
-                    &executable.applet,
-                    &executable.loaded,
-                    &executable.interpreter,
-                    &process.directory,
-                    &process.session.terminal,
-                ];
-                let lists = process.arguments.iter().chain(&process.session.environment);
-                let texts = lists.map(|text| size_of::<String>() + text.capacity());
-                size_of::<Entry>()
-                    + size_of::<Process>()
-                    + executable.path.capacity()
-                    + process.comm.capacity()
-                    + optional.into_iter().flatten().map(String::capacity).sum::<usize>()
-                    + texts.sum::<usize>()
-            }
+            Self::Whole(process) => Some(process),
+            Self::Forked(_, program) => program.as_ref(),
         }
     }
+
+    /// Bytes it takes beside its program.
+    fn weight(&self) -> usize {
+        let own = match self {
+            Self::Whole(_) => 0,
+            Self::Forked(fork, _) => allocated(size_of::<Fork>()) + allocated(fork.comm.capacity()),
+        };
+        own + PLACE
+    }
+}
+
+/// Bytes of a place in the tables and queues: key and entry in a hash table that is three quarters
+/// full after it grew (7/16 to 7/8), the pid's, and a place in a queue twice as long as what lives.
+const PLACE: usize = (size_of::<ProcessKey>() + size_of::<Entry>() + size_of::<(u32, ProcessKey)>()) * 3 / 2
+    + 2 * size_of::<ProcessKey>();
+/// The same of a program among the [`Weights`].
+const PROGRAM_PLACE: usize = size_of::<(usize, u32)>() * 3 / 2;
+
+/// What malloc takes for that many bytes: a length in front, and a multiple of 16 (malloc/malloc.c of
+/// glibc). Nothing for nothing.
+const fn allocated(bytes: usize) -> usize {
+    if bytes == 0 { 0 } else { (bytes + size_of::<usize>()).next_multiple_of(16) }
+}
+
+/// How much memory the processes take. Forks share their parent's program: it weighs once, and as long
+/// as anybody runs it, whatever its own process runs since.
+#[derive(Debug, Default)]
+pub(super) struct Weights {
+    bytes: usize,
+    /// Entries by the address of the program that they keep.
+    programs: FxHashMap<usize, u32>,
+}
+
+impl Weights {
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn add(&mut self, memory: &Memory) {
+        self.bytes += memory.weight();
+        let Some(program) = memory.program() else { return };
+        let users = self.programs.entry(Arc::as_ptr(program).addr()).or_default();
+        *users += 1;
+        if *users == 1 {
+            self.bytes += weight(program);
+        }
+    }
+
+    pub(super) fn take(&mut self, memory: &Memory) {
+        self.bytes = self.bytes.saturating_sub(memory.weight());
+        let Some(program) = memory.program() else { return };
+        let address = Arc::as_ptr(program).addr();
+        let Some(users) = self.programs.get_mut(&address) else { return };
+        *users -= 1;
+        if *users == 0 {
+            self.programs.remove(&address);
+            self.bytes = self.bytes.saturating_sub(weight(program));
+        }
+    }
+}
+
+/// Bytes of a program and its texts.
+fn weight(process: &Process) -> usize {
+    let executable = &process.executable;
+    let optional = [
+        &executable.invoked,
+        &executable.applet,
+        &executable.loaded,
+        &executable.interpreter,
+        &process.directory,
+        &process.session.terminal,
+    ];
+    let single = [&executable.path, &process.comm, &process.arguments.line];
+    let environment = &process.session.environment;
+    let texts = single.into_iter().chain(optional.into_iter().flatten());
+    let texts = texts.chain(process.arguments.iter()).chain(environment);
+    let lists = (process.arguments.list.capacity() + environment.capacity()) * size_of::<String>();
+    // Counted twice by its Arc.
+    allocated(size_of::<Process>() + 2 * size_of::<usize>())
+        + allocated(lists)
+        + texts.map(|text| allocated(text.capacity())).sum::<usize>()
+        + PROGRAM_PLACE
 }

@@ -1,7 +1,18 @@
-//! Questions about a process that change nothing in the table.
+//! Questions about a process, and what is learnt of it between its records.
+
+use std::sync::Arc;
 
 use super::entry::Memory;
-use super::{ProcessKey, ProcessTable};
+use super::{Process, ProcessKey, ProcessTable, Slot, by_tick};
+use crate::state::standing::{Claim, Standing};
+
+/// Where a process was when it was last looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub cgroup_id: u64,
+    pub mnt_ns: u32,
+    pub pid_ns: u32,
+}
 
 impl ProcessTable {
     /// Whether the process is known, without making a fork whole for the answer.
@@ -16,6 +27,36 @@ impl ProcessTable {
         self.find(key).and_then(|slot| self.entries.get(&slot)).map(|entry| entry.exited.is_none())
     }
 
+    /// Where the process, or else the parent that a record names, was before; and what stood for that.
+    #[must_use]
+    pub fn before(&self, key: ProcessKey, parent: Option<ProcessKey>) -> (Claim, Standing) {
+        let known = self.inheritance(key).or_else(|| self.inheritance(parent?));
+        let Some((standing, container)) = known else { return (Claim::Unknown, Standing::default()) };
+        (container.map_or(Claim::Host, Claim::Container), standing)
+    }
+
+    /// Where the process was when it was last looked at.
+    #[must_use]
+    pub fn place(&self, key: ProcessKey) -> Option<Place> {
+        Some(match &self.entries.get(&self.find(key)?)?.memory {
+            Memory::Whole(process) => {
+                Place { cgroup_id: process.cgroup_id, mnt_ns: process.mnt_ns, pid_ns: process.pid_ns }
+            }
+            Memory::Forked(fork, _) => {
+                Place { cgroup_id: fork.cgroup_id, mnt_ns: fork.mnt_ns, pid_ns: fork.pid_ns }
+            }
+        })
+    }
+
+    /// Changes what is known of a process.
+    pub fn amend(&mut self, key: ProcessKey, change: impl FnOnce(&mut Process)) -> Option<Arc<Process>> {
+        let slot = self.find(key)?;
+        let mut process = self.whole(slot)?;
+        change(Arc::make_mut(&mut process));
+        self.replace(slot, Memory::Whole(Arc::clone(&process)));
+        Some(process)
+    }
+
     /// The task's name of whoever has a pid now: a claim.
     #[must_use]
     pub fn comm(&self, pid: u32) -> Option<&str> {
@@ -23,5 +64,24 @@ impl ProcessTable {
             Memory::Whole(process) => Some(&process.comm),
             Memory::Forked(fork, _) => Some(&fork.comm),
         }
+    }
+
+    /// Where a process is; start 0 means whoever has the pid now.
+    pub(super) fn find(&self, key: ProcessKey) -> Option<Slot> {
+        if key.start_time == 0 {
+            return self.live.get(&key.pid).copied();
+        }
+        if self.entries.contains_key(&key) {
+            return Some(key);
+        }
+        let slot = by_tick(key);
+        if slot == key {
+            // Known by the tick only to whoever asks: the latest of that pid.
+            let live = self.live.get(&key.pid).copied();
+            return live.filter(|live| by_tick(*live) == slot);
+        }
+        // Found by the inventory. Once its exact start is known, no other start means it.
+        let known = self.entries.get(&slot)?.memory.key();
+        (known == slot || known == key).then_some(slot)
     }
 }

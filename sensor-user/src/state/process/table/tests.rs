@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::state::process::{Executable, Session};
+use crate::state::standing::Claim;
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -26,7 +27,7 @@ fn exec(key: ProcessKey, parent: Option<ProcessKey>, path: &str, container: Opti
         pid_ns: 1,
         cgroup_id: 1,
         container: container.map(Into::into),
-        standing: crate::state::standing::Standing::default(),
+        standing: Standing::default(),
         exec_time: key.start_time,
     }
 }
@@ -58,13 +59,13 @@ fn lineage_goes_through_parents_that_have_exited() {
     table.insert_fork(fork(b, c, None));
     table.exit(b, 4 * SECOND);
     table.exit(a, 5 * SECOND);
+    assert_eq!(table.before(c, None).0, Claim::Container("web".into()), "inherited twice");
     // Adopted by init meanwhile: the record names it, the fork knew better.
     table.insert_exec(exec(c, Some(key(1, 1)), "/bin/wget", None));
     let line = table.ancestors(c, 16);
     assert_eq!(paths(&line), ["/bin/sh", "/bin/sh"]);
     assert_eq!((line[0].key, line[1].key), (b, a));
     assert_eq!(table.ancestors(c, 1).len(), 1);
-    assert_eq!(table.get(c).unwrap().container.as_deref(), Some("web"), "inherited twice");
 }
 
 #[test]
@@ -79,14 +80,18 @@ fn a_fork_runs_its_parents_program_under_its_own_identity() {
 }
 
 #[test]
-fn the_childs_own_cgroup_comes_first() {
-    let (a, b) = (key(10, SECOND), key(11, 2 * SECOND));
+fn a_child_is_where_its_parent_is_and_a_strangers_where_its_cgroup_says() {
+    let (a, b, c) = (key(10, SECOND), key(11, 2 * SECOND), key(12, 3 * SECOND));
     let mut table = ProcessTable::default();
-    table.insert_exec(exec(a, None, "/usr/bin/dockerd", Some("outer")));
-    table.insert_fork(fork(a, b, Some("inner")));
-    assert_eq!(table.get(b).unwrap().container.as_deref(), Some("inner"));
-    let back = table.insert_exec(exec(b, None, "/bin/sh", None));
-    assert_eq!(back.container.as_deref(), Some("inner"), "it moved its own cgroup to the host's root");
+    table.insert_exec(exec(a, None, "/usr/bin/dockerd", None));
+    table.insert_fork(fork(a, b, Some("web")));
+    assert_eq!(table.get(b).unwrap().container, None, "put into a cgroup at birth, and no program run there");
+    assert_eq!(table.before(b, None).0, Claim::Host);
+    table.insert_fork(fork(key(99, SECOND), c, Some("web")));
+    assert_eq!(table.before(c, None).0, Claim::Container("web".into()));
+    table.insert_fork(fork(key(99, SECOND), key(13, 4 * SECOND), None));
+    assert_eq!(table.before(key(13, 4 * SECOND), None).0, Claim::Unknown, "nobody knows where it was");
+    assert_eq!(table.before(key(14, 5 * SECOND), Some(a)).0, Claim::Host, "its parent speaks for it");
 }
 
 #[test]
@@ -106,20 +111,6 @@ fn the_inventory_and_a_record_within_a_tick_are_one_process() {
     // One tick later it is another process, and the first must have ended.
     table.insert_fork(fork(key(11, 101 * TICK), key(10, 101 * TICK), None));
     assert_eq!((table.stats().live, table.stats().exited, table.stats().exit_missed), (2, 1, 1));
-}
-
-#[test]
-fn the_inventory_hands_containers_down_whatever_its_order() {
-    let (a, b, c) = (key(30, SECOND), key(20, 2 * SECOND), key(10, 3 * SECOND));
-    let mut table = ProcessTable::default();
-    table.seed([
-        exec(c, Some(b), "/c", None),
-        exec(b, Some(a), "/b", None),
-        exec(a, None, "/a", Some("web")),
-        exec(key(40, SECOND), None, "/host", None),
-    ]);
-    assert_eq!(table.get(c).unwrap().container.as_deref(), Some("web"));
-    assert_eq!(table.get_by_pid(40, 0).unwrap().container, None);
 }
 
 #[test]
@@ -203,6 +194,83 @@ fn long_arguments_cannot_fill_the_memory() {
     let stats = table.stats();
     assert!(stats.bytes > BYTES_MAX / 10 * 9 && stats.evicted_exited > 0 && stats.evicted_live > 0);
     assert_eq!(stats.live as u64 + stats.evicted_live, 5_000);
-    let kept = table.entries.values().map(|entry| entry.weight).sum::<usize>();
-    assert_eq!(stats.bytes, kept, "what is added is taken away again");
+    let mut kept = Weights::default();
+    table.entries.values().for_each(|entry| kept.add(&entry.memory));
+    assert_eq!(stats.bytes, kept.bytes(), "what is added is taken away again");
+}
+
+/// Who may choose pids (`set_tid` of clone3) gets the same one twice within microseconds.
+#[test]
+fn a_pid_used_again_within_its_tick_is_another_process() {
+    let parent = key(9, SECOND);
+    let lives: Vec<_> = (0..3).map(|number| key(10, 2 * SECOND + 7 + number * 1000)).collect();
+    let mut table = ProcessTable::default();
+    table.insert_exec(exec(parent, None, "/bin/sh", None));
+    for (number, life) in lives.iter().enumerate() {
+        table.insert_fork(fork(parent, *life, Some("web")));
+        table.insert_exec(exec(*life, None, &format!("/{number}"), None));
+        // Ends are read last of what came at once: the first ends after the second began.
+        if let Some(before) = number.checked_sub(1) {
+            table.exit(lives[before], 2 * SECOND + 8);
+        }
+    }
+    for (number, life) in lives.iter().enumerate() {
+        let process = table.get(*life).unwrap();
+        assert_eq!((process.key, process.executable.path.clone()), (*life, format!("/{number}")));
+        assert_eq!(table.is_live(*life), Some(number == 2));
+    }
+    assert_eq!(table.get_by_pid(10, 0).unwrap().key, lives[2]);
+    assert_eq!(table.stats().live, 2);
+}
+
+/// The inventory met the first of a pid, and a record of the next came within the same tick.
+#[test]
+fn what_the_inventory_knows_by_the_tick_is_one_process_only() {
+    let (seen, exact) = (key(10, 100 * TICK), key(10, 100 * TICK + 5));
+    let next = key(10, 100 * TICK + 9);
+    let mut table = ProcessTable::default();
+    table.seed([exec(seen, None, "/first", None)]);
+    assert_eq!(table.get(exact).unwrap().executable.path, "/first");
+    table.insert_fork(fork(key(9, SECOND), next, None));
+    table.insert_exec(exec(next, None, "/next", None));
+    assert_eq!(table.get(exact).unwrap().executable.path, "/first");
+    assert_eq!(table.get(next).unwrap().executable.path, "/next");
+    assert_eq!((table.stats().live, table.stats().exited), (1, 1));
+}
+
+/// The parent ended between the attach and the inventory, which then names who adopted the child.
+#[test]
+fn the_inventory_does_not_hide_who_made_a_process() {
+    let (init, shell, child) = (key(1, 0), key(10, 90 * TICK), key(11, 100 * TICK + 5));
+    let mut table = ProcessTable::default();
+    let adopted = exec(key(11, 100 * TICK), Some(init), "/bin/sleep", None);
+    table.seed([exec(init, None, "/sbin/init", None), adopted]);
+    // A record that names nobody known is no better than the adoption.
+    table.insert_fork(fork(shell, child, None));
+    assert_eq!(paths(&table.ancestors(child, 16)), ["/sbin/init"]);
+
+    let mut table = ProcessTable::default();
+    let adopted = exec(key(11, 100 * TICK), Some(init), "/bin/sleep", None);
+    table.seed([exec(init, None, "/sbin/init", None), adopted]);
+    table.insert_fork(fork(init, shell, None));
+    table.insert_exec(exec(shell, None, "/bin/sh", None));
+    table.insert_fork(fork(shell, child, None));
+    table.exit(shell, 101 * TICK);
+    assert_eq!(paths(&table.ancestors(child, 16)), ["/bin/sh", "/sbin/init"]);
+}
+
+/// A forked child keeps its parent's program in memory, also when nobody else runs it any more.
+#[test]
+fn programs_that_only_forks_still_run_count_as_memory() {
+    let shell = key(1, SECOND);
+    let mut table = ProcessTable::default();
+    for number in 0..10_000u32 {
+        let arguments = vec!["x".repeat(8192)];
+        table.insert_exec(Process { arguments: arguments.into(), ..exec(shell, None, "/bin/sh", None) });
+        table.insert_fork(fork(shell, key(10 + number, SECOND + u64::from(number) * TICK), None));
+        assert!(table.stats().bytes <= BYTES_MAX);
+    }
+    let stats = table.stats();
+    assert!(stats.evicted_live > 5_000 && stats.bytes > BYTES_MAX / 10 * 9, "{stats:?}");
+    assert!(table.get(shell).is_some());
 }

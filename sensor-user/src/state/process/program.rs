@@ -18,9 +18,23 @@ const WITH_VALUE: [&str; 7] = [
 const IDLE: [&str; 6] =
     ["--list", "--verify", "--list-tunables", "--list-diagnostics", "--help", "--version"];
 
+/// The names beside its own that a program goes by, absolute: a multi-call binary's applet, and what a
+/// dynamic loader was told to run.
+#[must_use]
+pub fn further_names(path: &str, arguments: &[String], directory: &str) -> (Option<String>, Option<String>) {
+    let loaded = loaded(path, arguments);
+    let applet = match &loaded {
+        Some(loaded) => applet(&loaded.path, &loaded.arguments),
+        None => applet(path, arguments),
+    };
+    let directory = directory.trim_end_matches('/');
+    let absolute = |path: String| if path.starts_with('/') { path } else { format!("{directory}/{path}") };
+    (applet.map(absolute), loaded.map(|loaded| absolute(loaded.path)))
+}
+
 /// The applet a multi-call binary runs as, as a path beside it: by `argv[0]`, or where that is the
 /// binary's own name by the first argument (`busybox wget ...`).
-pub(super) fn applet(path: &str, arguments: &[String]) -> Option<String> {
+fn applet(path: &str, arguments: &[String]) -> Option<String> {
     let (directory, name) = split(path);
     if !MULTI_CALL.contains(&name) {
         return None;
@@ -33,16 +47,16 @@ pub(super) fn applet(path: &str, arguments: &[String]) -> Option<String> {
 
 /// What a dynamic loader was told to run.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Loaded {
+struct Loaded {
     /// As given: may be relative.
-    pub(super) path: String,
+    path: String,
     /// What the program finds as its own.
-    pub(super) arguments: Vec<String>,
+    arguments: Vec<String>,
 }
 
 /// A loader that is called by itself runs the program that its first argument names: whatever that one
 /// is called, the kernel sees the loader start.
-pub(super) fn loaded(path: &str, arguments: &[String]) -> Option<Loaded> {
+fn loaded(path: &str, arguments: &[String]) -> Option<Loaded> {
     let name = split(path).1;
     if !LOADERS.iter().any(|loader| name.starts_with(loader)) {
         return None;
@@ -73,7 +87,8 @@ pub(super) fn loaded(path: &str, arguments: &[String]) -> Option<Loaded> {
 }
 
 /// Name of a terminal by its device number (Documentation/admin-guide/devices.txt).
-pub(super) fn terminal(major: u32, minor: u32) -> String {
+#[must_use]
+pub fn terminal(major: u32, minor: u32) -> String {
     match (major, minor) {
         (4, 0..64) => format!("tty{minor}"),
         (4, _) => format!("ttyS{}", minor - 64),

@@ -1,0 +1,331 @@
+//! Whose a process is, judged whenever its witnesses may have changed: when it runs a program, when it is
+//! moved, when a record shows it elsewhere than before. What does not fit is told once.
+
+use std::collections::VecDeque;
+
+use sensor_ebpf::wire::Actor;
+
+use super::{Host, Pipeline, key};
+use crate::decode::Exec;
+use crate::event::field::Category;
+use crate::event::{Body, SystemChange};
+use crate::state::cgroup_path;
+use crate::state::container::Role;
+use crate::state::phase::{Phase, START_GRACE};
+use crate::state::process::{Place, Process, ProcessKey};
+use crate::state::standing::{
+    Claim, Entry, Evidence, Judgement, Namespaces, Owners, Periods, Standing, Trick, judge,
+};
+
+/// How long a process of the host may be half inside a container, nanoseconds: runtimes move a process,
+/// change its namespaces and start the program, most within 100 ms; who stays like that is none.
+const ENTERING_MAX: u64 = 2_000_000_000;
+/// Most processes watched for that. Beyond it the oldest is let go: its next program is judged anyway.
+const ENTERING_BOUND: usize = 1_024;
+/// Most tricks that wait to be told: those of processes that were there before the sensor.
+const UNTOLD_MAX: usize = 1_024;
+
+/// What identity needs besides the tables.
+#[derive(Debug, Default)]
+pub(super) struct Identities {
+    owners: Owners,
+    periods: Periods,
+    /// Processes of the host that may be on their way into a container: since when.
+    entering: VecDeque<(u64, ProcessKey)>,
+    untold: Vec<(ProcessKey, Trick)>,
+}
+
+impl Identities {
+    #[must_use]
+    pub(super) fn new(host: Namespaces) -> Self {
+        Self { owners: Owners::new(host), ..Self::default() }
+    }
+}
+
+/// What is seen of a process at one moment.
+#[derive(Clone, Copy)]
+struct Sight<'a> {
+    key: ProcessKey,
+    place: Place,
+    before: &'a Claim,
+    cgroup: &'a Claim,
+}
+
+impl Pipeline {
+    /// Takes over the processes found at start, each with its cgroup's path; judged from the oldest on.
+    pub fn seed(&mut self, mut found: Vec<(Process, String)>, now: u64) {
+        found.sort_unstable_by_key(|(process, _)| (process.key.start_time, process.key.pid));
+        for (mut process, cgroup) in found {
+            let claim = self.claim_of_path(&cgroup, process.cgroup_id, now);
+            let (before, standing) = match process.parent {
+                // Its own look is the first one: what is known of it by a record already stays.
+                Some(parent) => self.processes.before(parent, None),
+                None => (Claim::Unknown, Standing::default()),
+            };
+            let place = place(&process);
+            let sight = Sight { key: process.key, place, before: &before, cgroup: &claim };
+            let (judgement, standing) = self.stand(&sight, process.key.start_time, &standing, true);
+            if let Some(trick) = judgement.trick
+                && self.identities.untold.len() < UNTOLD_MAX
+            {
+                self.identities.untold.push((process.key, trick));
+            }
+            (process.container, process.standing) = (judgement.container, standing);
+            self.processes.seed([process]);
+        }
+    }
+
+    /// Judges a process that starts a program; says whether a trick is news.
+    pub(super) fn admit(
+        &mut self,
+        time: u64,
+        actor: &Actor,
+        exec: &Exec,
+        process: &mut Process,
+    ) -> Option<Trick> {
+        let claim = self.claim_of_path(&exec.cgroup, actor.cgroup_id, time);
+        let (before, known) = self.processes.before(process.key, process.parent);
+        let sight = Sight { key: process.key, place: place(process), before: &before, cgroup: &claim };
+        // A runtime's own stage between the host and the container: it starts itself once more.
+        let is_stage = before == Claim::Host && self.is_same_program(process);
+        let (mut judgement, mut standing) = self.stand(&sight, time, &known, !is_stage);
+        if is_stage && judgement.trick.is_some() && known.trick.is_none() {
+            (judgement, standing) = (Judgement::default(), Standing { trick: None, ..standing });
+            self.watch_entry(time, process.key);
+        }
+        (process.container, process.standing) = (judgement.container, standing);
+        if judgement.has_entered {
+            process.standing.entry = self.entry(time, process);
+        }
+        process.standing.trick.filter(|trick| known.trick != Some(*trick))
+    }
+
+    /// A record shows its process somewhere. Who was in a container and is elsewhere now is judged at once;
+    /// who was outside may be a runtime at work, and has a moment.
+    pub(super) fn sighted(&mut self, time: u64, actor: &Actor, host: &mut impl Host) {
+        let place = Place { cgroup_id: actor.cgroup_id, mnt_ns: actor.mnt_ns, pid_ns: actor.pid_ns };
+        if actor.mnt_ns != 0 && self.processes.place(key(actor)).is_some_and(|known| known != place) {
+            self.moved(time, key(actor), place, None, host);
+        }
+    }
+
+    /// A process is somewhere else now. `cgroup`: what the new cgroup's path says, where it is known.
+    pub(super) fn moved(
+        &mut self,
+        time: u64,
+        key: ProcessKey,
+        place: Place,
+        cgroup: Option<Claim>,
+        host: &mut impl Host,
+    ) {
+        let (before, known) = self.processes.before(key, None);
+        let was = self.processes.place(key);
+        let cgroup = match cgroup {
+            Some(claim) => claim,
+            None if was.is_some_and(|was| was.cgroup_id == place.cgroup_id) => known.cgroup.clone(),
+            None => self.claim_of_id(place.cgroup_id),
+        };
+        let sight = Sight { key, place, before: &before, cgroup: &cgroup };
+        let is_resident = before.container().is_some();
+        let (judgement, mut standing) = self.stand(&sight, time, &known, false);
+        if !is_resident {
+            standing.trick = known.trick;
+            if judgement.trick.is_some() || cgroup.container().is_some() {
+                self.watch_entry(time, key);
+            }
+        }
+        let news = standing.trick.filter(|trick| known.trick != Some(*trick));
+        let container = if is_resident { judgement.container } else { None };
+        let changed = self.processes.amend(key, |process| {
+            (process.cgroup_id, process.mnt_ns, process.pid_ns) =
+                (place.cgroup_id, place.mnt_ns, place.pid_ns);
+            (process.container, process.standing) = (container, standing);
+        });
+        if let (Some(trick), Some(_)) = (news, changed) {
+            self.tricked(time, key, trick, host);
+        }
+    }
+
+    /// Tells what could not be told at once: tricks from before the start, who stays half inside, and ids that
+    /// no runtime confirms.
+    pub(super) fn settle_identities(&mut self, now: u64, host: &mut impl Host) {
+        for (key, trick) in std::mem::take(&mut self.identities.untold) {
+            self.tricked(now, key, trick, host);
+        }
+        while let Some((since, key)) = self.identities.entering.front().copied() {
+            if now.saturating_sub(since) < ENTERING_MAX {
+                break;
+            }
+            self.identities.entering.pop_front();
+            self.check_entry(now, key, host);
+        }
+        for id in self.containers.take_unconfirmed() {
+            // One within a container is that container's; one that has come to be known is no forgery.
+            let is_forged =
+                self.containers.get(&id).is_some_and(|it| !it.is_verified() && it.nested.is_empty());
+            let witness = self.containers.witness(&id).filter(|_| is_forged);
+            let Some(witness) = witness else { continue };
+            self.processes.amend(witness, |process| process.standing.trick = Some(Trick::CgroupForged));
+            self.tricked(now, witness, Trick::CgroupForged, host);
+        }
+    }
+
+    /// What the container was doing when its process did something.
+    pub(super) fn phase(&self, time: u64, process: &Process) -> Option<Phase> {
+        let id = process.container.as_deref()?;
+        if self.containers.get(id).is_some_and(|container| container.role == Role::Build) {
+            return Some(Phase::Build);
+        }
+        let since_start = self.containers.first(id).map(|(began, _)| time.saturating_sub(began));
+        Some(match process.standing.entry {
+            Entry::Probe => Phase::Probe,
+            Entry::Exec { has_terminal: true } => Phase::Interactive,
+            Entry::Exec { has_terminal: false } | Entry::Main | Entry::Unknown => {
+                if since_start.is_some_and(|age| age < START_GRACE) { Phase::Start } else { Phase::Steady }
+            }
+        })
+    }
+
+    /// Weighs the witnesses, and learns from who came in openly. `is_program`: it runs a new program, with which
+    /// one enters; who is only seen elsewhere does not.
+    fn stand(
+        &mut self,
+        sight: &Sight<'_>,
+        time: u64,
+        known: &Standing,
+        is_program: bool,
+    ) -> (Judgement, Standing) {
+        let Sight { key, place, before, cgroup } = *sight;
+        let Self { processes, containers, identities, .. } = self;
+        let owners = &mut identities.owners;
+        let is_live = |key| processes.is_live(key) != Some(false);
+        let (mount, pid) = (owners.mount(place.mnt_ns, is_live), owners.pid(place.pid_ns, is_live));
+        let home = before.container().or(cgroup.container());
+        let evidence = Evidence {
+            before,
+            cgroup,
+            mount: &mount,
+            pid: &pid,
+            is_first: is_program && cgroup.container().is_some_and(|id| containers.first(id).is_none()),
+            has_own_mount: home.is_some_and(|id| owners.has_own_mount(id, is_live)),
+            is_related: [cgroup, &mount].into_iter().any(|claim| match (before, claim) {
+                (Claim::Container(home), Claim::Container(other)) => containers.is_related(home, other),
+                _ => false,
+            }),
+        };
+        let judgement = judge(&evidence);
+        let mut standing = Standing {
+            cgroup: cgroup.clone(),
+            mount,
+            pid,
+            trick: judgement.trick.or(known.trick),
+            entry: known.entry,
+        };
+        if judgement.has_entered
+            && is_program
+            && let Some(id) = &judgement.container
+        {
+            let is_first = containers.began(id, time, key);
+            if is_first || !owners.has_own_mount(id, is_live) {
+                let namespaces = Namespaces { mount: place.mnt_ns, pid: place.pid_ns };
+                owners.learn(id, key, namespaces, is_live);
+                (standing.mount, standing.pid) =
+                    (owners.mount(place.mnt_ns, is_live), owners.pid(place.pid_ns, is_live));
+            }
+            standing.entry = if is_first { Entry::Main } else { Entry::Unknown };
+        }
+        (judgement, standing)
+    }
+
+    /// By which door a process came into a container with its program.
+    fn entry(&mut self, time: u64, process: &Process) -> Entry {
+        let Some(id) = process.container.as_ref().filter(|_| process.standing.entry != Entry::Main) else {
+            return process.standing.entry;
+        };
+        if process.session.terminal.is_some() {
+            return Entry::Exec { has_terminal: true };
+        }
+        let is_known = self.containers.get(id).is_some_and(|container| {
+            container.probes.iter().any(|probe| probe.as_slice() == &*process.arguments)
+        });
+        let is_periodic = self.identities.periods.note(id, process.command_line(), time);
+        if is_known || is_periodic { Entry::Probe } else { Entry::Exec { has_terminal: false } }
+    }
+
+    /// What a cgroup's path says; its container is known from here on.
+    pub(super) fn claim_of_path(&mut self, path: &str, cgroup_id: u64, time: u64) -> Claim {
+        match cgroup_path::identify(path) {
+            Some(identity) => Claim::Container(self.containers.see(cgroup_id, &identity, time)),
+            // A runtime may have told whose it is although its path does not.
+            None => match self.containers.by_cgroup(cgroup_id) {
+                Some(id) => Claim::Container(id),
+                None if path.is_empty() => Claim::Unknown,
+                None => Claim::Host,
+            },
+        }
+    }
+
+    /// What a cgroup says by its number alone. The root says nothing: where nobody uses the v2 hierarchy
+    /// everybody is there.
+    fn claim_of_id(&self, cgroup_id: u64) -> Claim {
+        match self.containers.by_cgroup(cgroup_id) {
+            Some(id) => Claim::Container(id),
+            None if cgroup_id > 1 => Claim::Host,
+            None => Claim::Unknown,
+        }
+    }
+
+    fn is_same_program(&mut self, process: &Process) -> bool {
+        let before = self.processes.get(process.key).or_else(|| self.processes.get(process.parent?));
+        let before = before.map(|before| (before.executable.file, before.executable.path.clone()));
+        // runc runs a copy of itself from memory, under the same name.
+        before.is_some_and(|(file, path)| {
+            file.is_some() && file == process.executable.file
+                || process.executable.memfd && last(&path) == last(&process.executable.path)
+                || path == process.executable.path
+        })
+    }
+
+    fn watch_entry(&mut self, time: u64, key: ProcessKey) {
+        let entering = &mut self.identities.entering;
+        if !entering.iter().any(|(_, known)| *known == key) {
+            entering.push_back((time, key));
+            if entering.len() > ENTERING_BOUND {
+                entering.pop_front();
+            }
+        }
+    }
+
+    /// A process has been half inside a container for long: it is looked at once more.
+    fn check_entry(&mut self, now: u64, key: ProcessKey, host: &mut impl Host) {
+        let (before, known) = self.processes.before(key, None);
+        let was = self.processes.place(key);
+        let (Some(was), Some(true), Claim::Host) = (was, self.processes.is_live(key), before) else { return };
+        let Some(Namespaces { mount, pid }) = host.namespaces(key.pid) else { return };
+        let place = Place { mnt_ns: mount, pid_ns: pid, ..was };
+        let sight = Sight { key, place, before: &Claim::Host, cgroup: &known.cgroup };
+        let (judgement, _) = self.stand(&sight, now, &known, false);
+        // Mounts of its own and no program yet: a container that is made and not started.
+        let is_made = self.identities.owners.mount(mount, |_| true) == Claim::Unknown;
+        let Some(trick) = judgement.trick.filter(|_| !is_made) else { return };
+        if known.trick != Some(trick) {
+            self.processes.amend(key, |process| process.standing.trick = Some(trick));
+            self.tricked(now, key, trick, host);
+        }
+    }
+
+    /// Tells that a process is not what its witnesses make of it.
+    pub(super) fn tricked(&mut self, time: u64, key: ProcessKey, trick: Trick, host: &mut impl Host) {
+        if self.wants(Category::SystemChange, key) {
+            self.event(time, key, Body::SystemChange(SystemChange::Identity { trick }), host);
+        }
+    }
+}
+
+fn place(process: &Process) -> Place {
+    Place { cgroup_id: process.cgroup_id, mnt_ns: process.mnt_ns, pid_ns: process.pid_ns }
+}
+
+fn last(path: &str) -> &str {
+    path.rsplit([':', '/']).next().unwrap_or(path)
+}

@@ -1,0 +1,87 @@
+//! The same act in containers of every runtime: the alert says whose it was in that runtime's own terms.
+
+use anyhow::{Result, anyhow, ensure};
+use tests::agent::Line;
+use tests::containerd::{POD_NAMESPACE, Pod};
+use tests::docker::IMAGE;
+use tests::world::{SHARED, World};
+
+use crate::Case;
+use crate::transfer::{ALERT_MAX, mark};
+
+const URL: &str = "http://10.201.0.1/upload/runtime.bin";
+
+/// An upload, so that nothing is left in the container.
+const UPLOAD: [&str; 5] = ["curl", "-sS", "-T", "/lab/payload.bin", URL];
+
+pub(crate) fn cases() -> Vec<Case> {
+    vec![
+        Case::new("runtime: CRI, a pod's container", names_a_pod),
+        Case::new("runtime: CRI, exec in a pod", names_what_a_pod_executes),
+    ]
+}
+
+fn names_a_pod(world: &World) -> Result<String> {
+    let pod = world.containerd()?.pod("courier")?;
+    let shared = world.shared().display().to_string();
+    let container = pod.container("carrier", IMAGE, Some((&shared, SHARED)), &UPLOAD)?;
+    let ended = container.run()?;
+    ensure!(ended.status == 0, "curl itself ended with {}: {}", ended.status, ended.output);
+    let alert = only_alert(world, &container.id)?;
+    ensure_pod(&alert, &pod, "carrier")?;
+    Ok(told(&alert))
+}
+
+fn names_what_a_pod_executes(world: &World) -> Result<String> {
+    let pod = world.containerd()?.pod("depot")?;
+    let shared = world.shared().display().to_string();
+    let container = pod.container("shelf", IMAGE, Some((&shared, SHARED)), &["sleep", "600"])?;
+    container.start()?;
+    let ended = container.exec(&UPLOAD)?;
+    ensure!(ended.status == 0, "curl itself ended with {}: {}", ended.status, ended.output);
+    let alert = only_alert(world, &container.id)?;
+    ensure_pod(&alert, &pod, "shelf")?;
+    Ok(told(&alert))
+}
+
+/// The one alert about a container; no second one comes.
+fn only_alert(world: &World, container: &str) -> Result<Line> {
+    let what = format!("an alert about {container}");
+    let alert = world.agent().await_line(ALERT_MAX, &what, |line| line.is_alert_of(container))?;
+    mark(world)?;
+    let count = world.agent().alerts_of(container)?.len();
+    ensure!(count == 1, "{count} alerts about one transfer");
+    Ok(alert)
+}
+
+fn ensure_pod(alert: &Line, pod: &Pod<'_>, container: &str) -> Result<()> {
+    ensure_fields(
+        alert,
+        &[
+            ("container.name", container),
+            ("container.image.name", IMAGE),
+            ("container.runtime", "containerd"),
+            ("orchestrator.namespace", POD_NAMESPACE),
+            ("orchestrator.resource.name", &pod.spec.name),
+            ("orchestrator.resource.id", &pod.spec.uid),
+        ],
+    )
+}
+
+/// Every field has its value, and none is left to be learned later.
+fn ensure_fields(alert: &Line, expected: &[(&str, &str)]) -> Result<()> {
+    for (field, value) in expected {
+        let all = |error| anyhow!("{error}; the alert: {}", alert.document);
+        alert.ensure_field(field, &(*value).into()).map_err(all)?;
+    }
+    let pending = alert.field("tidewaiter.pending");
+    ensure!(pending.is_none(), "it awaits {pending:?}");
+    Ok(())
+}
+
+/// The names as they stand in the alert.
+fn told(alert: &Line) -> String {
+    let names = ["orchestrator.namespace", "orchestrator.resource.name", "container.name", "container.id"];
+    let names = names.map(|name| alert.text(name).chars().take(12).collect::<String>());
+    names.iter().filter(|name| !name.is_empty()).map(String::as_str).collect::<Vec<_>>().join(" / ")
+}

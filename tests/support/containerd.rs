@@ -1,0 +1,245 @@
+//! A private containerd with its CRI plug-in, and pods in it, made as the kubelet makes them.
+//!
+//! It runs in the tests' network, and its pods have that of the node, which is the same. Root, state and
+//! sockets lie in the tests' directory. It keeps its hands off what this machine may refuse: AppArmor and
+//! the scores of processes that the kernel kills first.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use uuid::Uuid;
+
+use crate::child::{Child, find, run};
+use crate::cri::{ContainerSpec, Cri, Ended, PodSpec};
+use crate::network::Network;
+use crate::wait;
+
+/// It is up within a second; a loaded machine takes longer.
+const READY_MAX: Duration = Duration::from_secs(60);
+
+/// Longest life of a container that is awaited.
+const END_MAX: Duration = Duration::from_secs(60);
+
+/// Below its directory: bundles lie there.
+const STATE: &str = "state";
+
+const REMEDY: &str = "install containerd";
+
+/// Namespace of the CRI plug-in within containerd.
+const NAMESPACE: &str = "k8s.io";
+
+/// Kubernetes' namespace of all pods.
+pub const POD_NAMESPACE: &str = "lab";
+
+/// The kubelet's cgroup of pods that ask for nothing, below every hierarchy.
+pub(crate) const PODS: &str = "kubepods/besteffort";
+
+/// The daemon.
+#[derive(Debug)]
+pub struct Containerd {
+    cri: Cri,
+    client: PathBuf,
+    socket: PathBuf,
+    directory: PathBuf,
+    /// Nobody else's pods are on this machine.
+    is_alone: bool,
+    _daemon: Child,
+}
+
+/// A pod that exists until this value is dropped.
+#[derive(Debug)]
+pub struct Pod<'c> {
+    containerd: &'c Containerd,
+    /// Id of its sandbox: 64 hexadecimal digits.
+    pub sandbox: String,
+    pub spec: PodSpec,
+}
+
+/// A container of a pod; it goes with it.
+#[derive(Debug)]
+pub struct PodContainer<'p> {
+    pod: &'p Pod<'p>,
+    /// 64 hexadecimal digits.
+    pub id: String,
+    pub name: String,
+}
+
+impl Containerd {
+    /// Where a daemon started below `directory` keeps its bundles.
+    #[must_use]
+    pub fn state(directory: &Path) -> PathBuf {
+        directory.join("containerd").join(STATE)
+    }
+
+    /// Starts the daemon under `directory`, in `network`. Sandboxes are made of the image `pause`.
+    ///
+    /// # Errors
+    /// containerd is missing, or does not come up.
+    pub fn start(directory: &Path, network: &Network, pause: &str) -> Result<Self> {
+        let daemon = find(&["/usr/bin/containerd", "/usr/local/bin/containerd"], REMEDY)?;
+        let client = find(&["/usr/bin/ctr", "/usr/local/bin/ctr"], REMEDY)?;
+        let state = Self::state(directory);
+        let directory = directory.join("containerd");
+        fs::create_dir_all(&directory)?;
+        let socket = directory.join("containerd.sock");
+        let settings = directory.join("config.toml");
+        fs::write(&settings, configuration(&directory, &state, &socket, pause))?;
+        let mut command = network.inside(&daemon.display().to_string());
+        command.arg("--config").arg(&settings);
+        let mut daemon = Child::start("containerd", command, directory.join("log"))?;
+        let mut cri = None;
+        daemon.await_ready(READY_MAX, "its answer over CRI", || {
+            cri = Cri::connect(&socket).ok().filter(|cri| cri.version().is_ok());
+            Ok(cri.is_some())
+        })?;
+        let cri = cri.context("containerd was ready and is not")?;
+        let is_alone = !hierarchies()?.iter().any(|hierarchy| hierarchy.join(PODS).exists());
+        Ok(Self { cri, client, socket, directory, is_alone, _daemon: daemon })
+    }
+
+    /// Takes images over from an archive of Docker's or of OCI.
+    ///
+    /// # Errors
+    /// What `ctr` says.
+    pub fn import(&self, archive: &Path) -> Result<()> {
+        let mut client = Command::new(&self.client);
+        client.arg("--address").arg(&self.socket).args(["--namespace", NAMESPACE, "image", "import"]);
+        run(client.arg(archive)).map(drop)
+    }
+
+    /// Makes a pod and starts its sandbox.
+    ///
+    /// # Errors
+    /// What CRI says.
+    pub fn pod(&self, name: &str) -> Result<Pod<'_>> {
+        let uid = Uuid::new_v4().to_string();
+        let logs = self.directory.join("log-of-pods").join(&uid);
+        fs::create_dir_all(&logs)?;
+        let spec = PodSpec {
+            name: name.to_owned(),
+            namespace: POD_NAMESPACE.to_owned(),
+            uid,
+            log_directory: logs.display().to_string(),
+        };
+        let sandbox = self.cri.run_pod(&spec)?;
+        Ok(Pod { containerd: self, sandbox, spec })
+    }
+}
+
+/// Where cgroups are: one of version 2, or those of version 1 with what is beside them.
+fn hierarchies() -> Result<Vec<PathBuf>> {
+    let root = PathBuf::from("/sys/fs/cgroup");
+    let below = fs::read_dir(&root)?.flatten().map(|entry| entry.path()).filter(|path| path.is_dir());
+    Ok(below.chain([root.clone()]).collect())
+}
+
+/// Removes a cgroup from every hierarchy. Only an empty one goes, as the kernel has it.
+fn remove_cgroup(path: &str) {
+    for hierarchy in hierarchies().unwrap_or_default() {
+        // Not every hierarchy has it, and nobody is left to tell.
+        drop(fs::remove_dir(hierarchy.join(path)));
+    }
+}
+
+/// `version = 2` is what 1.x reads and later ones take over.
+fn configuration(directory: &Path, state: &Path, socket: &Path, pause: &str) -> String {
+    let (directory, state, socket) = (directory.display(), state.display(), socket.display());
+    format!(
+        r#"version = 2
+root = "{directory}/root"
+state = "{state}"
+[grpc]
+address = "{socket}"
+[ttrpc]
+address = "{socket}.ttrpc"
+[plugins."io.containerd.internal.v1.opt"]
+path = "{directory}/opt"
+[plugins."io.containerd.grpc.v1.cri"]
+sandbox_image = "{pause}"
+disable_apparmor = true
+restrict_oom_score_adj = true
+[plugins."io.containerd.grpc.v1.cri".cni]
+bin_dir = "{directory}/cni"
+conf_dir = "{directory}/cni"
+"#
+    )
+}
+
+impl Drop for Containerd {
+    fn drop(&mut self) {
+        // Shims outlive containerd by design: a test that failed half-way may have left pods. Nobody is left
+        // to tell of those that do not go.
+        for pod in self.cri.pods().unwrap_or_default() {
+            drop(self.cri.remove_pod(&pod));
+        }
+        if self.is_alone {
+            remove_cgroup(PODS);
+            remove_cgroup("kubepods");
+        }
+    }
+}
+
+impl Pod<'_> {
+    /// Makes a container of `image` in it and does not start it. `mount` is a path on the host and where the
+    /// container finds it.
+    ///
+    /// # Errors
+    /// What CRI says.
+    pub fn container(
+        &self,
+        name: &str,
+        image: &str,
+        mount: Option<(&str, &str)>,
+        command: &[&str],
+    ) -> Result<PodContainer<'_>> {
+        let container = ContainerSpec { name, image, command, mount };
+        let id = self.containerd.cri.create(&self.sandbox, &self.spec, &container)?;
+        Ok(PodContainer { pod: self, id, name: name.to_owned() })
+    }
+}
+
+impl Drop for Pod<'_> {
+    fn drop(&mut self) {
+        // Nobody is left to tell; the end of containerd tries once more.
+        drop(self.containerd.cri.remove_pod(&self.sandbox));
+        // Made by runc on the way, and the kubelet's to remove.
+        remove_cgroup(&format!("{PODS}/pod{}", self.spec.uid));
+    }
+}
+
+impl PodContainer<'_> {
+    /// Starts its command and leaves it running.
+    ///
+    /// # Errors
+    /// What CRI says.
+    pub fn start(&self) -> Result<()> {
+        self.cri().start(&self.id)
+    }
+
+    /// Runs its command to the end.
+    ///
+    /// # Errors
+    /// What CRI says, or it does not end; a command that fails is no error.
+    pub fn run(&self) -> Result<Ended> {
+        self.start()?;
+        let status = wait::until(END_MAX, "a container's end", || self.cri().exit_status(&self.id))?;
+        let log = Path::new(&self.pod.spec.log_directory).join(format!("{}.log", self.name));
+        let output = fs::read_to_string(&log).with_context(|| format!("reading {}", log.display()))?;
+        Ok(Ended { status, output })
+    }
+
+    /// Runs another command in it, while it runs, to the end.
+    ///
+    /// # Errors
+    /// What CRI says; a command that fails is no error.
+    pub fn exec(&self, command: &[&str]) -> Result<Ended> {
+        self.cri().exec(&self.id, command)
+    }
+
+    fn cri(&self) -> &Cri {
+        &self.pod.containerd.cri
+    }
+}
