@@ -14,5 +14,7 @@ pub mod containerd;
 pub mod bare;
 pub mod server;
 pub mod rsyslog;
+pub mod cluster;
+pub mod wire;
 pub mod agent;
 pub mod world;

@@ -46,6 +46,15 @@ pub(crate) const LIVE: &[Part] = &[
     Part::Lab(LabPart::Machine),
 ];
 
+/// What the tests against a Kubernetes API server need.
+pub(crate) const CLUSTER: &[Part] = &[
+    Part::Host(&package::CURL),
+    Part::Host(&package::DEBOOTSTRAP),
+    Part::Host(&package::KEYRING),
+    Part::Lab(LabPart::Machine),
+    Part::Lab(LabPart::ApiServer),
+];
+
 /// What every guest needs beside its kernel.
 pub(crate) const VM: &[Part] = &[
     Part::Host(&package::DEBOOTSTRAP),
@@ -99,6 +108,7 @@ pub(crate) fn everything(place: &Place) -> Result<()> {
     let start = Instant::now();
     progress::title("Tidewaiter: setup");
     let mut parts: Vec<Part> = BUILD.iter().chain(LIVE).copied().collect();
+    parts.extend(CLUSTER.iter().filter(|part| matches!(part, Part::Lab(LabPart::ApiServer))));
     parts.extend(KERNELS.iter().map(|kernel| Part::Lab(LabPart::Kernel(kernel))));
     let mut missing = 0;
     for part in &parts {
