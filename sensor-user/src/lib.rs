@@ -18,6 +18,7 @@ pub mod story;
 pub mod pipeline;
 pub mod alert;
 pub mod sink;
+pub mod control;
 pub mod host;
 pub mod source;
 pub mod capture;

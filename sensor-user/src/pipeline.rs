@@ -8,6 +8,9 @@ mod dns;
 mod file;
 mod system;
 mod awaited;
+mod held;
+mod undecided;
+mod picture;
 
 use std::sync::Arc;
 
@@ -15,16 +18,20 @@ use sensor_ebpf::wire::Actor;
 
 pub use file::{HostDeed, HostFile, HostStat};
 use identity::Identities;
+pub use picture::{CONNECTIONS_MAX, Named, Picture};
 
 use awaited::Awaited;
+use held::Held;
+use undecided::Undecided;
 
+use crate::alert::Loss;
 use crate::capture::Capture;
 use crate::decode::{Body as RecordBody, Record};
 use crate::detection::Detections;
 use crate::event::field::Category;
 use crate::event::{Body, Direction, Event, LINEAGE_MAX};
 use crate::sigma::{Engine, Matches};
-use crate::state::container::{CgroupIdentity, ContainerTable};
+use crate::state::container::{CgroupIdentity, ContainerTable, Strangers};
 use crate::state::file::FileTable;
 use crate::state::flow::FlowTable;
 use crate::state::name::NameTable;
@@ -75,6 +82,8 @@ pub struct Passed {
 pub struct Pipeline {
     pub processes: ProcessTable,
     pub containers: ContainerTable,
+    /// Cgroups that may turn out to be containers'.
+    strangers: Strangers,
     /// What of environments and secrets is taken in.
     pub capture: Capture,
     identities: Identities,
@@ -87,6 +96,9 @@ pub struct Pipeline {
     stories: Stories,
     /// Told, and to be told again.
     awaited: Awaited,
+    /// Not decided yet, and not to be decided any more.
+    held: Held,
+    undecided: Undecided,
     engine: Engine,
     detections: Detections,
     /// Reused for every event.
@@ -102,6 +114,7 @@ impl Pipeline {
         Self {
             processes: ProcessTable::default(),
             containers: ContainerTable::default(),
+            strangers: Strangers::default(),
             capture: Capture::default(),
             identities: Identities::default(),
             writers: WriterTable::default(),
@@ -110,6 +123,8 @@ impl Pipeline {
             files: FileTable::default(),
             stories,
             awaited: Awaited::default(),
+            held: Held::default(),
+            undecided: Undecided::default(),
             engine,
             detections,
             found: Matches::default(),
@@ -177,6 +192,11 @@ impl Pipeline {
         self.containers.due(now, max)
     }
 
+    /// Cgroups that may be containers', with their paths: whose runtimes should be asked now.
+    pub fn strangers(&mut self, now: u64) -> Vec<(u64, String)> {
+        self.strangers.due(now)
+    }
+
     /// Stories that are to be told now.
     pub fn accounts(&mut self, now: u64) -> Vec<Account> {
         let mut accounts = self.settled(now);
@@ -188,6 +208,7 @@ impl Pipeline {
     /// All stories, however short they gathered: the agent ends.
     pub fn drain(&mut self) -> Vec<Account> {
         let mut accounts = self.settled(u64::MAX);
+        self.give_up_all();
         accounts.extend(self.stories.drain());
         self.complete(accounts)
     }
@@ -213,12 +234,13 @@ impl Pipeline {
 
     /// What full tables dropped since the start: what it is, how many.
     #[must_use]
-    pub fn dropped(&self) -> [(&'static str, u64); 6] {
+    pub fn dropped(&self) -> [(&'static str, u64); 7] {
         let (processes, containers) = (self.processes.stats(), self.containers.stats());
         let pods = self.containers.pod_stats();
         [
             ("process", processes.evicted_live + processes.evicted_exited),
             ("container", containers.evicted + containers.evicted_cgroups),
+            ("cgroup that may be a container's", self.strangers.forgotten()),
             ("connection's byte counts", self.flows.forgotten()),
             ("pod", pods.evicted),
             ("label, container or probe of a pod", pods.left_out),
@@ -226,20 +248,31 @@ impl Pipeline {
         ]
     }
 
+    /// Rules that stayed neither true nor false since the last call, by container. `is_last`: nobody asks again.
+    pub fn undecided(&mut self, now: u64, is_last: bool) -> Vec<Loss> {
+        self.undecided.take(if is_last { u64::MAX } else { now }, &self.engine)
+    }
+
     #[must_use]
     pub fn passed(&self) -> Passed {
         self.passed
     }
 
-    /// What was told of containers that were named since: as far as it went, to be told again.
+    /// Of containers that were named, what was told of them before: as far as it went, to be told again. What
+    /// waited for the name is decided.
     fn settled(&mut self, now: u64) -> Vec<Account> {
         let mut accounts = Vec::new();
         for id in self.containers.settled() {
             let is_named = self.containers.get(&id).is_some_and(|container| container.is_verified());
-            for mut account in self.awaited.take(&id).into_iter().filter(|_| is_named) {
-                account.is_amendment = true;
-                accounts.push(self.stories.retell(account.number, now).unwrap_or(account));
+            if is_named {
+                for mut account in self.awaited.take(&id) {
+                    account.is_amendment = true;
+                    accounts.push(self.stories.retell(account.number, now).unwrap_or(account));
+                }
+            } else {
+                self.awaited.give_up(&id);
             }
+            self.decide(&id);
         }
         accounts
     }
@@ -247,8 +280,10 @@ impl Pipeline {
     /// Gives each account what is known of its container by now.
     fn complete(&mut self, mut accounts: Vec<Account>) -> Vec<Account> {
         for account in &mut accounts {
-            let id = account.process.container.as_deref();
-            account.container = id.and_then(|id| self.containers.get(id)).or(account.container.take());
+            let process = &account.process;
+            // Its cgroup may have turned out to be a container's since.
+            let id = process.container.clone().or_else(|| self.containers.by_cgroup(process.cgroup_id));
+            account.container = id.and_then(|id| self.containers.get(&id)).or(account.container.take());
             self.awaited.note(account);
         }
         accounts
@@ -262,7 +297,10 @@ impl Pipeline {
             return false;
         }
         self.passed.events += 1;
-        self.observed.is_some() || self.engine.watches(category.id()) || self.stories.follows(&key)
+        self.observed.is_some()
+            || self.engine.watches(category.id())
+            || self.stories.follows(&key)
+            || self.held.follows(&key)
     }
 
     fn event(&mut self, time: u64, key: ProcessKey, body: Body, host: &mut impl Host) {
@@ -291,6 +329,7 @@ impl Pipeline {
             }
         }
         self.stories.observe(&event);
+        self.hold(&event);
         if let Some(observed) = &mut self.observed {
             observed.push(event);
         }

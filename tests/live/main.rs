@@ -12,6 +12,7 @@ mod identity;
 mod trick;
 mod runtime;
 mod output;
+mod picture;
 mod start;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -46,6 +47,7 @@ fn cases() -> Vec<Case> {
         trick::cases(),
         runtime::cases(),
         output::cases(),
+        picture::cases(),
         start::cases(),
     ];
     groups.into_iter().flatten().collect()

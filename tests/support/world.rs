@@ -40,6 +40,9 @@ LogLevel ERROR
 /// Every agent's configuration, below the tests' directory.
 const CONFIGURATION: &str = "tidewaiter.yaml";
 
+/// Where the first agent answers, below the tests' directory.
+pub const CONTROL: &str = "run/agent.sock";
+
 /// All parts. Fields fall in the order in which they are written.
 #[derive(Debug)]
 pub struct World {
@@ -89,10 +92,13 @@ impl World {
         let mount = share(directory.path(), &servers, &payload)?;
         // Names of containers stand in the data of the daemon that made them.
         let (docker_data, bundles) = (docker.data_root(), Containerd::state(directory.path()));
+        // And whoever runs an agent on this machine keeps its socket.
+        let control = directory.path().join(CONTROL);
         let roots = format!(
-            "containers:\n  docker: [{}]\n  containerd: [{}]\n",
+            "containers:\n  docker: [{}]\n  containerd: [{}]\ncontrol: {}\n",
             docker_data.display(),
-            bundles.display()
+            bundles.display(),
+            control.display()
         );
         fs::write(directory.path().join(CONFIGURATION), roots)?;
         let receiver = format!("tcp://{}", rsyslog.address);

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
-use rustix::time::{ClockId, clock_gettime};
 use tracing::debug;
 
+pub(super) use crate::host::boot_time as now;
 use crate::host::mount;
 use crate::host::procfs;
 use crate::host::user::UserNames;
@@ -144,11 +144,4 @@ impl Host for Facts {
 pub(super) fn namespaces(pid: u32) -> Option<Namespaces> {
     let namespace = |kind| procfs::namespace(pid, kind);
     Some(Namespaces { mount: namespace("mnt")?, pid: namespace("pid_for_children")? })
-}
-
-/// `CLOCK_BOOTTIME`, nanoseconds: the clock of the kernel half.
-pub(super) fn now() -> u64 {
-    let now = clock_gettime(ClockId::Boottime);
-    let nanoseconds = i128::from(now.tv_sec) * 1_000_000_000 + i128::from(now.tv_nsec);
-    u64::try_from(nanoseconds).unwrap_or(0)
 }

@@ -8,10 +8,10 @@ mod start;
 mod facts;
 mod report;
 mod ledger;
+mod lookup;
 mod watch;
 
 use std::future::Future;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
@@ -22,21 +22,21 @@ pub use start::StartError;
 
 use crate::alert::{Coverage, Loss, Stopped, Subject, Tampering};
 use crate::config::Config;
+use crate::control::{Ask, Server};
 use crate::decode::{Body, Record, decode};
 use crate::ebpf::flow::FlowRows;
 use crate::ebpf::load::Loaded;
 use crate::ebpf::ring::TICK;
 use crate::ebpf::watch::Loaded as LoadedProgram;
 use crate::event::selection::Selection;
-use crate::host::container::ContainerSource;
 use crate::metric::Metrics;
 use crate::pipeline::Pipeline;
 use crate::source::kubernetes;
-use crate::state::container::{CgroupIdentity, Container};
 use crate::state::flow::POLL;
 use crate::state::pod::PodUpdate;
 use facts::Facts;
 use ledger::Bookkeeper;
+use lookup::Lookups;
 use report::Reporter;
 
 /// How often tables are swept and losses are told. A first loss is known within this time.
@@ -45,9 +45,6 @@ const SWEEP: Duration = Duration::from_secs(2);
 const FLUSH: Duration = Duration::from_secs(2);
 /// Said of a run that the kernel would not begin within another of the same program on the same CPU.
 const SKIPPED: &str = "skipped by the kernel";
-/// Questions to the runtimes' files that may be open at once; further ones are asked at their next
-/// turn in the container table's schedule.
-const LOOKUPS_MAX: usize = 64;
 
 /// Runs the sensor until `shutdown` resolves or nobody reads its output any more.
 ///
@@ -100,7 +97,11 @@ async fn watch(
         containers: pipeline.containers.stats().known,
         start_milliseconds: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
     };
-    let mut agent = Agent::new(&config, loaded, pipeline, reporter, pods);
+    let mut agent = Agent::new(&config, loaded, pipeline, reporter);
+    agent.pods = pods;
+    if !agent.reporter.observes() {
+        agent.door = start::door(config.control.as_deref());
+    }
     crate::ebpf::sys::trim_heap();
     agent.reporter.notice(Subject::Coverage(coverage));
     agent.watch(shutdown).await;
@@ -116,33 +117,19 @@ struct Agent {
     reporter: Reporter,
     metrics: Metrics,
     books: Bookkeeper,
-    runtimes: Arc<ContainerSource>,
-    answers: mpsc::Receiver<Answer>,
-    asked: mpsc::Sender<Answer>,
-    lookups: usize,
+    lookups: Lookups,
     /// What the Kubernetes API tells, where it is asked.
     pods: Option<mpsc::Receiver<PodUpdate>>,
     /// What fanotify told too early.
     waiting: watch::Waiting,
+    /// Where `tidewaiter ps` asks, and what it has asked.
+    door: Option<(Server, mpsc::Receiver<Ask>)>,
     /// Reused in every turn, see [`Agent::turn`].
     exits: Vec<Record>,
 }
 
-/// What the runtimes' files said of a container.
-struct Answer {
-    id: String,
-    container: Option<Container>,
-}
-
 impl Agent {
-    fn new(
-        config: &Config,
-        kernel: Loaded,
-        pipeline: Pipeline,
-        reporter: Reporter,
-        pods: Option<mpsc::Receiver<PodUpdate>>,
-    ) -> Self {
-        let (asked, answers) = mpsc::channel(LOOKUPS_MAX);
+    fn new(config: &Config, kernel: Loaded, pipeline: Pipeline, reporter: Reporter) -> Self {
         Self {
             kernel,
             pipeline,
@@ -150,12 +137,10 @@ impl Agent {
             reporter,
             metrics: Metrics::default(),
             books: Bookkeeper::default(),
-            runtimes: Arc::new(ContainerSource::new(config.containers.clone())),
-            answers,
-            asked,
-            lookups: 0,
-            pods,
+            lookups: Lookups::new(&config.containers),
+            pods: None,
             waiting: watch::Waiting::default(),
+            door: None,
             exits: Vec::new(),
         }
     }
@@ -170,8 +155,9 @@ impl Agent {
                 () = &mut shutdown => return,
                 () = self.reporter.reader_gone() => return,
                 () = self.kernel.ring.ready() => {}
-                Some(answer) = self.answers.recv() => self.named(answer),
+                answer = self.lookups.answer() => Lookups::take(answer, &mut self.pipeline),
                 Some(update) = told(&mut self.pods) => self.pipeline.containers.tell_pod(update, facts::now()),
+                Some(ask) = asked(&mut self.door) => self.picture(ask),
                 _ = sweep.tick() => self.sweep(false),
                 _ = poll.tick() => self.poll(),
             }
@@ -225,7 +211,7 @@ impl Agent {
         if !self.kernel.ring.has_more() {
             self.pipeline.settle(now, &mut self.facts);
         }
-        self.ask(now);
+        self.lookups.ask(&mut self.pipeline, now);
         for account in self.pipeline.accounts(now) {
             self.reporter.alert(account);
         }
@@ -237,20 +223,17 @@ impl Agent {
         pipeline.observed().for_each(|event| reporter.event(&event));
     }
 
-    /// Asks the runtimes' files for names, beside the loop.
-    fn ask(&mut self, now: u64) {
-        for identity in self.pipeline.unnamed(now, LOOKUPS_MAX.saturating_sub(self.lookups)) {
-            self.lookups += 1;
-            let (runtimes, answers) = (Arc::clone(&self.runtimes), self.asked.clone());
-            tokio::task::spawn_blocking(move || look_up(&runtimes, &identity, &answers));
-        }
-    }
-
-    fn named(&mut self, answer: Answer) {
-        self.lookups = self.lookups.saturating_sub(1);
-        if let Some(container) = answer.container {
-            self.pipeline.containers.complete(&answer.id, container);
-        }
+    /// Hands out the picture of now: of what is in the ring, and how far connections are.
+    fn picture(&mut self, ask: Ask) {
+        self.turn();
+        let began = Instant::now();
+        let now = facts::now();
+        self.pipeline.refresh(now, &self.kernel.flows.read());
+        let picture = self.pipeline.picture(now);
+        let (processes, connections) = (picture.processes.len(), picture.connections.len());
+        debug!(processes, connections, took = ?began.elapsed(), "picture taken");
+        // Who asked may have gone.
+        let _ = ask.send(picture);
     }
 
     /// Reads what moved over which socket.
@@ -273,6 +256,7 @@ impl Agent {
         watch::sweep(&mut self.kernel, &self.pipeline);
         let mut losses = self.reporter.sink_losses();
         losses.extend(self.metrics.take_losses(&self.pipeline.dropped()));
+        losses.extend(self.pipeline.undecided(facts::now(), is_last));
         losses.extend(self.look_after());
         let (lost, counted) = self.books.look(&mut self.kernel, &self.pipeline, is_last);
         losses.extend(lost);
@@ -316,6 +300,7 @@ impl Agent {
 
     /// Detaches everything, tells what was still gathering, lets the sinks deliver.
     async fn stop(mut self) {
+        self.door = None;
         // From here on nothing is added: what is read last is all there was.
         self.kernel.programs = None;
         // Twice: what fanotify saw waits for a turn.
@@ -362,13 +347,12 @@ fn take_rows(flows: &mut FlowRows, pipeline: &mut Pipeline, record: &Record) {
     }
 }
 
-fn look_up(runtimes: &ContainerSource, identity: &CgroupIdentity, answers: &mpsc::Sender<Answer>) {
-    let container = runtimes.lookup(identity).unwrap_or_else(|error| {
-        warn!(container = identity.id, %error, "a container stays without its name");
-        None
-    });
-    // The agent may have ended meanwhile; then nobody needs the answer.
-    let _ = answers.blocking_send(Answer { id: identity.id.clone(), container });
+/// The next to ask for a picture; never, where nobody can.
+async fn asked(door: &mut Option<(Server, mpsc::Receiver<Ask>)>) -> Option<Ask> {
+    match door {
+        Some((_, asks)) => asks.recv().await,
+        None => std::future::pending().await,
+    }
 }
 
 fn steady(period: Duration) -> Interval {

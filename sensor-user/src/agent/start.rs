@@ -4,9 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use thiserror::Error;
+use tokio::sync::mpsc::Receiver;
+use tracing::warn;
 
 use super::report::Reporter;
 use crate::config::Config;
+use crate::control::{Ask, Server};
 use crate::detection::{Catalogue, Detections, Problem};
 use crate::ebpf::load::LoadError;
 use crate::ebpf::offset::{Layout, OffsetError, VMLINUX};
@@ -130,6 +133,17 @@ fn sinks(config: &Config) -> Result<SinkSet, StartError> {
             .map(|target| Target::Syslog { target: target.clone(), facility: config.facility }),
     );
     SinkSet::start(&targets, &Arc::new(Origin::read())).map_err(StartError::Sinks)
+}
+
+/// Opens the door for `tidewaiter ps`. Without it the sensor sees as well, so that is no reason not to start.
+pub(super) fn door(path: Option<&Path>) -> Option<(Server, Receiver<Ask>)> {
+    match Server::start(path?, Arc::new(Origin::read())) {
+        Ok(door) => Some(door),
+        Err(error) => {
+            warn!(%error, "`tidewaiter ps` cannot ask this agent; the key `control` names another place");
+            None
+        }
+    }
 }
 
 /// Release of the running kernel.

@@ -7,6 +7,7 @@
 mod check;
 mod events;
 mod failure;
+mod ps;
 mod rules;
 mod run;
 mod table;
@@ -18,6 +19,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub use events::EventOptions;
 pub use failure::Failure;
+pub use ps::PsOptions;
 
 use crate::config::{Config, ConfigError, FormatChoice, LogLevel};
 use crate::ebpf::hook::Means;
@@ -26,7 +28,7 @@ use crate::sink::{Facility, SyslogTarget};
 const EXIT_CODES: &str = "\
 Exit status:
   0  all went well
-  1  the answer is no: a rule has mistakes, something would not be seen
+  1  the answer is no: a rule has mistakes, something would not be seen, nothing is there of what was asked for
   2  it could not run: usage, configuration, privilege, kernel";
 
 const RUN_EXAMPLES: &str = "\
@@ -58,6 +60,9 @@ pub enum Command {
     /// Show every event the sensor makes, as it happens, until SIGINT or SIGTERM
     #[command(after_help = format!("{}\n\n{EXIT_CODES}", events::EXAMPLES), long_about = events::ABOUT)]
     Events(EventOptions),
+    /// Show who runs in which container, and over which connections, as a running agent has it
+    #[command(after_help = format!("{}\n\n{EXIT_CODES}", ps::EXAMPLES), long_about = ps::ABOUT)]
+    Ps(PsOptions),
     /// Try everything `run` needs on this host, say what would be seen and what not, and end
     #[command(after_help = EXIT_CODES)]
     Check(RunOptions),
@@ -154,6 +159,7 @@ pub fn execute(cli: Cli) -> ExitCode {
     let outcome = match cli.command {
         Command::Run(options) => run::run(options),
         Command::Events(options) => events::events(options),
+        Command::Ps(options) => ps::ps(options),
         Command::Check(options) => check::check(options),
         Command::Rules(RulesCommand::List(options)) => rules::list(&options),
         Command::Rules(RulesCommand::Check { paths }) => rules::check(&paths),

@@ -17,6 +17,7 @@ use serde::Deserialize;
 use serde::de::{Unexpected, Visitor};
 
 use crate::capture::Capture;
+use crate::control::SOCKET;
 use crate::ebpf::hook::Means;
 use crate::host::container::ContainerRoots;
 use crate::sink::{Facility, Format, SyslogTarget, Target};
@@ -48,6 +49,8 @@ pub struct Config {
     pub containers: ContainerRoots,
     /// Whether and how the Kubernetes API is asked.
     pub kubernetes: Kubernetes,
+    /// Where the agent answers `tidewaiter ps`; none: nowhere.
+    pub control: Option<PathBuf>,
 }
 
 impl Default for Config {
@@ -64,6 +67,7 @@ impl Default for Config {
             avoid: Vec::new(),
             containers: ContainerRoots::default(),
             kubernetes: Kubernetes::default(),
+            control: Some(PathBuf::from(SOCKET)),
         }
     }
 }

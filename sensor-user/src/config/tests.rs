@@ -28,6 +28,7 @@ fn every_key_is_documented() {
         "capture",
         "containers",
         "kubernetes",
+        "control",
     ] {
         assert!(DOCUMENTED.lines().any(|line| line.starts_with(&format!("{key}:"))), "{key}");
     }
@@ -61,7 +62,7 @@ fn reads_every_key() {
     let config = parse(
         "format: json\nlog: debug\nsyslog: [\"tcp://h:6514\", unix:///dev/log]\nfacility: local3\n\
          embedded_rules: false\nrules: [/etc/tidewaiter/rules]\nstory: {gather: 250}\n\
-         containers:\n  docker: [/data/docker]\n\
+         containers:\n  docker: [/data/docker]\ncontrol: /run/other/agent.sock\n\
          kubernetes: {mode: on, kubeconfig: /etc/tidewaiter/kubeconfig, node: node-1}\n",
     )
     .unwrap();
@@ -76,6 +77,8 @@ fn reads_every_key() {
     assert_eq!(config.kubernetes.kubeconfig, Some(PathBuf::from("/etc/tidewaiter/kubeconfig")));
     assert_eq!(config.kubernetes.node.as_deref(), Some("node-1"));
     assert_eq!(config.containers.storage, ContainerRoots::default().storage);
+    assert_eq!(config.control, Some(PathBuf::from("/run/other/agent.sock")));
+    assert_eq!(parse("control: null\n").unwrap().control, None);
     let names: Vec<_> = config.targets(true).iter().map(Target::name).collect();
     assert_eq!(names, ["stdout", "syslog tcp://h:6514", "syslog unix:///dev/log"]);
 }

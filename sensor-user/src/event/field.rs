@@ -65,7 +65,7 @@ fields! {
     ContainerImage "container.image.name" "Image reference by the runtime";
     ContainerImageId "tidewaiter.container.image.id" "Digest of the image's configuration";
     ContainerImageDigest "container.image.hash.all" "Digest of the image's manifest, where the runtime tells it";
-    ContainerVerified "tidewaiter.container.verified" "true: a runtime knows the container's id; false: none did within 32 s; neither while they are asked";
+    ContainerVerified "tidewaiter.container.verified" "true: a runtime knows the container's id; false: none did within 5 s; neither while they are asked";
     ContainerNesting "tidewaiter.container.nested" "Ids of containers within this one that no runtime of the host knows; any may match";
     ContainerRole "tidewaiter.container.role" "workload, sandbox (holds a pod's namespaces) or build (makes an image)";
     ContainerPhase "tidewaiter.container.phase" "build, probe (its runtime asks for its health), interactive (brought in at a terminal), start (its first 30 s) or steady";

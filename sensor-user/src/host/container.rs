@@ -4,19 +4,27 @@
 //! that no runtime's file knows stays unverified: anybody with root can make such a cgroup.
 
 mod discovery;
+mod root;
+mod list;
 mod docker;
 mod oci;
 mod storage;
+mod standalone;
+mod rootless;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
-use super::file::{self, FileError};
-use crate::state::container::{CgroupIdentity, Confirmation, Container, Runtime};
+use super::file::FileError;
+use crate::state::cgroup_path;
+use crate::state::container::{CgroupIdentity, Confirmation, Container, OCI_ID_DIGITS, Role, Runtime};
+use list::Lists;
+use root::Root;
+use rootless::UserRoots;
+use standalone::Standalone;
 
 /// Longest state file of one container read, bytes. An OCI bundle with a long environment and
 /// hundreds of mounts has some 100 KiB.
@@ -49,6 +57,8 @@ pub struct ContainerRoots {
     pub lxc: Vec<PathBuf>,
     /// Where systemd-machined registers machines.
     pub nspawn: Vec<PathBuf>,
+    /// State directories of runc and crun (`--root`), for containers with no engine above them.
+    pub runc: Vec<PathBuf>,
 }
 
 impl Default for ContainerRoots {
@@ -65,6 +75,7 @@ impl Default for ContainerRoots {
             storage: paths(&["/run/containers/storage", "/var/lib/containers/storage"]),
             lxc: paths(&["/var/lib/lxc", "/var/lib/lxd/containers", "/var/lib/incus/containers"]),
             nspawn: paths(&["/run/systemd/machines"]),
+            runc: paths(&["/run/runc", "/run/crun"]),
         }
     }
 }
@@ -79,6 +90,7 @@ impl ContainerRoots {
             (&mut self.storage, other.storage),
             (&mut self.lxc, other.lxc),
             (&mut self.nspawn, other.nspawn),
+            (&mut self.runc, other.runc),
         ];
         for (list, more) in lists {
             for path in more {
@@ -92,27 +104,50 @@ impl ContainerRoots {
     }
 
     fn none() -> Self {
-        Self { docker: vec![], containerd: vec![], storage: vec![], lxc: vec![], nspawn: vec![] }
+        Self {
+            docker: vec![],
+            containerd: vec![],
+            storage: vec![],
+            lxc: vec![],
+            nspawn: vec![],
+            runc: vec![],
+        }
     }
 }
 
 /// The runtimes of this host.
 #[derive(Debug)]
 pub struct ContainerSource {
-    known: Mutex<Known>,
+    roots: Mutex<Roots>,
+    known: Remembered,
 }
 
 #[derive(Debug)]
-struct Known {
+struct Roots {
     roots: ContainerRoots,
     discovered_at: Option<Instant>,
+}
+
+/// What was read before and need not be read again until it changes.
+#[derive(Debug, Default)]
+struct Remembered {
+    containers: Lists<storage::Containers>,
+    digests: Lists<docker::Digests>,
+    standalone: Standalone,
+}
+
+/// Who is asked for, with what is remembered.
+struct Question<'a> {
+    identity: &'a CgroupIdentity,
+    known: &'a Remembered,
 }
 
 impl ContainerSource {
     /// The configured roots, and those of the runtimes that run now.
     #[must_use]
     pub fn new(roots: ContainerRoots) -> Self {
-        let source = Self { known: Mutex::new(Known { roots, discovered_at: None }) };
+        let roots = Mutex::new(Roots { roots, discovered_at: None });
+        let source = Self { roots, known: Remembered::default() };
         source.discover();
         source
     }
@@ -121,39 +156,123 @@ impl ContainerSource {
     /// None: no file knows it (yet, or any more). An error: a file was there and could not be used,
     /// and no other knew better.
     pub fn lookup(&self, identity: &CgroupIdentity) -> Result<Option<Container>, ContainerError> {
-        let first = search(&self.roots(), identity);
-        let is_answer = matches!(&first, Ok(Some(container)) if container.name.is_some());
+        let first = self.ask(identity);
+        let is_answer = matches!(&first, Ok(Some(container)) if is_whole(container));
         if is_answer || !self.discover() {
             return first;
         }
-        search(&self.roots(), identity)
+        self.ask(identity)
+    }
+
+    /// What they say of a cgroup whose path is no container's by its form: one that `ctr` made, or runc or
+    /// crun with no engine above them. Costs some failed opens while nothing changes.
+    pub fn lookup_cgroup(&self, path: &str) -> Result<Option<Container>, ContainerError> {
+        let roots = self.roots();
+        let user = cgroup_path::user(path).filter(|uid| *uid != 0).map(rootless::roots);
+        for root in &hosts(&roots.containerd) {
+            if let Some(container) = oci::lookup_path(root, path)? {
+                return Ok(Some(container));
+            }
+        }
+        let found = self.known.standalone.find(&hosts(&roots.runc), path);
+        let found = found.or_else(|| self.known.standalone.find(&user.as_ref()?.runc, path));
+        let Some(identity) = found else { return Ok(None) };
+        // An engine may have put it where nobody looks for its containers.
+        if identity.id.len() == OCI_ID_DIGITS {
+            let identity = CgroupIdentity { runtime: Runtime::Unknown, ..identity.clone() };
+            if let Some(container) = self.ask(&identity)? {
+                return Ok(Some(container));
+            }
+        }
+        Ok(Some(Container {
+            name: Some(identity.id.clone()),
+            confirmation: Confirmation::Known,
+            ..Container::from_cgroup(&identity)
+        }))
+    }
+
+    fn ask(&self, identity: &CgroupIdentity) -> Answer {
+        let answer = search(&self.roots(), identity, &self.known);
+        let Some(uid) = identity.user.filter(|uid| *uid != 0) else { return answer };
+        // What root's runtimes know is theirs, whatever a user says.
+        match answer {
+            Ok(Some(container)) => Ok(Some(container)),
+            // A user's broken file is no news for the operator: anybody can write one.
+            Ok(None) => Ok(search_user(&rootless::roots(uid), identity, &self.known).unwrap_or_default()),
+            Err(error) => Err(error),
+        }
     }
 
     fn roots(&self) -> ContainerRoots {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).roots.clone()
+        self.roots.lock().unwrap_or_else(PoisonError::into_inner).roots.clone()
     }
 
     /// Looks for runtimes with directories of their own. True if there were new ones.
     fn discover(&self) -> bool {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.discovered_at.is_some_and(|at| at.elapsed() < DISCOVERY_PAUSE) {
+        let mut roots = self.roots.lock().unwrap_or_else(PoisonError::into_inner);
+        if roots.discovered_at.is_some_and(|at| at.elapsed() < DISCOVERY_PAUSE) {
             return false;
         }
-        known.discovered_at = Some(Instant::now());
-        known.roots.extend(discovery::running_runtimes())
+        roots.discovered_at = Some(Instant::now());
+        roots.roots.extend(discovery::running_runtimes())
     }
 }
 
 type Answer = Result<Option<Container>, ContainerError>;
 
+/// Nothing more is to be had of its runtime: sandboxes and build steps have no names.
+fn is_whole(container: &Container) -> bool {
+    container.name.is_some() || container.role != Role::Workload
+}
+
 /// Asks every source that could know the id; the first that knows a name wins, then the first that
 /// knows the id at all.
-fn search(roots: &ContainerRoots, identity: &CgroupIdentity) -> Answer {
+fn search(roots: &ContainerRoots, identity: &CgroupIdentity, known: &Remembered) -> Answer {
+    let question = Question { identity, known };
+    match identity.runtime {
+        // A layout may be shared (`/kubepods/.../<id>`), a Docker container lies in containerd too:
+        // an OCI id is asked for everywhere.
+        Runtime::Docker | Runtime::Containerd | Runtime::Crio | Runtime::Podman | Runtime::Unknown => {
+            engines(&question, &hosts(&roots.docker), &hosts(&roots.storage), &hosts(&roots.containerd))
+        }
+        Runtime::Buildkit => {
+            best(hosts(&roots.docker).iter().map(|root| docker::lookup_step(root, &question)))
+        }
+        Runtime::Buildah => Ok(Standalone::named(&hosts(&roots.runc), identity)),
+        Runtime::Lxc => best(roots.lxc.iter().map(|root| Ok(registered(root, &["config"], identity)))),
+        Runtime::Nspawn => best(roots.nspawn.iter().map(|root| Ok(registered(root, &[], identity)))),
+        // No path is of their form: they are found by `lookup_cgroup`.
+        Runtime::Runc | Runtime::Crun => Ok(None),
+    }
+}
+
+/// The same, of what a user's own runtimes keep.
+fn search_user(roots: &UserRoots, identity: &CgroupIdentity, known: &Remembered) -> Answer {
+    let question = Question { identity, known };
+    match identity.runtime {
+        Runtime::Docker | Runtime::Containerd | Runtime::Crio | Runtime::Podman | Runtime::Unknown => {
+            engines(&question, &roots.docker, &roots.storage, &roots.containerd)
+        }
+        Runtime::Buildkit => best(roots.docker.iter().map(|root| docker::lookup_step(root, &question))),
+        Runtime::Buildah => Ok(Standalone::named(&roots.runc, identity)),
+        Runtime::Lxc | Runtime::Nspawn | Runtime::Runc | Runtime::Crun => Ok(None),
+    }
+}
+
+fn engines(question: &Question<'_>, docker: &[Root], storage: &[Root], containerd: &[Root]) -> Answer {
+    best(
+        (docker.iter().map(|root| docker::lookup(root, question)))
+            .chain(storage.iter().map(|root| storage::lookup(root, question)))
+            .chain(containerd.iter().map(|root| oci::lookup(root, question))),
+    )
+}
+
+fn best(answers: impl Iterator<Item = Answer>) -> Answer {
     let mut best = None;
     let mut error = None;
-    for answer in answers(roots, identity) {
+    for answer in answers {
         match answer {
-            Ok(Some(container)) if container.name.is_some() => return Ok(Some(container)),
+            Ok(Some(container)) if is_whole(&container) => return Ok(Some(container)),
             Ok(Some(container)) => best = best.or(Some(container)),
             Ok(None) => {}
             Err(reason) => error = error.or(Some(reason)),
@@ -166,45 +285,21 @@ fn search(roots: &ContainerRoots, identity: &CgroupIdentity) -> Answer {
     }
 }
 
-fn answers<'a>(
-    roots: &'a ContainerRoots,
-    identity: &'a CgroupIdentity,
-) -> Box<dyn Iterator<Item = Answer> + 'a> {
-    match identity.runtime {
-        // A layout may be shared (`/kubepods/.../<id>`), a Docker container lies in containerd too:
-        // an OCI id is asked for everywhere.
-        Runtime::Docker | Runtime::Containerd | Runtime::Crio | Runtime::Podman | Runtime::Unknown => {
-            Box::new(
-                (roots.docker.iter().map(|root| docker::lookup(root, identity)))
-                    .chain(roots.storage.iter().map(|root| storage::lookup(root, identity)))
-                    .chain(roots.containerd.iter().map(|root| oci::lookup(root, identity))),
-            )
-        }
-        Runtime::Lxc => Box::new(roots.lxc.iter().map(|root| registered(root, &["config"], identity))),
-        Runtime::Nspawn => Box::new(roots.nspawn.iter().map(|root| registered(root, &[], identity))),
-    }
+fn hosts(paths: &[PathBuf]) -> Vec<Root> {
+    paths.iter().map(|path| Root::of_host(path)).collect()
 }
 
 /// LXC and nspawn know their containers by name: the name is the answer, a file the proof.
-fn registered(root: &std::path::Path, inside: &[&str], identity: &CgroupIdentity) -> Answer {
+fn registered(root: &Path, inside: &[&str], identity: &CgroupIdentity) -> Option<Container> {
     let mut path = root.join(&identity.id);
     path.extend(inside);
     // Incus and LXD keep no `config` but a directory for each container.
     let is_known = path.exists() || (!inside.is_empty() && root.join(&identity.id).is_dir());
-    Ok(is_known.then(|| Container {
+    is_known.then(|| Container {
         name: Some(identity.id.clone()),
         confirmation: Confirmation::Known,
         ..Container::from_cgroup(identity)
-    }))
-}
-
-/// A JSON file of a runtime. None: not there.
-fn read_json<T: DeserializeOwned>(path: &std::path::Path, max: u64) -> Result<Option<T>, ContainerError> {
-    let Some(bytes) = file::read(path, max)? else { return Ok(None) };
-    match serde_json::from_slice(&bytes) {
-        Ok(value) => Ok(Some(value)),
-        Err(reason) => Err(ContainerError::Malformed { path: path.to_owned(), reason: reason.to_string() }),
-    }
+    })
 }
 
 #[cfg(test)]

@@ -12,3 +12,13 @@ pub mod user;
 mod file;
 
 pub use file::FileError;
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// `CLOCK_BOOTTIME`, nanoseconds: the clock of the kernel half.
+#[must_use]
+pub fn boot_time() -> u64 {
+    let now = clock_gettime(ClockId::Boottime);
+    let nanoseconds = i128::from(now.tv_sec) * 1_000_000_000 + i128::from(now.tv_nsec);
+    u64::try_from(nanoseconds).unwrap_or(0)
+}

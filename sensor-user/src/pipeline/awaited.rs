@@ -3,58 +3,85 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use crate::state::container::Container;
 use crate::story::Account;
 
-/// Most accounts that wait. A container is named or given up within 32 s, so this is some 16 alerts a
-/// second; with the dozen steps of a transfer they take about 2 MiB. Beyond it the oldest stays as it was
-/// told, and that is counted.
+/// Most accounts that wait. A container is named or given up within 5 s, so this is a hundred alerts a
+/// second; with the dozen steps of a transfer they take about 2 MiB.
 const AWAITED_MAX: usize = 512;
 
-/// What was told of containers whose runtimes are still asked.
+/// What was told of containers that no runtime has named, or of whose pods the API is about to tell.
 #[derive(Debug, Default)]
 pub(super) struct Awaited {
     /// In the order in which they were told first.
-    accounts: VecDeque<(Arc<str>, Account)>,
+    told: VecDeque<Told>,
     dropped: u64,
+}
+
+#[derive(Debug)]
+struct Told {
+    container: Arc<str>,
+    account: Account,
+    /// Its name was announced as pending. Of a container that was given up it may come all the same.
+    is_promised: bool,
 }
 
 impl Awaited {
     /// Notes what is about to be told. What has a name by now waits no longer; of several versions the last
     /// counts.
     pub(super) fn note(&mut self, account: &Account) {
-        let is_open = account.container.as_ref().is_some_and(|container| container.is_open());
-        if !is_open && self.accounts.is_empty() {
+        let is_open = |container: &&Arc<Container>| !container.is_verified() || container.awaits_pod;
+        let open = account.container.as_ref().filter(is_open);
+        if open.is_none() && self.told.is_empty() {
             return;
         }
-        let known = self.accounts.iter().position(|(_, known)| known.number == account.number);
-        match (known, &account.container) {
-            (Some(index), Some(container)) if container.is_open() => {
-                if let Some((_, known)) = self.accounts.get_mut(index) {
-                    *known = account.clone();
+        let known = self.told.iter().position(|told| told.account.number == account.number);
+        match (known, open) {
+            (Some(index), Some(_)) => {
+                if let Some(told) = self.told.get_mut(index) {
+                    told.account = account.clone();
                 }
             }
-            (Some(index), _) => _ = self.accounts.remove(index),
-            (None, Some(container)) if container.is_open() => {
-                if self.accounts.len() >= AWAITED_MAX {
-                    self.accounts.pop_front();
-                    self.dropped += 1;
+            (Some(index), None) => _ = self.told.remove(index),
+            (None, Some(container)) => {
+                if self.told.len() >= AWAITED_MAX {
+                    self.make_room();
                 }
-                self.accounts.push_back((container.id.as_str().into(), account.clone()));
+                self.told.push_back(Told {
+                    container: container.id.as_str().into(),
+                    account: account.clone(),
+                    is_promised: container.is_open(),
+                });
             }
-            (None, _) => {}
+            (None, None) => {}
         }
     }
 
-    /// Takes out the accounts of a container that was named or given up.
+    /// Takes out the accounts of a container that was named.
     pub(super) fn take(&mut self, container: &str) -> Vec<Account> {
         let (taken, rest): (VecDeque<_>, VecDeque<_>) =
-            std::mem::take(&mut self.accounts).into_iter().partition(|(id, _)| **id == *container);
-        self.accounts = rest;
-        taken.into_iter().map(|(_, account)| account).collect()
+            std::mem::take(&mut self.told).into_iter().partition(|told| *told.container == *container);
+        self.told = rest;
+        taken.into_iter().map(|told| told.account).collect()
     }
 
-    /// Accounts that stay without a name because too many waited, since the start.
+    /// No runtime has named the container in time.
+    pub(super) fn give_up(&mut self, container: &str) {
+        self.told
+            .iter_mut()
+            .filter(|told| *told.container == *container)
+            .for_each(|told| told.is_promised = false);
+    }
+
+    /// Accounts that stay without the name they announced because too many waited, since the start.
     pub(super) fn dropped(&self) -> u64 {
         self.dropped
+    }
+
+    /// Who waits for what may never come goes first.
+    fn make_room(&mut self) {
+        let index = self.told.iter().position(|told| !told.is_promised);
+        self.dropped += u64::from(index.is_none());
+        self.told.remove(index.unwrap_or(0));
     }
 }

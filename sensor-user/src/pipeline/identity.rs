@@ -2,6 +2,7 @@
 //! moved, when a record shows it elsewhere than before. What does not fit is told once.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use sensor_ebpf::wire::Actor;
 
@@ -10,7 +11,7 @@ use crate::decode::Exec;
 use crate::event::field::Category;
 use crate::event::{Body, SystemChange};
 use crate::state::cgroup_path;
-use crate::state::container::Role;
+use crate::state::container::{CgroupIdentity, Container, Role};
 use crate::state::phase::{Phase, START_GRACE};
 use crate::state::process::{Place, Process, ProcessKey};
 use crate::state::standing::{
@@ -57,6 +58,9 @@ impl Pipeline {
         found.sort_unstable_by_key(|(process, _)| (process.key.start_time, process.key.pid));
         for (mut process, cgroup) in found {
             let claim = self.claim_of_path(&cgroup, process.cgroup_id, now);
+            if claim == Claim::Host {
+                self.strangers.see(process.cgroup_id, &cgroup, now);
+            }
             let (before, standing) = match process.parent {
                 // Its own look is the first one: what is known of it by a record already stays.
                 Some(parent) => self.processes.before(parent, None),
@@ -167,6 +171,34 @@ impl Pipeline {
             let Some(witness) = witness else { continue };
             self.processes.amend(witness, |process| process.standing.trick = Some(Trick::CgroupForged));
             self.tricked(now, witness, Trick::CgroupForged, host);
+        }
+    }
+
+    /// A cgroup turned out to be a container's: so are the processes in it.
+    pub fn adopt(&mut self, cgroup_id: u64, container: Container) {
+        let Some(life) = self.strangers.found(cgroup_id) else { return };
+        let identity = CgroupIdentity {
+            id: container.id.clone(),
+            runtime: container.runtime,
+            pod_uid: container.pod_uid.clone(),
+            outer: Vec::new(),
+            user: None,
+        };
+        let id = self.containers.see(cgroup_id, &identity, life.began);
+        self.containers.complete(&id, container);
+        if let Some(time) = life.ended {
+            self.containers.ended(cgroup_id, time);
+        }
+        // The oldest of them is the container's first, as if that had been known when it started.
+        let adopted = self.processes.adopt(cgroup_id, &id);
+        let first =
+            adopted.into_iter().filter_map(|key| self.processes.get(key)).min_by_key(|it| it.exec_time);
+        if let Some(first) = first {
+            let known = Standing { cgroup: Claim::Container(Arc::clone(&id)), ..first.standing.clone() };
+            let sight =
+                Sight { key: first.key, place: place(&first), before: &Claim::Host, cgroup: &known.cgroup };
+            let (_, standing) = self.stand(&sight, first.exec_time, &known, true);
+            self.processes.amend(first.key, |process| process.standing = standing);
         }
     }
 

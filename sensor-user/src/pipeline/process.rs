@@ -21,6 +21,7 @@ const WRITER_LINE_MAX: usize = 512;
 
 impl Pipeline {
     pub(super) fn exec(&mut self, time: u64, actor: &Actor, exec: &Exec, host: &mut impl Host) {
+        self.strangers.started(actor.cgroup_id);
         let parent_key = ProcessKey { pid: exec.parent_pid, start_time: exec.parent_start_time };
         let mut process = Process {
             key: key(actor),
@@ -87,7 +88,7 @@ impl Pipeline {
             container: self.containers.by_cgroup(fork.child_cgroup_id),
             comm: comm(actor),
         });
-        self.stories.forked(&parent, child);
+        self.forked(parent, child);
     }
 
     pub(super) fn exit(&mut self, time: u64, actor: &Actor, code: u32, host: &mut impl Host) {
@@ -98,7 +99,7 @@ impl Pipeline {
             self.event(time, key(actor), Body::FileEvent(close), host);
         }
         let process = self.processes.exit(key(actor), time);
-        self.stories.exited(time, &key(actor), process.as_deref(), code);
+        self.exited(time, key(actor), process.as_ref(), code);
     }
 
     pub(super) fn access(

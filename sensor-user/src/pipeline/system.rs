@@ -56,14 +56,16 @@ impl Pipeline {
         if cgroup.hierarchy != V2 {
             return;
         }
-        if let Some(identity) = cgroup_path::identify(&cgroup.path) {
-            self.containers.see(cgroup.id, &identity, time);
+        match cgroup_path::identify(&cgroup.path) {
+            Some(identity) => drop(self.containers.see(cgroup.id, &identity, time)),
+            None => self.strangers.see(cgroup.id, &cgroup.path, time),
         }
     }
 
     pub(super) fn cgroup_removed(&mut self, time: u64, cgroup: &Cgroup) {
         if cgroup.hierarchy == V2 {
             self.containers.ended(cgroup.id, time);
+            self.strangers.ended(cgroup.id, time);
         }
     }
 

@@ -6,7 +6,7 @@ use sensor_ebpf::wire::{COMM_SIZE, FileId};
 
 use super::*;
 use crate::alert::{Action, Place};
-use crate::decode::{Close, Connect, Exec, FileChange as ChangeRecord, Fork};
+use crate::decode::{Cgroup, Close, Connect, Exec, FileChange as ChangeRecord, Fork};
 use crate::detection::Catalogue;
 use crate::event::field::{Field, Fields};
 use crate::event::{FileAction, Protocol};
@@ -20,6 +20,7 @@ mod file;
 mod identity;
 mod system;
 mod pending;
+mod late;
 
 const ID: &str = "8f3a2c91d0b4aa0b1c2d3e4f5061728394a5b6c7d8e9f0011223344556677889";
 const MILLISECOND: u64 = 1_000_000;
@@ -268,6 +269,44 @@ fn the_container_is_named_when_its_runtime_has_spoken() {
     let accounts = pipeline.drain();
     let name = accounts.first().and_then(|account| account.container.as_ref()?.name.as_deref());
     assert_eq!(name, Some("web"), "although it was not known at the match");
+}
+
+/// runc with no engine above it: the cgroup may have any name, and its state is written after it was made.
+#[test]
+fn a_cgroup_that_turns_out_to_be_a_containers_takes_its_processes_along() {
+    let mut pipeline = pipeline();
+    let start = 40_000 * MILLISECOND;
+    let path = "/any/where".to_owned();
+    let made = Cgroup { id: 77, hierarchy: 0, path: path.clone(), target_pid: 0, target_start_time: 0 };
+    feed(&mut pipeline, [Record { time: start, actor: actor(1), body: RecordBody::CgroupCreate(made) }]);
+    assert_eq!(pipeline.strangers(start), [(77, path.clone())]);
+    let mut curl = exec(start, 40, 1, "/usr/bin/curl", CURL);
+    if let RecordBody::Exec(exec) = &mut curl.body {
+        exec.cgroup = path.clone();
+    }
+    feed(&mut pipeline, [curl]);
+    assert_eq!(pipeline.strangers(start), [(77, path)], "a program started: its runtime must know by now");
+    let identity = CgroupIdentity {
+        id: "web".to_owned(),
+        runtime: Runtime::Runc,
+        pod_uid: None,
+        outer: vec![],
+        user: None,
+    };
+    let web = Container {
+        name: Some("web".to_owned()),
+        confirmation: Confirmation::Known,
+        ..Container::from_cgroup(&identity)
+    };
+    pipeline.adopt(77, web.clone());
+    pipeline.adopt(78, web);
+    assert_eq!(pipeline.containers.by_cgroup(77).as_deref(), Some("web"));
+    assert_eq!(pipeline.containers.by_cgroup(78), None, "nobody asked about that");
+    let curl = pipeline.processes.get_by_pid(40, 0).unwrap();
+    assert_eq!(curl.container.as_deref(), Some("web"));
+    let accounts = pipeline.drain();
+    let container = accounts.first().and_then(|account| account.container.clone()).unwrap();
+    assert_eq!((container.name.as_deref(), container.runtime), (Some("web"), Runtime::Runc));
 }
 
 #[test]

@@ -2,12 +2,17 @@
 
 mod table;
 mod join;
+mod stranger;
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+pub use stranger::Strangers;
 pub use table::{CONTAINER_KEPT, ContainerStats, ContainerTable};
+
+/// Digits of a container id as all engines make them (32 random bytes in hex).
+pub const OCI_ID_DIGITS: usize = 64;
 
 /// Which software runs a container, as far as its cgroup path or its state on disk tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -20,6 +25,14 @@ pub enum Runtime {
     Podman,
     Lxc,
     Nspawn,
+    /// Steps of image builds: Docker's, or `buildkitd`'s own.
+    Buildkit,
+    /// Steps of image builds: `buildah`'s and `podman build`'s.
+    Buildah,
+    /// runc without an engine above it.
+    Runc,
+    /// crun without an engine above it.
+    Crun,
     /// A container id in a layout that does not tell whose it is (`/kubepods/.../<id>`).
     Unknown,
 }
@@ -35,7 +48,28 @@ impl Runtime {
             Self::Podman => "podman",
             Self::Lxc => "lxc",
             Self::Nspawn => "nspawn",
+            Self::Buildkit => "buildkit",
+            Self::Buildah => "buildah",
+            Self::Runc => "runc",
+            Self::Crun => "crun",
             Self::Unknown => "unknown",
+        }
+    }
+
+    /// What its containers are there for, where it makes them for one end only.
+    #[must_use]
+    pub const fn role(self) -> Role {
+        match self {
+            Self::Buildkit | Self::Buildah => Role::Build,
+            Self::Docker
+            | Self::Containerd
+            | Self::Crio
+            | Self::Podman
+            | Self::Lxc
+            | Self::Nspawn
+            | Self::Runc
+            | Self::Crun
+            | Self::Unknown => Role::Workload,
         }
     }
 }
@@ -43,13 +77,16 @@ impl Runtime {
 /// What a cgroup path says about a container. Pure text, so a claim until a runtime confirms it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CgroupIdentity {
-    /// Container id: 64 hex digits for the OCI runtimes, a name for LXC and nspawn.
+    /// Container id: 64 hex digits for the engines, 25 digits and letters for `BuildKit`, a name for all
+    /// others.
     pub id: String,
     pub runtime: Runtime,
     /// Pod uid of a kubelet path (`pod<uid>`), with dashes whatever the driver made of them.
     pub pod_uid: Option<String>,
     /// Containers around this one by the same path, the outermost first (`/docker/<outer>/docker/<id>`).
     pub outer: Vec<(String, Runtime)>,
+    /// Whose it is, where it lies in a user's own part of the tree (`user-1000.slice`): a rootless one.
+    pub user: Option<u32>,
 }
 
 /// A pod: named by the container's own state on disk, the rest by the Kubernetes API where that is allowed.
@@ -97,6 +134,18 @@ pub enum Confirmation {
     Unknown,
 }
 
+impl Role {
+    /// The name rules use.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Workload => "workload",
+            Self::Sandbox => "sandbox",
+            Self::Build => "build",
+        }
+    }
+}
+
 /// A container: the id from the cgroup, the rest from its runtime's state on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Container {
@@ -136,7 +185,7 @@ impl Container {
             image_digest: None,
             pod: None,
             pod_uid: identity.pod_uid.clone(),
-            role: Role::Workload,
+            role: identity.runtime.role(),
             probes: Vec::new(),
             nested: Vec::new(),
             confirmation: Confirmation::Asked,
@@ -162,9 +211,10 @@ impl Container {
         self.is_asked() || self.awaits_pod
     }
 
-    /// The twelve digits people know from `docker ps`.
+    /// The twelve digits people know from `docker ps`; a name stays whole.
     #[must_use]
     pub fn short_id(&self) -> &str {
-        self.id.get(..12).unwrap_or(&self.id)
+        let is_long = self.id.len() == OCI_ID_DIGITS;
+        self.id.get(..12).filter(|_| is_long).unwrap_or(&self.id)
     }
 }

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::process::ProcessKey;
 
-pub use table::{FlowTable, Polled};
+pub use table::{FlowTable, OpenConnection, Polled};
 
 /// How often the kernel half's counters are read, nanoseconds, and so how often a connection that moves
 /// data is told: a transfer that goes on is seen while it can still be stopped, and a thousand open

@@ -9,7 +9,7 @@ use sensor_ebpf::wire::FileId;
 
 use crate::state::standing::Standing;
 
-pub use table::{EXITED_KEPT, Fork, Place, ProcessTable, TableStats};
+pub use table::{EXITED_KEPT, Fork, Place, ProcessTable, Resident, TableStats};
 
 /// Identity of a process: pids are used again, a pid with its start is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -124,6 +124,14 @@ pub struct Process {
 }
 
 impl Process {
+    /// Last part of the name that says most; of a process whose file could not be read, the task's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        let path = self.executable.telling();
+        let name = path.rsplit('/').next().unwrap_or(path);
+        if name.is_empty() { &self.comm } else { name }
+    }
+
     /// Arguments as one line, as Sigma's `CommandLine` has them: joined by a blank.
     #[must_use]
     pub fn command_line(&self) -> &str {

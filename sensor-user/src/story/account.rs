@@ -15,6 +15,9 @@ pub const STEPS_MAX: usize = 64;
 /// nanoseconds. A server that ran for days begins its story with what it did.
 const RECENT_START: u64 = 10_000_000_000;
 
+/// Whose doing a match is: the process, its ancestors, the name of its user.
+type Who<'w> = (&'w Arc<Process>, &'w [Arc<Process>], Option<&'w Arc<str>>);
+
 /// What becomes an alert.
 #[derive(Clone, Debug)]
 pub struct Account {
@@ -70,15 +73,47 @@ impl Account {
 
     /// Adds a match; the gravest leads, and of equals the earliest.
     pub fn add_match(&mut self, event: &Event, detection: Detection) {
+        self.add_detection(detection, (&event.process, &event.ancestors, event.user.as_ref()));
+    }
+
+    /// The same story as another account tells it, whose beginning may be an earlier one.
+    pub fn join(&mut self, other: Self) {
+        let Self { process, ancestors, user, detection, related, .. } = other;
+        for detection in detection.into_iter().chain(related) {
+            self.add_detection(detection, (&process, &ancestors, user.as_ref()));
+        }
+        if other.time < self.time {
+            self.time = other.time;
+            self.steps = other.steps;
+            self.steps_omitted = other.steps_omitted;
+            self.bytes_omitted = other.bytes_omitted;
+        }
+    }
+
+    /// Drops matches of these rules; returns how many.
+    pub fn forget(&mut self, rules: &[String]) -> u64 {
+        let mut detections: Vec<Detection> =
+            self.detection.take().into_iter().chain(self.related.drain(..)).collect();
+        let before = detections.len();
+        detections.retain(|detection| !rules.contains(&detection.id));
+        let dropped = before - detections.len();
+        let mut left = detections.into_iter();
+        self.detection = left.next();
+        self.related = left.collect();
+        u64::try_from(dropped).unwrap_or(u64::MAX)
+    }
+
+    fn add_detection(&mut self, detection: Detection, who: Who<'_>) {
         match &mut self.detection {
             None => self.detection = Some(detection),
             Some(leading) if detection.id == leading.id => {}
             Some(leading) if detection.level > leading.level => {
                 let former = std::mem::replace(leading, detection);
                 self.related.push(former);
-                self.process = Arc::clone(&event.process);
-                self.ancestors.clone_from(&event.ancestors);
-                self.user.clone_from(&event.user);
+                let (process, ancestors, user) = who;
+                self.process = Arc::clone(process);
+                self.ancestors = ancestors.to_vec();
+                self.user = user.cloned();
             }
             Some(_) if self.related.iter().any(|known| known.id == detection.id) => {}
             Some(_) => self.related.push(detection),

@@ -8,6 +8,7 @@
 //! an argument.
 
 mod account;
+mod late;
 
 use std::time::Duration;
 
@@ -191,23 +192,6 @@ impl Stories {
             story.all_ended.get_or_insert(0);
         }
         self.due(u64::MAX)
-    }
-
-    /// An account that was told, as far as its story has gone since; none where that is over or tells
-    /// another one by now. An end that is to be told now is told with it.
-    pub fn retell(&mut self, number: u64, now: u64) -> Option<Account> {
-        let story = self.open.values_mut().find(|story| story.account.number == number)?;
-        match story.phase {
-            Phase::Gathering { .. } => None,
-            Phase::Told { .. } if story.is_due(now) => {
-                story.phase.note();
-                story.tell()
-            }
-            Phase::Told { .. } => {
-                story.account.is_amendment = true;
-                Some(story.account.clone())
-            }
-        }
     }
 
     /// Stories beyond the bound, to be told early.

@@ -3,7 +3,7 @@
 use super::{Each, Field, all, one, text};
 use crate::event::Event;
 use crate::sigma::{Presence, Value};
-use crate::state::container::{Pod, Role};
+use crate::state::container::Pod;
 use crate::state::phase::Phase;
 use crate::state::standing::{Claim, Trick};
 
@@ -32,11 +32,7 @@ impl Event {
             Field::ContainerRole => self.container(
                 |container| {
                     // What it is for is known with its name.
-                    container.is_verified().then_some(match container.role {
-                        Role::Workload => "workload",
-                        Role::Sandbox => "sandbox",
-                        Role::Build => "build",
-                    })
+                    container.is_verified().then_some(container.role.name())
                 },
                 each,
             ),

@@ -78,8 +78,13 @@ fn no_field_changes_its_mind_when_a_container_is_named() {
         ..crate::sink::sample::container()
     };
     let bare = Container { pod: None, pod_uid: None, ..named.clone() };
-    let identity =
-        CgroupIdentity { id: named.id.clone(), runtime: Runtime::Unknown, pod_uid: None, outer: Vec::new() };
+    let identity = CgroupIdentity {
+        id: named.id.clone(),
+        runtime: Runtime::Unknown,
+        pod_uid: None,
+        outer: Vec::new(),
+        user: None,
+    };
     (event.container, event.phase) = (Some(Container::from_cgroup(&identity).into()), Some(Phase::Start));
     let before = seen(&event);
     let mut outcomes = vec![(bare, Phase::Steady), (Container { role: Role::Build, ..named }, Phase::Build)];

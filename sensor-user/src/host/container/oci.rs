@@ -6,8 +6,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::{Answer, STATE_MAX, read_json};
-use crate::state::container::{CgroupIdentity, Confirmation, Container, Pod, Runtime};
+use super::{Answer, Question, Root, STATE_MAX};
+use crate::state::container::{CgroupIdentity, Confirmation, Container, OCI_ID_DIGITS, Pod, Role, Runtime};
 
 /// Directory of the bundles below containerd's state, one level of namespaces between.
 const TASKS: &str = "io.containerd.runtime.v2.task";
@@ -16,24 +16,66 @@ const MOBY: &str = "moby";
 /// Most containerd namespaces looked into: in practice there are three.
 const NAMESPACES_MAX: usize = 64;
 
+/// Most directories looked at from the inside out: containerd's own cgroups lie in the second.
+const DEPTH_MAX: usize = 8;
+
 pub(super) type Annotations = BTreeMap<String, String>;
 
-/// The one part of a bundle's configuration that says who the container is.
+/// The parts of a bundle's configuration that say who the container is.
 #[derive(Deserialize)]
 pub(super) struct Bundle {
     #[serde(default)]
     pub(super) annotations: Option<Annotations>,
+    #[serde(default)]
+    linux: Linux,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Linux {
+    cgroups_path: String,
 }
 
 /// The container as this containerd knows it.
-pub(super) fn lookup(state: &Path, identity: &CgroupIdentity) -> Answer {
-    let Ok(namespaces) = std::fs::read_dir(state.join(TASKS)) else { return Ok(None) };
-    for namespace in namespaces.flatten().take(NAMESPACES_MAX) {
-        let path = namespace.path().join(&identity.id).join("config.json");
-        if let Some(bundle) = read_json::<Bundle>(&path, STATE_MAX)? {
-            let runtime = if namespace.file_name() == MOBY { Runtime::Docker } else { Runtime::Containerd };
-            return Ok(Some(container(identity, runtime, &bundle.annotations.unwrap_or_default())));
+pub(super) fn lookup(state: &Root, question: &Question<'_>) -> Answer {
+    for namespace in state.names(Path::new(TASKS), NAMESPACES_MAX) {
+        let path = Path::new(TASKS).join(&namespace).join(&question.identity.id).join("config.json");
+        if let Some(bundle) = state.read_json::<Bundle>(&path, STATE_MAX)? {
+            let runtime = if namespace == MOBY { Runtime::Docker } else { Runtime::Containerd };
+            return Ok(Some(container(question.identity, runtime, &bundle.annotations.unwrap_or_default())));
         }
+    }
+    Ok(None)
+}
+
+/// The container whose bundle names this cgroup, or one above it: `ctr` gives containers any name, and its
+/// cgroup bears that.
+pub(super) fn lookup_path(state: &Root, path: &str) -> Answer {
+    let components: Vec<&str> = path.split('/').filter(|component| !component.is_empty()).collect();
+    let namespaces =
+        if components.is_empty() { Vec::new() } else { state.names(Path::new(TASKS), NAMESPACES_MAX) };
+    let depths = (1..=components.len()).rev().take(DEPTH_MAX);
+    for (depth, namespace) in depths.flat_map(|depth| namespaces.iter().map(move |name| (depth, name))) {
+        let Some((id, above)) = components.get(..depth).and_then(<[&str]>::split_last) else { continue };
+        if id.starts_with('.') {
+            continue;
+        }
+        let bundle = Path::new(TASKS).join(namespace).join(id).join("config.json");
+        let Some(bundle) = state.read_json::<Bundle>(&bundle, STATE_MAX)? else { continue };
+        let cgroup = [&[""], above, &[id]].concat().join("/");
+        if bundle.linux.cgroups_path != cgroup {
+            continue;
+        }
+        let identity = CgroupIdentity {
+            id: (*id).to_owned(),
+            runtime: Runtime::Containerd,
+            pod_uid: None,
+            outer: Vec::new(),
+            user: None,
+        };
+        let told = container(&identity, Runtime::Containerd, &bundle.annotations.unwrap_or_default());
+        let name = told.name.or_else(|| Some(identity.id.clone()));
+        return Ok(Some(Container { name, ..told }));
     }
     Ok(None)
 }
@@ -41,8 +83,20 @@ pub(super) fn lookup(state: &Path, identity: &CgroupIdentity) -> Answer {
 /// What the annotations of containerd's CRI plug-in, of CRI-O and of nerdctl say.
 pub(super) fn container(identity: &CgroupIdentity, runtime: Runtime, annotations: &Annotations) -> Container {
     let pod = pod(annotations);
+    let image = first(
+        annotations,
+        &[
+            "io.kubernetes.cri.image-name",
+            "io.kubernetes.cri.podsandbox.image-name",
+            "io.kubernetes.cri-o.ImageName",
+        ],
+    );
+    // containerd, pkg/cri/annotations; cri-o, pkg/annotations.
+    let kind = first(annotations, &["io.kubernetes.cri.container-type", "io.kubernetes.cri-o.ContainerType"]);
+    let is_sandbox = kind.is_some_and(|kind| kind == "sandbox");
     Container {
         runtime,
+        role: if is_sandbox { Role::Sandbox } else { runtime.role() },
         name: first(
             annotations,
             &[
@@ -52,14 +106,8 @@ pub(super) fn container(identity: &CgroupIdentity, runtime: Runtime, annotations
                 "nerdctl/name",
             ],
         ),
-        image: first(
-            annotations,
-            &[
-                "io.kubernetes.cri.image-name",
-                "io.kubernetes.cri.podsandbox.image-name",
-                "io.kubernetes.cri-o.ImageName",
-            ],
-        ),
+        image_digest: image.as_deref().and_then(digest_of),
+        image,
         image_id: first(annotations, &["io.kubernetes.cri-o.ImageRef"]),
         pod_uid: pod.as_ref().map(|pod| pod.uid.clone()).or_else(|| identity.pod_uid.clone()),
         pod,
@@ -85,4 +133,12 @@ pub(super) fn pod(annotations: &Annotations) -> Option<Pod> {
 
 fn first(annotations: &Annotations, keys: &[&str]) -> Option<String> {
     keys.iter().filter_map(|key| annotations.get(*key)).find(|value| !value.is_empty()).cloned()
+}
+
+/// Digest in an image reference (`nginx@sha256:...`, or `...:1.25@sha256:...`).
+pub(super) fn digest_of(reference: &str) -> Option<String> {
+    let (_, digest) = reference.rsplit_once('@')?;
+    let hex = digest.strip_prefix("sha256:")?;
+    let is_digest = hex.len() == OCI_ID_DIGITS && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_digest.then(|| digest.to_owned())
 }

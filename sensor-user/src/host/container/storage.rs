@@ -1,22 +1,34 @@
 //! Podman and CRI-O: both keep their containers in containers/storage (its docs,
-//! containers-storage(1)): a list of all containers, and a bundle for each.
+//! containers-storage(1)): a list of all containers, a bundle for each, and a list of all images.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
 use serde::Deserialize;
 
+use super::docker::Digests;
 use super::oci::{self, Annotations, Bundle};
-use super::{Answer, ContainerError, STATE_MAX, read_json};
-use crate::state::container::{CgroupIdentity, Container, Runtime};
+use super::{Answer, ContainerError, Question, Root, STATE_MAX};
+use crate::state::container::{CgroupIdentity, Container, OCI_ID_DIGITS, Role, Runtime};
 
-/// Longest list of containers read, bytes: about 1 KiB for each.
-const LIST_MAX: u64 = 16 * 1024 * 1024;
-/// Directory of the list and the bundles, by storage driver; overlay first, it is everybody's default.
-const DRIVERS: [&str; 3] = ["overlay-containers", "vfs-containers", "btrfs-containers"];
+/// Directory of the list and the bundles, by storage driver, and that of the images' list; overlay first, it
+/// is everybody's default.
+const DRIVERS: [(&str, &str); 3] = [
+    ("overlay-containers", "overlay-images"),
+    ("vfs-containers", "vfs-images"),
+    ("btrfs-containers", "btrfs-images"),
+];
+/// The image of which Podman makes the container that holds a pod's namespaces (containers/podman,
+/// pkg/specgen/generate/pause_image.go).
+const PAUSE: &str = "localhost/podman-pause:";
+
+/// The containers of one storage, by id.
+pub(super) type Containers = FxHashMap<String, Arc<Listed>>;
 
 /// One container in `containers.json`.
-#[derive(Deserialize)]
-struct Listed {
+#[derive(Debug, Deserialize)]
+pub(super) struct Listed {
     id: String,
     #[serde(default)]
     names: Option<Vec<String>>,
@@ -37,53 +49,93 @@ struct Metadata {
     pod_name: Option<String>,
 }
 
+/// One image in `images.json`.
+#[derive(Deserialize)]
+struct Image {
+    id: String,
+    /// Of its manifest.
+    #[serde(default)]
+    digest: String,
+}
+
 /// The container as the runtime that uses this storage knows it.
-pub(super) fn lookup(root: &Path, identity: &CgroupIdentity) -> Answer {
-    for driver in DRIVERS {
-        let directory = root.join(driver);
-        let path = directory.join(&identity.id).join("userdata").join("config.json");
-        let bundle = read_json::<Bundle>(&path, STATE_MAX)?;
-        let listed = listed(&directory.join("containers.json"), identity)?;
+pub(super) fn lookup(root: &Root, question: &Question<'_>) -> Answer {
+    for (containers, images) in DRIVERS {
+        let directory = Path::new(containers);
+        let path = directory.join(&question.identity.id).join("userdata").join("config.json");
+        let bundle = root.read_json::<Bundle>(&path, STATE_MAX)?;
+        let list =
+            question.known.containers.read(root, &directory.join("containers.json"), read_containers)?;
+        let listed = list.and_then(|list| list.get(&question.identity.id).cloned());
         if bundle.is_none() && listed.is_none() {
             continue;
         }
         let annotations = bundle.and_then(|bundle| bundle.annotations).unwrap_or_default();
-        return Ok(Some(join(identity, &annotations, listed)));
+        let container = join(question.identity, &annotations, listed.as_deref());
+        let digest = match &listed {
+            Some(listed) => digest(root, question, &Path::new(images).join("images.json"), &listed.image)?,
+            None => None,
+        };
+        return Ok(Some(Container { image_digest: container.image_digest.or(digest), ..container }));
     }
     Ok(None)
 }
 
-fn listed(path: &Path, identity: &CgroupIdentity) -> Result<Option<(Listed, Metadata)>, ContainerError> {
-    let list = read_json::<Vec<Listed>>(path, LIST_MAX)?.unwrap_or_default();
-    let Some(listed) = list.into_iter().find(|listed| listed.id == identity.id) else { return Ok(None) };
-    // Another user of the library may keep anything there; then the names alone must do.
-    let metadata = serde_json::from_str(&listed.metadata).unwrap_or_default();
-    Ok(Some((listed, metadata)))
+fn read_containers(bytes: &[u8]) -> serde_json::Result<Containers> {
+    let list: Vec<Listed> = serde_json::from_slice(bytes)?;
+    Ok(list.into_iter().map(|listed| (listed.id.clone(), Arc::new(listed))).collect())
+}
+
+fn digest(
+    root: &Root,
+    question: &Question<'_>,
+    path: &Path,
+    image_id: &str,
+) -> Result<Option<String>, ContainerError> {
+    let digests = question.known.digests.read(root, path, read_digests)?;
+    Ok(digests.and_then(|digests| digests.get(image_id).cloned()))
+}
+
+fn read_digests(bytes: &[u8]) -> serde_json::Result<Digests> {
+    let images: Vec<Image> = serde_json::from_slice(bytes)?;
+    Ok(images
+        .into_iter()
+        .filter(|image| !image.digest.is_empty())
+        .map(|image| (image.id, image.digest))
+        .collect())
 }
 
 /// What the list says wins: Podman's bundles bear neither name nor image. In a pod the kubelet's name
 /// for the container wins, for the list has CRI-O's composed one.
-fn join(
-    identity: &CgroupIdentity,
-    annotations: &Annotations,
-    listed: Option<(Listed, Metadata)>,
-) -> Container {
+fn join(identity: &CgroupIdentity, annotations: &Annotations, listed: Option<&Listed>) -> Container {
+    // Another user of the library may keep anything there; then the names alone must do.
+    let metadata: Metadata =
+        listed.and_then(|listed| serde_json::from_str(&listed.metadata).ok()).unwrap_or_default();
     let manager = annotations.get("io.container.manager").map(String::as_str);
-    let wrote_pod = listed.as_ref().is_some_and(|(_, metadata)| metadata.pod_name.is_some());
     let runtime = match manager {
         Some("cri-o") => Runtime::Crio,
         Some("libpod") => Runtime::Podman,
-        Some(_) | None if wrote_pod => Runtime::Crio,
+        Some(_) | None if metadata.pod_name.is_some() => Runtime::Crio,
         Some(_) | None => identity.runtime,
     };
     let told = oci::container(identity, runtime, annotations);
-    let Some((listed, metadata)) = listed else { return told };
+    let Some(listed) = listed else { return told };
     let filled = |text: String| Some(text).filter(|text| !text.is_empty());
-    let name = filled(metadata.name).or_else(|| listed.names.and_then(|names| names.into_iter().next()));
+    let name =
+        filled(metadata.name).or_else(|| listed.names.as_ref().and_then(|names| names.first().cloned()));
+    let image = told.image.or_else(|| filled(metadata.image_name));
+    let is_pause = image.as_ref().is_some_and(|image| image.starts_with(PAUSE));
     Container {
+        role: if is_pause { Role::Sandbox } else { told.role },
         name: told.name.or(name),
-        image: told.image.or_else(|| filled(metadata.image_name)),
-        image_id: told.image_id.or_else(|| filled(listed.image)),
+        image_digest: told.image_digest.or_else(|| image.as_deref().and_then(oci::digest_of)),
+        image,
+        image_id: told.image_id.or_else(|| filled(listed.image.clone())).map(with_algorithm),
         ..told
     }
+}
+
+/// containers/storage writes an image's id without its algorithm, Docker with it: told in one way.
+fn with_algorithm(id: String) -> String {
+    if id.len() == OCI_ID_DIGITS { format!("sha256:{id}") } else { id }
 }

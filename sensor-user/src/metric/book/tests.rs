@@ -12,6 +12,7 @@ impl Owner for Paper {
             runtime: Runtime::Docker,
             pod_uid: None,
             outer: vec![],
+            user: None,
         };
         (cgroup_id > 1).then(|| Arc::new(Container::from_cgroup(&identity)))
     }

@@ -49,9 +49,9 @@ fn with_container() -> Pipeline {
 }
 
 fn tricks(pipeline: &mut Pipeline) -> Vec<(u32, Trick)> {
-    let told = pipeline.observed().filter_map(|event| match event.body {
-        Body::SystemChange(SystemChange::Identity { trick }) => Some((event.process.key.pid, trick)),
-        _ => None,
+    let told = pipeline.observed().filter_map(|event| {
+        let Body::SystemChange(SystemChange::Identity { trick }) = event.body else { return None };
+        Some((event.process.key.pid, trick))
     });
     told.collect()
 }

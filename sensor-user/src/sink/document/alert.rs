@@ -212,9 +212,7 @@ fn lineage<'a>(process: &'a process::Process, of: &process::Process) -> Lineage<
 
 /// Last component of the name a process goes by: the applet's, where there is one.
 pub(in crate::sink) fn program(process: &process::Process) -> &str {
-    let path = process.executable.telling();
-    let name = path.rsplit('/').next().unwrap_or(path);
-    if name.is_empty() { &process.comm } else { name }
+    process.name()
 }
 
 pub(super) fn entity_id(key: process::ProcessKey) -> String {

@@ -9,61 +9,44 @@ use std::net::IpAddr;
 use std::sync::OnceLock;
 
 use jiff::Timestamp;
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde::Serialize;
 use serde_json::Value;
 
+use super::dotted::Dotted;
 use super::{ECS_VERSION, SCHEMA, entity_id};
 use crate::event::field::{Category, TABLE};
 use crate::event::{Body, Connection, Direction, DnsQuery, Event, Flow, FlowState, ProcessAccess, Socket};
 use crate::sigma::{FieldId, Presence, Record as _, Value as Fact};
 use crate::sink::Origin;
 
-/// A line's document, in the order in which it was filled.
-#[derive(Debug, Default)]
-pub struct EventDocument(Vec<(&'static str, Node)>);
-
-#[derive(Debug)]
-enum Node {
-    Leaf(Value),
-    Branch(EventDocument),
-}
-
-impl Serialize for EventDocument {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for (name, node) in &self.0 {
-            match node {
-                Node::Leaf(value) => map.serialize_entry(name, value)?,
-                Node::Branch(branch) => map.serialize_entry(name, branch)?,
-            }
-        }
-        map.end()
-    }
-}
+/// A line's document.
+#[derive(Debug, Default, Serialize)]
+#[serde(transparent)]
+pub struct EventDocument(Dotted);
 
 impl EventDocument {
     /// All of an event. `time` is its date, `sequence` its number in this run.
     #[must_use]
     pub fn new(event: &Event, time: Timestamp, sequence: u64, origin: &Origin) -> Self {
         let mut document = Self::default();
-        document.set("@timestamp", format!("{time:.6}"));
-        document.set("kind", "event");
-        document.set("event.kind", "event");
-        document.set("event.category", vec![category(event)]);
-        document.set("event.action", action(event));
-        document.set("event.sequence", sequence);
-        document.set("event.module", "tidewaiter");
-        document.set("event.dataset", format!("tidewaiter.{}", event.category().name()));
-        document.set("tidewaiter.schema", SCHEMA);
-        document.set("tidewaiter.category", event.category().name());
-        document.set("tidewaiter.boot_ns", event.time);
+        document.0.set("@timestamp", format!("{time:.6}"));
+        document.0.set("kind", "event");
+        document.0.set("event.kind", "event");
+        document.0.set("event.category", vec![category(event)]);
+        document.0.set("event.action", action(event));
+        document.0.set("event.sequence", sequence);
+        document.0.set("event.module", "tidewaiter");
+        document.0.set("event.dataset", format!("tidewaiter.{}", event.category().name()));
+        document.0.set("tidewaiter.schema", SCHEMA);
+        document.0.set("tidewaiter.category", event.category().name());
+        document.0.set("tidewaiter.boot_ns", event.time);
         document.fields(event);
         document.process(event);
         document.body(&event.body);
-        document.set("host.hostname", origin.hostname.as_str());
-        document.set("agent.type", "tidewaiter");
-        document.set("agent.version", origin.version);
-        document.set("ecs.version", ECS_VERSION);
+        document.0.set("host.hostname", origin.hostname.as_str());
+        document.0.set("agent.type", "tidewaiter");
+        document.0.set("agent.version", origin.version);
+        document.0.set("ecs.version", ECS_VERSION);
         document
     }
 
@@ -80,24 +63,24 @@ impl EventDocument {
                 Presence::Pending => pending.push(*name),
             }
             if LISTS.contains(name) && !values.is_empty() {
-                self.set(name, values);
+                self.0.set(name, values);
             } else if let Some(first) = values.into_iter().next() {
-                self.set(name, first);
+                self.0.set(name, first);
             }
         }
         if !pending.is_empty() {
-            self.set("tidewaiter.pending", pending);
+            self.0.set("tidewaiter.pending", pending);
         }
     }
 
     fn process(&mut self, event: &Event) {
-        self.set("process.entity_id", entity_id(event.process.key));
+        self.0.set("process.entity_id", entity_id(event.process.key));
         if let Some(parent) = event.ancestors.first() {
-            self.set("process.parent.entity_id", entity_id(parent.key));
+            self.0.set("process.parent.entity_id", entity_id(parent.key));
         }
         let images: Vec<_> = event.process.executable.images().collect();
         if images.len() > 1 {
-            self.set("tidewaiter.images", images);
+            self.0.set("tidewaiter.images", images);
         }
     }
 
@@ -110,7 +93,7 @@ impl EventDocument {
             Body::NetworkSocket(socket) => self.socket(socket),
             Body::DnsQuery(query) => self.query(query),
             Body::FileEvent(change) => {
-                self.set_known("file.inode", change.file.map(|file| file.inode.to_string()));
+                self.0.set_known("file.inode", change.file.map(|file| file.inode.to_string()));
             }
             // All that is known of it are fields.
             Body::SystemChange(_) => {}
@@ -119,70 +102,42 @@ impl EventDocument {
 
     fn access(&mut self, access: &ProcessAccess) {
         if let Some(target) = &access.target {
-            self.set("tidewaiter.target.entity_id", entity_id(target.key));
+            self.0.set("tidewaiter.target.entity_id", entity_id(target.key));
         }
     }
 
     fn connection(&mut self, connection: &Connection) {
         let family = if connection.address.is_ipv4() { "ipv4" } else { "ipv6" };
-        self.set("network.type", family);
+        self.0.set("network.type", family);
         // As text: numbers beyond 2^53 do not survive every reader of JSON (RFC 8259, section 6).
-        self.set("tidewaiter.network.id", opaque(connection.socket));
-        self.set("tidewaiter.network.connected", connection.connected);
+        self.0.set("tidewaiter.network.id", opaque(connection.socket));
+        self.0.set("tidewaiter.network.connected", connection.connected);
     }
 
     fn flow(&mut self, flow: &Flow) {
         self.connection(&flow.connection);
-        self.set("network.bytes", flow.bytes_sent.saturating_add(flow.bytes_received));
+        self.0.set("network.bytes", flow.bytes_sent.saturating_add(flow.bytes_received));
         if let FlowState::Failed(errno) = flow.state {
-            self.set_known("tidewaiter.network.errno", Some(errno).filter(|errno| *errno != 0));
+            self.0.set_known("tidewaiter.network.errno", Some(errno).filter(|errno| *errno != 0));
         }
     }
 
     fn socket(&mut self, socket: &Socket) {
         match socket {
-            Socket::Raw { protocol } => self.set("network.iana_number", protocol.to_string()),
+            Socket::Raw { protocol } => self.0.set("network.iana_number", protocol.to_string()),
             Socket::Other { family, kind } => {
-                self.set("tidewaiter.network.family", *family);
-                self.set("tidewaiter.network.kind", *kind);
+                self.0.set("tidewaiter.network.family", *family);
+                self.0.set("tidewaiter.network.kind", *kind);
             }
             Socket::Packet | Socket::Vsock | Socket::Runtime { .. } => {}
         }
     }
 
     fn query(&mut self, query: &DnsQuery) {
-        self.set("dns.type", if query.answer.is_some() { "answer" } else { "query" });
+        self.0.set("dns.type", if query.answer.is_some() { "answer" } else { "query" });
         if let Some(answer) = &query.answer {
             let addresses: Vec<_> = answer.addresses.iter().map(IpAddr::to_string).collect();
-            self.set("dns.resolved_ip", addresses);
-        }
-    }
-
-    fn set_known(&mut self, name: &'static str, value: Option<impl Into<Value>>) {
-        if let Some(value) = value {
-            self.set(name, value);
-        }
-    }
-
-    /// Puts a value at a dotted name. What stood there before is replaced.
-    fn set(&mut self, name: &'static str, value: impl Into<Value>) {
-        let (first, rest) = match name.split_once('.') {
-            Some((first, rest)) => (first, Some(rest)),
-            None => (name, None),
-        };
-        let at = self.0.iter().position(|(known, _)| *known == first);
-        match (rest, at.and_then(|at| self.0.get_mut(at))) {
-            (None, Some((_, node))) => *node = Node::Leaf(value.into()),
-            (None, None) => self.0.push((first, Node::Leaf(value.into()))),
-            (Some(rest), Some((_, Node::Branch(branch)))) => branch.set(rest, value),
-            (Some(rest), known) => {
-                let mut branch = Self::default();
-                branch.set(rest, value);
-                match known {
-                    Some((_, node)) => *node = Node::Branch(branch),
-                    None => self.0.push((first, Node::Branch(branch))),
-                }
-            }
+            self.0.set("dns.resolved_ip", addresses);
         }
     }
 }

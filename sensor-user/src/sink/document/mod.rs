@@ -9,10 +9,12 @@
 //! Text from watched processes is carried as it is; only [`json`](super::json) escapes.
 
 mod alert;
+mod dotted;
 mod event;
 mod fit;
 mod notice;
 mod part;
+mod picture;
 mod report;
 
 use std::borrow::Cow;
@@ -30,6 +32,7 @@ pub use part::{
     Orchestrator, Parent, ParentResource, PlaceReport, PodReport, Process, Related, Resource, Rule, Source,
     StepAction, StepReport, Tactic, Technique, Threat, User,
 };
+pub use picture::PictureDocument;
 pub use report::{
     AggregateReport, ContainerReport, CoverageReport, Deed, Hook, LedgerReport, LossReport, Refusal,
     StoppedReport,

@@ -134,15 +134,7 @@ fn pod_lines(pod: &Pod) -> Vec<Line> {
 }
 
 fn runtime(runtime: Runtime) -> &'static str {
-    match runtime {
-        Runtime::Docker => "docker",
-        Runtime::Containerd => "containerd",
-        Runtime::Crio => "cri-o",
-        Runtime::Podman => "podman",
-        Runtime::Lxc => "lxc",
-        Runtime::Nspawn => "nspawn",
-        Runtime::Unknown => "unknown runtime",
-    }
+    if runtime == Runtime::Unknown { "unknown runtime" } else { runtime.name() }
 }
 
 /// The command line, then its circumstances on the same line where they fit.

@@ -11,12 +11,15 @@ mod event;
 pub mod escape;
 mod line;
 mod notice;
+mod picture;
 mod quantity;
+mod witness;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 pub(super) use event::render as event;
+pub use picture::render as picture;
 pub use quantity::{bytes, duration};
 
 use crate::alert::Message;

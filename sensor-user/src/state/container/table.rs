@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::{CgroupIdentity, Confirmation, Container};
+use super::{CgroupIdentity, Confirmation, Container, Role};
 use crate::state::pod::PodTable;
 use crate::state::process::ProcessKey;
 
@@ -54,6 +54,8 @@ pub struct ContainerStats {
 #[derive(Debug)]
 pub(super) struct Entry {
     id: Arc<str>,
+    /// As it was seen first: what its runtime is asked for.
+    identity: CgroupIdentity,
     pub(super) container: Arc<Container>,
     /// As events have it: itself, or the nearest container around it that a runtime knows.
     shown: Arc<Container>,
@@ -81,7 +83,7 @@ pub struct ContainerTable {
     arrivals: VecDeque<Arc<str>>,
     cgroup_arrivals: VecDeque<u64>,
     ended: VecDeque<Arc<str>>,
-    /// Still unverified and not yet given up.
+    /// Still unverified or unnamed, and not yet given up.
     pending: Vec<Arc<str>>,
     /// Given up since they were taken.
     unconfirmed: Vec<Arc<str>>,
@@ -116,6 +118,11 @@ impl ContainerTable {
         self.containers.get(id).map(|entry| Arc::clone(&entry.shown))
     }
 
+    /// Containers that have not ended, in no order.
+    pub fn present(&self) -> impl Iterator<Item = &Arc<Container>> {
+        self.containers.values().filter(|entry| entry.ended.is_none()).map(|entry| &entry.container)
+    }
+
     /// Takes over what a runtime said, which settles what was open about the container. False: the id is not
     /// (or no longer) known here.
     pub fn complete(&mut self, id: &str, container: Container) -> bool {
@@ -129,34 +136,37 @@ impl ContainerTable {
         true
     }
 
-    /// Changes what is known of a container and how it is shown; notes when less is open about it.
+    /// Changes what is known of a container and how it is shown; notes when it is named, or all is known of it.
     pub(super) fn change(&mut self, id: &str, change: impl FnOnce(&mut Container, &PodTable)) {
         let Self { containers, pods, settled, .. } = self;
         let Some(entry) = containers.get_mut(id) else { return };
-        let (was_asked, was_open) = (entry.container.is_asked(), entry.container.is_open());
+        let (was_verified, was_open) = (entry.container.is_verified(), entry.container.is_open());
         change(Arc::make_mut(&mut entry.container), pods);
-        let (is_asked, is_open) = (entry.container.is_asked(), entry.container.is_open());
-        if was_asked && !is_asked || was_open && !is_open {
+        let (is_verified, is_open) = (entry.container.is_verified(), entry.container.is_open());
+        if !was_verified && is_verified || was_open && !is_open {
             settled.push(Arc::clone(&entry.id));
         }
         self.show(id);
     }
 
-    /// Ids that were named, given up or forgotten since the last call, or whose pods were told: their runtimes, or
-    /// the Kubernetes API, will say no more. At most twice as many as containers can be asked about.
+    /// Ids that were given up, forgotten or named since the last call, or of whose pods all is known. One that
+    /// was given up may be named all the same, and then comes again.
     pub fn settled(&mut self) -> Vec<Arc<str>> {
         std::mem::take(&mut self.settled)
     }
 
     /// Whose runtime should be asked at `now`, at most `max`. Each is told once per step of a short
-    /// schedule, and rarely after it, until it is verified or has ended; an id given here counts as asked,
-    /// one that did not fit is given next time.
+    /// schedule, and rarely after it, until it is verified and named or has ended; an id given here counts as
+    /// asked, one that did not fit is given next time.
     pub fn due(&mut self, now: u64, max: usize) -> Vec<CgroupIdentity> {
         let mut due = Vec::new();
         let Self { containers, pending, settled, unconfirmed, stats, .. } = self;
         pending.retain(|id| {
             let Some(entry) = containers.get_mut(id) else { return false };
-            if entry.container.is_verified() {
+            let Container { name, role, .. } = &*entry.container;
+            // Sandboxes and build steps have no names; a name that is not there in time does not come.
+            let is_named = name.is_some() || *role != Role::Workload || entry.asked >= ASK_AFTER.len();
+            if entry.container.is_verified() && is_named {
                 return false;
             }
             if entry.container.is_asked() && now >= entry.first_seen.saturating_add(GIVEN_UP_AFTER) {
@@ -174,7 +184,7 @@ impl ContainerTable {
                     return false;
                 }
                 entry.asked += 1;
-                due.push(entry.question());
+                due.push(entry.identity.clone());
             }
             true
         });
@@ -282,13 +292,20 @@ impl ContainerTable {
         let outer = identity.outer.iter().enumerate().map(|(depth, (id, runtime))| {
             let around = identity.outer.get(..depth).unwrap_or_default().to_vec();
             let (id, runtime) = (id.clone(), *runtime);
-            CgroupIdentity { id, runtime, pod_uid: identity.pod_uid.clone(), outer: around }
+            CgroupIdentity {
+                id,
+                runtime,
+                pod_uid: identity.pod_uid.clone(),
+                outer: around,
+                user: identity.user,
+            }
         });
         let outer: Vec<Arc<str>> = outer.map(|outer| self.see(0, &outer, now)).collect();
         let id: Arc<str> = identity.id.as_str().into();
         let container = Arc::new(Container::from_cgroup(identity));
         let entry = Entry {
             id: Arc::clone(&id),
+            identity: identity.clone(),
             shown: Arc::clone(&container),
             container,
             outer,
@@ -366,17 +383,6 @@ impl ContainerTable {
                 self.stats.evicted += 1;
                 return;
             }
-        }
-    }
-}
-
-impl Entry {
-    fn question(&self) -> CgroupIdentity {
-        CgroupIdentity {
-            id: self.container.id.clone(),
-            runtime: self.container.runtime,
-            pod_uid: self.container.pod_uid.clone(),
-            outer: Vec::new(),
         }
     }
 }

@@ -24,6 +24,8 @@ pub(super) struct Socket {
     pub ended: Option<Ended>,
     /// Tells it from another one at the same address in the kernel.
     pub number: u64,
+    /// When the sensor first saw it, `CLOCK_BOOTTIME` nanoseconds.
+    pub since: u64,
     /// When a record or a row told of it last, `CLOCK_BOOTTIME` nanoseconds.
     pub seen: u64,
 }

@@ -4,6 +4,8 @@
 //! which rows it wants read, and which may go: a row that goes between two sends makes a new one, which is
 //! added to what was counted.
 
+mod open;
+
 use std::collections::{BTreeSet, VecDeque};
 
 use rustc_hash::FxHashMap;
@@ -27,6 +29,8 @@ const ORPHAN: u64 = 120 * 1_000_000_000;
 /// How long the end of a connection waits for another process that has a share in it, nanoseconds: the last
 /// bytes may lie there to be read when both ends have closed.
 const LATE: u64 = 1_000_000_000;
+
+pub use open::OpenConnection;
 
 /// All sockets that are known. Every operation is O(1) but for [`FlowTable::poll`], which looks at each.
 #[derive(Debug, Default)]
@@ -360,6 +364,7 @@ impl FlowTable {
             shares,
             ended: None,
             number,
+            since: time,
             seen: time,
         };
         self.sockets.insert(id, socket);

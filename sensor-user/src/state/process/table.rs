@@ -5,6 +5,7 @@
 
 mod entry;
 mod query;
+mod adopt;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use crate::state::standing::Standing;
 use entry::{Entry, Memory, Weights};
 
 pub use entry::Fork;
-pub use query::Place;
+pub use query::{Place, Resident};
 
 /// Most live processes: the kernel's own default limit (`PID_MAX_DEFAULT`, include/linux/threads.h)
 /// twice over. Beyond it the oldest is evicted, which is one whose exit was lost more often than not.

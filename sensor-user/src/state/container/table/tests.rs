@@ -6,7 +6,7 @@ use crate::state::container::Runtime;
 const SECOND: u64 = 1_000_000_000;
 
 fn identity(id: &str) -> CgroupIdentity {
-    CgroupIdentity { id: id.to_owned(), runtime: Runtime::Docker, pod_uid: None, outer: vec![] }
+    CgroupIdentity { id: id.to_owned(), runtime: Runtime::Docker, pod_uid: None, outer: vec![], user: None }
 }
 
 fn named(id: &str) -> Container {

@@ -79,6 +79,21 @@ impl Memory {
         }
     }
 
+    /// The same in `container`, if it is in this cgroup and in no container that is known.
+    pub(super) fn adopted(&self, cgroup_id: u64, container: &Arc<str>) -> Option<Self> {
+        match self {
+            Self::Whole(process) if process.cgroup_id == cgroup_id && process.container.is_none() => {
+                let container = Some(Arc::clone(container));
+                Some(Self::Whole(Arc::new(Process { container, ..Process::clone(process) })))
+            }
+            Self::Forked(fork, program) if fork.cgroup_id == cgroup_id && fork.container.is_none() => {
+                let container = Some(Arc::clone(container));
+                Some(Self::Forked(Box::new(Fork { container, ..Fork::clone(fork) }), program.clone()))
+            }
+            Self::Whole(_) | Self::Forked(..) => None,
+        }
+    }
+
     /// Inode number of the mount namespace.
     pub(super) fn mnt_ns(&self) -> u32 {
         match self {

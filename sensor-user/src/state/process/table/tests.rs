@@ -95,6 +95,21 @@ fn a_child_is_where_its_parent_is_and_a_strangers_where_its_cgroup_says() {
 }
 
 #[test]
+fn a_container_that_came_late_has_the_processes_of_its_cgroup() {
+    let mut table = ProcessTable::default();
+    let (runc, web, child) = (key(1, 1_000 * TICK), key(2, 2_000 * TICK), key(3, 3_000 * TICK));
+    table.insert_exec(exec(runc, None, "/usr/bin/runc", None));
+    table.insert_exec(Process { cgroup_id: 77, ..exec(web, Some(runc), "/bin/web", None) });
+    table.insert_fork(Fork { cgroup_id: 77, ..fork(web, child, None) });
+    table.exit(web, 4_000 * TICK);
+    let container: Arc<str> = "web".into();
+    assert_eq!(table.adopt(77, &container).len(), 2);
+    assert_eq!(table.adopt(77, &"other".into()), [], "they have theirs");
+    let mut seen = |key| table.get(key).and_then(|process| process.container.clone());
+    assert_eq!((seen(runc), seen(web), seen(child)), (None, Some(Arc::clone(&container)), Some(container)));
+}
+
+#[test]
 fn the_inventory_and_a_record_within_a_tick_are_one_process() {
     let (seen, exact) = (key(10, 100 * TICK), key(10, 100 * TICK + 9_999_999));
     let mut table = ProcessTable::default();

@@ -1,0 +1,106 @@
+//! Asks the runtimes who a container is, beside the loop: nothing that happens waits for an answer.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tracing::{debug, warn};
+
+use crate::host::container::{ContainerRoots, ContainerSource};
+use crate::pipeline::Pipeline;
+use crate::state::container::{CgroupIdentity, Container};
+
+/// Questions to the runtimes' files that may be open at once; further ones are asked at their next
+/// turn in the container table's schedule.
+const LOOKUPS_MAX: usize = 64;
+
+/// Questions and answers.
+pub(super) struct Lookups {
+    files: Arc<ContainerSource>,
+    asked: mpsc::Sender<Answer>,
+    answers: mpsc::Receiver<Answer>,
+    /// Questions about ids that are open.
+    open: usize,
+    /// Cgroups of unknown form are being asked about, all in one go.
+    is_asking_strangers: bool,
+}
+
+/// What the runtimes said.
+pub(super) enum Answer {
+    /// Their files, of a container.
+    Container(Option<Box<Container>>),
+    /// Their files, of cgroups that no path tells the container of.
+    Strangers(Vec<(u64, Container)>),
+}
+
+impl Lookups {
+    pub(super) fn new(roots: &ContainerRoots) -> Self {
+        let (asked, answers) = mpsc::channel(LOOKUPS_MAX);
+        let files = Arc::new(ContainerSource::new(roots.clone()));
+        Self { files, asked, answers, open: 0, is_asking_strangers: false }
+    }
+
+    /// Asks whom the pipeline wants to know.
+    pub(super) fn ask(&mut self, pipeline: &mut Pipeline, now: u64) {
+        for identity in pipeline.unnamed(now, LOOKUPS_MAX.saturating_sub(self.open)) {
+            self.open += 1;
+            let (files, answers) = (Arc::clone(&self.files), self.asked.clone());
+            tokio::task::spawn_blocking(move || {
+                let container = look_up(&files, &identity);
+                // The agent may have ended meanwhile; then nobody needs the answer.
+                let _ = answers.blocking_send(Answer::Container(container.map(Box::new)));
+            });
+        }
+        if self.is_asking_strangers {
+            return;
+        }
+        let cgroups = pipeline.strangers(now);
+        if !cgroups.is_empty() {
+            self.is_asking_strangers = true;
+            let (files, answers) = (Arc::clone(&self.files), self.asked.clone());
+            tokio::task::spawn_blocking(move || {
+                let _ = answers.blocking_send(Answer::Strangers(look_up_strangers(&files, cgroups)));
+            });
+        }
+    }
+
+    /// The next answer. Never ends: an answer is always still possible.
+    pub(super) async fn answer(&mut self) -> Answer {
+        let Some(answer) = self.answers.recv().await else { return std::future::pending().await };
+        match &answer {
+            Answer::Container(_) => self.open = self.open.saturating_sub(1),
+            Answer::Strangers(_) => self.is_asking_strangers = false,
+        }
+        answer
+    }
+
+    /// Tells the pipeline.
+    pub(super) fn take(answer: Answer, pipeline: &mut Pipeline) {
+        match answer {
+            Answer::Container(None) => {}
+            Answer::Container(Some(container)) => {
+                pipeline.containers.complete(&container.id.clone(), *container);
+            }
+            Answer::Strangers(found) => {
+                found.into_iter().for_each(|(cgroup_id, container)| pipeline.adopt(cgroup_id, container));
+            }
+        }
+    }
+}
+
+fn look_up(files: &ContainerSource, identity: &CgroupIdentity) -> Option<Container> {
+    files.lookup(identity).unwrap_or_else(|error| {
+        warn!(container = identity.id, %error, "a container stays without its name");
+        None
+    })
+}
+
+fn look_up_strangers(files: &ContainerSource, cgroups: Vec<(u64, String)>) -> Vec<(u64, Container)> {
+    let look_up = |(cgroup_id, path): (u64, String)| {
+        let found = files.lookup_cgroup(&path).unwrap_or_else(|error| {
+            debug!(path, %error, "whether a cgroup is a container's is not known");
+            None
+        });
+        found.map(|container| (cgroup_id, container))
+    };
+    cgroups.into_iter().filter_map(look_up).collect()
+}

@@ -1,0 +1,141 @@
+//! The agent's end: takes up connections, asks the loop for a picture, and has it written by a thread of
+//! its own.
+
+use std::io;
+use std::os::unix::net::UnixStream as BlockingStream;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::process::geteuid;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
+use tracing::{debug, warn};
+
+use super::PlaceError;
+use super::answer::{self, Writer};
+use super::place::Place;
+use super::protocol::{REQUEST_MAX, Request, Row, VERSION};
+use crate::pipeline::Picture;
+use crate::sink::Origin;
+
+/// Most clients at a time; further ones wait to be taken up. A picture of a full host takes some
+/// megabytes while it is written.
+const CLIENTS_MAX: usize = 4;
+/// How long a client may take to ask.
+const ASK_MAX: Duration = Duration::from_secs(1);
+/// How long a client may not read anything.
+const STALL_MAX: Duration = Duration::from_secs(2);
+/// How long the loop may take for a picture: it may be waiting for the reader of its events.
+const PICTURE_MAX: Duration = Duration::from_secs(5);
+/// Rest after the system refused a connection, which is for want of descriptors.
+const REFUSED_REST: Duration = Duration::from_secs(1);
+
+/// Somebody wants a picture; whoever holds the tables sends it.
+pub type Ask = oneshot::Sender<Picture>;
+
+/// The socket and who serves it. Dropping it closes the door.
+#[derive(Debug)]
+pub struct Server {
+    _place: Place,
+    task: AbortHandle,
+}
+
+impl Server {
+    /// Opens the door. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// The place is another's, or the system refuses it.
+    pub fn start(path: &Path, origin: Arc<Origin>) -> Result<(Self, mpsc::Receiver<Ask>), PlaceError> {
+        let (place, listener) = Place::take(path)?;
+        let listener = UnixListener::from_std(listener)
+            .map_err(|source| PlaceError::System { path: path.to_owned(), source })?;
+        let (asks, asked) = mpsc::channel(CLIENTS_MAX);
+        let writer = Arc::new(Writer::new(origin));
+        let task = tokio::spawn(accept(listener, asks, writer)).abort_handle();
+        Ok((Self { _place: place, task }, asked))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn accept(listener: UnixListener, asks: mpsc::Sender<Ask>, writer: Arc<Writer>) {
+    let places = Arc::new(Semaphore::new(CLIENTS_MAX));
+    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let (asks, writer) = (asks.clone(), Arc::clone(&writer));
+                tokio::spawn(async move {
+                    if let Err(error) = serve(stream, &asks, writer).await {
+                        debug!(%error, "a client of the control socket got no whole answer");
+                    }
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                warn!(%error, "the control socket cannot be taken up");
+                tokio::time::sleep(REFUSED_REST).await;
+            }
+        }
+    }
+}
+
+async fn serve(mut stream: UnixStream, asks: &mpsc::Sender<Ask>, writer: Arc<Writer>) -> io::Result<()> {
+    let user = stream.peer_cred()?.uid();
+    if user != 0 && user != geteuid().as_raw() {
+        return refuse(stream, format!("user {user} is neither root nor the agent's own")).await;
+    }
+    let request = match request(&mut stream).await? {
+        Ok(request) => request,
+        Err(reason) => return refuse(stream, reason).await,
+    };
+    let (reply, picture) = oneshot::channel();
+    let asked = async {
+        asks.send(reply).await.ok()?;
+        picture.await.ok()
+    };
+    let Ok(Some(picture)) = timeout(PICTURE_MAX, asked).await else {
+        return refuse(stream, "the agent is ending, or waits for the reader of its events".to_owned()).await;
+    };
+    let stream = stream.into_std()?;
+    let written = tokio::task::spawn_blocking(move || write(&writer, picture, request, stream));
+    written.await.unwrap_or_else(|error| Err(io::Error::other(error)))
+}
+
+/// What a client asks for, or why that is not answered.
+async fn request(stream: &mut UnixStream) -> io::Result<Result<Request, String>> {
+    let mut line = String::new();
+    let mut bounded = BufReader::new(stream.take(REQUEST_MAX as u64));
+    timeout(ASK_MAX, bounded.read_line(&mut line)).await.map_err(io::Error::from)??;
+    let request: Request = match serde_json::from_str(&line) {
+        Ok(request) => request,
+        Err(error) => return Ok(Err(format!("the request makes no sense: {error}"))),
+    };
+    if request.version != VERSION {
+        return Ok(Err(format!("the agent speaks version {VERSION}, not {}", request.version)));
+    }
+    Ok(Ok(request))
+}
+
+async fn refuse(mut stream: UnixStream, reason: String) -> io::Result<()> {
+    let mut line = serde_json::to_vec(&Row::Refusal { reason })?;
+    line.push(b'\n');
+    timeout(STALL_MAX, stream.write_all(&line)).await.map_err(io::Error::from)?
+}
+
+/// On a thread of its own: it may block.
+fn write(writer: &Writer, picture: Picture, request: Request, stream: BlockingStream) -> io::Result<()> {
+    stream.set_nonblocking(false)?;
+    stream.set_write_timeout(Some(STALL_MAX))?;
+    answer::write(writer, picture, request, stream)
+}
+
+#[cfg(test)]
+mod tests;

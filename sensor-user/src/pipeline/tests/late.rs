@@ -1,0 +1,125 @@
+//! Whether a container's name comes first or last, the same is told: random deeds of a process tree, judged
+//! by rules that need the name.
+
+use proptest::prelude::*;
+
+use super::pending::{START, foreign_image, named, pipeline_of, rule};
+use super::*;
+
+#[derive(Clone, Copy, Debug)]
+enum Deed {
+    Exec,
+    /// Of the process with this number.
+    Fork(u32),
+    Connect(u16),
+    Write(u8),
+    Exit,
+}
+
+const PIDS: std::ops::Range<u32> = 10..15;
+
+fn deed() -> impl Strategy<Value = (u32, Deed)> {
+    let deed = prop_oneof![
+        2 => Just(Deed::Exec),
+        2 => PIDS.prop_map(Deed::Fork),
+        3 => prop::sample::select(vec![80, 443, 22]).prop_map(Deed::Connect),
+        3 => (0..3_u8).prop_map(Deed::Write),
+        1 => Just(Deed::Exit),
+    ];
+    (PIDS, deed)
+}
+
+fn record_of(time: u64, pid: u32, deed: Deed) -> Record {
+    match deed {
+        Deed::Exec => exec(time, pid, 1, "/usr/bin/tool", &["tool"]),
+        Deed::Fork(child) => {
+            let start = actor(child).start_time;
+            let fork =
+                Fork { child_pid: child, child_start_time: start, child_cgroup_id: 77, child_pid_ns: 6 };
+            record(time, pid, RecordBody::Fork(fork))
+        }
+        Deed::Connect(port) => connect(time, pid, time, port, 6),
+        Deed::Write(name) => write(time, pid, &format!("/layer/tmp/{name}")),
+        Deed::Exit => exit(time, pid),
+    }
+}
+
+/// Without what cannot be: a process that is forked when it has been there, or that acts when it is over.
+fn possible(deeds: Vec<(u32, Deed)>) -> Vec<(u32, Deed)> {
+    let (mut known, mut over) = (Vec::new(), Vec::new());
+    let mut is_possible = |(pid, deed): &(u32, Deed)| {
+        let is_new = |pid: &u32| !known.contains(pid);
+        let can_be = match deed {
+            Deed::Fork(child) => is_new(child) && child != pid && !over.contains(pid),
+            Deed::Exec | Deed::Exit | Deed::Connect(_) | Deed::Write(_) => !over.contains(pid),
+        };
+        if can_be {
+            known.push(*pid);
+            match deed {
+                Deed::Fork(child) => known.push(*child),
+                Deed::Exit => over.push(*pid),
+                Deed::Exec | Deed::Connect(_) | Deed::Write(_) => {}
+            }
+        }
+        can_be
+    };
+    deeds.into_iter().filter(|deed| is_possible(deed)).collect()
+}
+
+/// All that an account says but the sizes of files, which are asked of who still lives.
+fn said(account: &Account) -> String {
+    let step = |step: &crate::alert::Step| {
+        let action = if let Action::Wrote { path, .. } = &step.action {
+            format!("wrote {path}")
+        } else {
+            format!("{:?}", step.action)
+        };
+        format!("{} {} {action}", step.offset, step.pid)
+    };
+    let steps: Vec<String> = account.steps.iter().map(step).collect();
+    let titles: Vec<&str> = account.detections().map(|detection| detection.title.as_str()).collect();
+    let name = account.container.as_ref().and_then(|container| container.image.as_deref());
+    format!("{titles:?} {} {:?} {name:?}\n{}", account.time, account.process.key, steps.join("\n"))
+}
+
+fn rules() -> [String; 2] {
+    let writes = rule(
+        4,
+        "Foreign write",
+        "file_event",
+        "  write:\n    TargetFilename: /tmp/1\n  allowed:\n    ContainerImage: registry.example/x\n  \
+         condition: write and not allowed\n",
+    );
+    [foreign_image(), writes]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_name_that_comes_last_changes_nothing(
+        deeds in prop::collection::vec(deed(), 1..40).prop_map(possible),
+        when in 0..40_usize,
+        allowed in prop::bool::weighted(0.2),
+    ) {
+        let image = if allowed { "registry.example/x" } else { "docker.io/library/web:1" };
+        let run = |named_after: usize| {
+            let mut pipeline = pipeline_of(&rules());
+            // The container is there from the start, with a process that does nothing.
+            feed(&mut pipeline, [exec(START - 1, 9, 1, "/sbin/init", &["init"])]);
+            for (number, (pid, deed)) in deeds.iter().enumerate() {
+                if number == named_after {
+                    pipeline.containers.complete(ID, named(image));
+                    assert!(pipeline.accounts(0).is_empty());
+                }
+                let time = START + u64::try_from(number).expect("few") * MILLISECOND;
+                feed(&mut pipeline, [record_of(time, *pid, *deed)]);
+            }
+            pipeline.containers.complete(ID, named(image));
+            let told: Vec<String> = pipeline.drain().iter().map(said).collect();
+            assert!(pipeline.undecided(START, true).is_empty(), "all of it is decided");
+            told
+        };
+        prop_assert_eq!(run(when), run(0));
+    }
+}
