@@ -138,6 +138,7 @@ fn join(world: &World) -> Result<()> {
         runtime: Runtime::Containerd,
         pod_uid: Some(uid.clone()),
         outer: Vec::new(),
+        user: None,
     };
     let mut table = ContainerTable::default();
     table.see(42, &identity, 0);

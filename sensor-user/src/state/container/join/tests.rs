@@ -14,6 +14,7 @@ fn identity() -> CgroupIdentity {
         runtime: Runtime::Unknown,
         pod_uid: Some(UID.to_owned()),
         outer: Vec::new(),
+        user: None,
     }
 }
 
