@@ -44,6 +44,7 @@ pub(crate) const LIVE: &[Part] = &[
     Part::Host(&package::KEYRING),
     Part::Lab(LabPart::Image),
     Part::Lab(LabPart::Machine),
+    Part::Lab(LabPart::ApiServer),
 ];
 
 /// What the tests against a Kubernetes API server need.
@@ -108,7 +109,6 @@ pub(crate) fn everything(place: &Place) -> Result<()> {
     let start = Instant::now();
     progress::title("Tidewaiter: setup");
     let mut parts: Vec<Part> = BUILD.iter().chain(LIVE).copied().collect();
-    parts.extend(CLUSTER.iter().filter(|part| matches!(part, Part::Lab(LabPart::ApiServer))));
     parts.extend(KERNELS.iter().map(|kernel| Part::Lab(LabPart::Kernel(kernel))));
     let mut missing = 0;
     for part in &parts {
