@@ -3,6 +3,7 @@
 
 mod process;
 mod identity;
+mod stranger;
 mod network;
 mod dns;
 mod file;
@@ -31,10 +32,11 @@ use crate::detection::Detections;
 use crate::event::field::Category;
 use crate::event::{Body, Direction, Event, LINEAGE_MAX};
 use crate::sigma::{Engine, Matches};
-use crate::state::container::{CgroupIdentity, ContainerTable, Strangers};
+use crate::state::container::{CgroupIdentity, ContainerTable, Role, Strangers};
 use crate::state::file::FileTable;
 use crate::state::flow::FlowTable;
 use crate::state::name::NameTable;
+use crate::state::phase::Phase;
 use crate::state::process::{Process, ProcessKey, ProcessTable};
 use crate::state::standing::Namespaces;
 use crate::state::writer::WriterTable;
@@ -192,11 +194,6 @@ impl Pipeline {
         self.containers.due(now, max)
     }
 
-    /// Cgroups that may be containers', with their paths: whose runtimes should be asked now.
-    pub fn strangers(&mut self, now: u64) -> Vec<(u64, String)> {
-        self.strangers.due(now)
-    }
-
     /// Stories that are to be told now.
     pub fn accounts(&mut self, now: u64) -> Vec<Account> {
         let mut accounts = self.settled(now);
@@ -263,7 +260,7 @@ impl Pipeline {
     fn settled(&mut self, now: u64) -> Vec<Account> {
         let mut accounts = Vec::new();
         for id in self.containers.settled() {
-            let is_named = self.containers.get(&id).is_some_and(|container| container.is_verified());
+            let is_named = self.containers.get(&id).is_some_and(|it| it.is_complete() && it.is_named());
             if is_named {
                 for mut account in self.awaited.take(&id) {
                     account.is_amendment = true;
@@ -285,6 +282,12 @@ impl Pipeline {
             let id = process.container.clone().or_else(|| self.containers.by_cgroup(process.cgroup_id));
             account.container = id.and_then(|id| self.containers.get(&id)).or(account.container.take());
             self.awaited.note(account);
+            // What it is for comes with its name; until then only a build shows what it does.
+            account.phase = match account.container.as_deref() {
+                Some(container) if container.role == Role::Build => Some(Phase::Build),
+                Some(container) if container.is_asked() => None,
+                Some(_) | None => account.phase,
+            };
         }
         accounts
     }

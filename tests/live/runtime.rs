@@ -2,6 +2,7 @@
 
 use anyhow::{Result, anyhow, ensure};
 use tests::agent::Line;
+use tests::bundle::Program;
 use tests::containerd::{POD_NAMESPACE, Pod};
 use tests::docker::IMAGE;
 use tests::world::{SHARED, World};
@@ -18,6 +19,9 @@ pub(crate) fn cases() -> Vec<Case> {
     vec![
         Case::new("runtime: CRI, a pod's container", names_a_pod),
         Case::new("runtime: CRI, exec in a pod", names_what_a_pod_executes),
+        Case::new("runtime: Podman", names_podmans),
+        Case::new("runtime: runc alone", |world| tells_the_id(world, Program::Runc)),
+        Case::new("runtime: crun alone", |world| tells_the_id(world, Program::Crun)),
     ]
 }
 
@@ -41,6 +45,29 @@ fn names_what_a_pod_executes(world: &World) -> Result<String> {
     ensure!(ended.status == 0, "curl itself ended with {}: {}", ended.status, ended.output);
     let alert = only_alert(world, &container.id)?;
     ensure_pod(&alert, &pod, "shelf")?;
+    Ok(told(&alert))
+}
+
+fn names_podmans(world: &World) -> Result<String> {
+    let podman = world.podman()?;
+    let container = podman.create("skiff", world.volume(), &UPLOAD)?;
+    let ended = container.run()?;
+    ensure!(ended.status.success(), "curl itself ended with {}: {}", ended.status, ended.output);
+    let alert = only_alert(world, &container.id)?;
+    let names =
+        [("container.name", "skiff"), ("container.image.name", IMAGE), ("container.runtime", "podman")];
+    ensure_fields(&alert, &names)?;
+    Ok(told(&alert))
+}
+
+/// Nobody gave it a name or an image: its id is all there is to tell, and it is a word.
+fn tells_the_id(world: &World, program: Program) -> Result<String> {
+    let id = format!("lighter-{}", program.name());
+    let container = world.bundle(program, &id, &UPLOAD)?;
+    let ended = container.run()?;
+    ensure!(ended.status.success(), "curl itself ended with {}: {}", ended.status, ended.output);
+    let alert = only_alert(world, &id)?;
+    ensure_fields(&alert, &[("container.id", &id), ("container.runtime", program.name())])?;
     Ok(told(&alert))
 }
 

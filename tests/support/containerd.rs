@@ -12,6 +12,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use uuid::Uuid;
 
+use crate::cgroup::{self, CgroupRoot};
 use crate::child::{Child, find, run};
 use crate::cri::{ContainerSpec, Cri, Ended, PodSpec};
 use crate::network::Network;
@@ -44,9 +45,9 @@ pub struct Containerd {
     client: PathBuf,
     socket: PathBuf,
     directory: PathBuf,
-    /// Nobody else's pods are on this machine.
-    is_alone: bool,
     _daemon: Child,
+    /// Falls after the pods have gone.
+    _pods: CgroupRoot,
 }
 
 /// A pod that exists until this value is dropped.
@@ -84,6 +85,7 @@ impl Containerd {
         let state = Self::state(directory);
         let directory = directory.join("containerd");
         fs::create_dir_all(&directory)?;
+        let pods = CgroupRoot::watch(&["kubepods", PODS]);
         let socket = directory.join("containerd.sock");
         let settings = directory.join("config.toml");
         fs::write(&settings, configuration(&directory, &state, &socket, pause))?;
@@ -96,8 +98,7 @@ impl Containerd {
             Ok(cri.is_some())
         })?;
         let cri = cri.context("containerd was ready and is not")?;
-        let is_alone = !hierarchies()?.iter().any(|hierarchy| hierarchy.join(PODS).exists());
-        Ok(Self { cri, client, socket, directory, is_alone, _daemon: daemon })
+        Ok(Self { cri, client, socket, directory, _daemon: daemon, _pods: pods })
     }
 
     /// Takes images over from an archive of Docker's or of OCI.
@@ -136,21 +137,6 @@ impl Containerd {
     }
 }
 
-/// Where cgroups are: one of version 2, or those of version 1 with what is beside them.
-fn hierarchies() -> Result<Vec<PathBuf>> {
-    let root = PathBuf::from("/sys/fs/cgroup");
-    let below = fs::read_dir(&root)?.flatten().map(|entry| entry.path()).filter(|path| path.is_dir());
-    Ok(below.chain([root.clone()]).collect())
-}
-
-/// Removes a cgroup from every hierarchy. Only an empty one goes, as the kernel has it.
-fn remove_cgroup(path: &str) {
-    for hierarchy in hierarchies().unwrap_or_default() {
-        // Not every hierarchy has it, and nobody is left to tell.
-        drop(fs::remove_dir(hierarchy.join(path)));
-    }
-}
-
 /// `version = 2` is what 1.x reads and later ones take over.
 fn configuration(directory: &Path, state: &Path, socket: &Path, pause: &str) -> String {
     let (directory, state, socket) = (directory.display(), state.display(), socket.display());
@@ -182,10 +168,6 @@ impl Drop for Containerd {
         for pod in self.cri.pods().unwrap_or_default() {
             drop(self.cri.remove_pod(&pod));
         }
-        if self.is_alone {
-            remove_cgroup(PODS);
-            remove_cgroup("kubepods");
-        }
     }
 }
 
@@ -213,7 +195,7 @@ impl Drop for Pod<'_> {
         // Nobody is left to tell; the end of containerd tries once more.
         drop(self.containerd.cri.remove_pod(&self.sandbox));
         // Made by runc on the way, and the kubelet's to remove.
-        remove_cgroup(&format!("{PODS}/pod{}", self.spec.uid));
+        cgroup::remove(&format!("{PODS}/pod{}", self.spec.uid));
     }
 }
 

@@ -227,7 +227,8 @@ impl Container<'_> {
     }
 }
 
-fn ended(command: &mut Command) -> Result<Ended> {
+/// Runs a client to its end, whatever that is.
+pub(crate) fn ended(command: &mut Command) -> Result<Ended> {
     let output = command.output()?;
     let said = [output.stdout, output.stderr].concat();
     Ok(Ended { status: output.status, output: String::from_utf8_lossy(&said).into_owned() })

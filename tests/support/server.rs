@@ -77,7 +77,8 @@ const IN_ROOT: &str = r#"mount --rbind /dev "$0/dev" && exec chroot "$0" "$@""#;
 /// All of them, up.
 #[derive(Debug)]
 pub struct Servers {
-    root: PathBuf,
+    /// The lab's image, unpacked, with what the servers have put there.
+    pub root: PathBuf,
     /// The private half of the key that sshd lets in.
     pub client_key: PathBuf,
     _running: Vec<Child>,

@@ -12,10 +12,12 @@ use rustix::process::geteuid;
 use tempfile::TempDir;
 
 use crate::agent::Agent;
+use crate::bundle::{Bundle, BundleSpec, Program};
 use crate::child::bound;
 use crate::containerd::Containerd;
 use crate::docker::{Container, Docker, PAUSE};
 use crate::network::Network;
+use crate::podman::Podman;
 use crate::rsyslog::{self, Rsyslog};
 use crate::server::Servers;
 
@@ -90,17 +92,7 @@ impl World {
         let servers = Servers::start(directory.path(), &tar, &network, &payload)?;
         let rsyslog = Rsyslog::start(&directory.path().join("rsyslog"), rsyslog::free_address()?)?;
         let mount = share(directory.path(), &servers, &payload)?;
-        // Names of containers stand in the data of the daemon that made them.
-        let (docker_data, bundles) = (docker.data_root(), Containerd::state(directory.path()));
-        // And whoever runs an agent on this machine keeps its socket.
-        let control = directory.path().join(CONTROL);
-        let roots = format!(
-            "containers:\n  docker: [{}]\n  containerd: [{}]\ncontrol: {}\n",
-            docker_data.display(),
-            bundles.display(),
-            control.display()
-        );
-        fs::write(directory.path().join(CONFIGURATION), roots)?;
+        fs::write(directory.path().join(CONFIGURATION), configuration(directory.path(), &docker))?;
         let receiver = format!("tcp://{}", rsyslog.address);
         let mut agent = spawn(&own_binary, directory.path(), "shared", &["--syslog", &receiver])?;
         agent.await_ready()?;
@@ -133,6 +125,24 @@ impl World {
         Ok(self.containerd.get_or_init(|| containerd))
     }
 
+    /// A Podman with the lab's image.
+    ///
+    /// # Errors
+    /// It does not take the image.
+    pub fn podman(&self) -> Result<Podman<'_>> {
+        Podman::start(self.directory(), &self.network, &self.archive()?)
+    }
+
+    /// A container that runc or crun alone runs, not started. Its root is the servers'.
+    ///
+    /// # Errors
+    /// The program is missing.
+    pub fn bundle(&self, program: Program, id: &str, command: &[&str]) -> Result<Bundle<'_>> {
+        let mount = (self.shared(), SHARED);
+        let spec = BundleSpec { id, root: &self.servers.root, mount: (&mount.0, mount.1), command };
+        Bundle::make(self.directory(), &self.network, program, &spec)
+    }
+
     /// The lab's image as other runtimes take it.
     fn archive(&self) -> Result<PathBuf> {
         let archive = self.directory().join("image.tar");
@@ -146,6 +156,12 @@ impl World {
     #[must_use]
     pub fn shared(&self) -> PathBuf {
         self.directory().join(SHARED_FOLDER)
+    }
+
+    /// What Docker and Podman need as `--volume`, so that a container finds [`SHARED`].
+    #[must_use]
+    pub fn volume(&self) -> &str {
+        &self.mount
     }
 
     /// The agent that all transfer and silence tests share.
@@ -236,6 +252,22 @@ fn launch(binary: &Path, directory: &Path, what: &str, name: &str, arguments: &[
     let mut command = bound(binary);
     command.args([what, "--format", "json", "--config"]).arg(directory.join(CONFIGURATION)).args(arguments);
     Agent::start(command, directory.join(format!("agent-{name}.log")))
+}
+
+/// Names of containers stand in the files of the runtimes that made them.
+fn configuration(directory: &Path, docker: &Docker) -> String {
+    let list = |key: &str, paths: &[PathBuf]| {
+        let paths = paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>();
+        format!("  {key}: [{}]\n", paths.join(", "))
+    };
+    let roots = [
+        list("docker", &[docker.data_root()]),
+        list("containerd", &[Containerd::state(directory)]),
+        list("storage", &Podman::roots(directory)),
+        list("runc", &[Program::Runc, Program::Crun].map(|program| program.state(directory))),
+    ];
+    // Whoever runs an agent on this machine keeps its socket.
+    format!("containers:\n{}control: {}\n", roots.concat(), directory.join(CONTROL).display())
 }
 
 /// Lays out what containers see at [`SHARED`]; returns the value of Docker's `--volume`.

@@ -19,9 +19,12 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 
 use super::file::FileError;
+use super::runtime::SocketPlace;
 use crate::state::cgroup_path;
-use crate::state::container::{CgroupIdentity, Confirmation, Container, OCI_ID_DIGITS, Role, Runtime};
+use crate::state::container::{CgroupIdentity, Confirmation, Container, OCI_ID_DIGITS, Runtime};
+pub(super) use docker::inspected;
 use list::Lists;
+pub(super) use oci::{digest_of, pod as pod_of_labels};
 use root::Root;
 use rootless::UserRoots;
 use standalone::Standalone;
@@ -59,6 +62,9 @@ pub struct ContainerRoots {
     pub nspawn: Vec<PathBuf>,
     /// State directories of runc and crun (`--root`), for containers with no engine above them.
     pub runc: Vec<PathBuf>,
+    /// Sockets of runtimes, asked where no file tells a name. Asked beside everything else, so a wrong one
+    /// delays nothing.
+    pub sockets: Vec<SocketPlace>,
 }
 
 impl Default for ContainerRoots {
@@ -76,6 +82,7 @@ impl Default for ContainerRoots {
             lxc: paths(&["/var/lib/lxc", "/var/lib/lxd/containers", "/var/lib/incus/containers"]),
             nspawn: paths(&["/run/systemd/machines"]),
             runc: paths(&["/run/runc", "/run/crun"]),
+            sockets: Vec::new(),
         }
     }
 }
@@ -111,6 +118,7 @@ impl ContainerRoots {
             lxc: vec![],
             nspawn: vec![],
             runc: vec![],
+            sockets: vec![],
         }
     }
 }
@@ -157,7 +165,7 @@ impl ContainerSource {
     /// and no other knew better.
     pub fn lookup(&self, identity: &CgroupIdentity) -> Result<Option<Container>, ContainerError> {
         let first = self.ask(identity);
-        let is_answer = matches!(&first, Ok(Some(container)) if is_whole(container));
+        let is_answer = matches!(&first, Ok(Some(container)) if container.is_named());
         if is_answer || !self.discover() {
             return first;
         }
@@ -220,11 +228,6 @@ impl ContainerSource {
 
 type Answer = Result<Option<Container>, ContainerError>;
 
-/// Nothing more is to be had of its runtime: sandboxes and build steps have no names.
-fn is_whole(container: &Container) -> bool {
-    container.name.is_some() || container.role != Role::Workload
-}
-
 /// Asks every source that could know the id; the first that knows a name wins, then the first that
 /// knows the id at all.
 fn search(roots: &ContainerRoots, identity: &CgroupIdentity, known: &Remembered) -> Answer {
@@ -272,7 +275,7 @@ fn best(answers: impl Iterator<Item = Answer>) -> Answer {
     let mut error = None;
     for answer in answers {
         match answer {
-            Ok(Some(container)) if is_whole(&container) => return Ok(Some(container)),
+            Ok(Some(container)) if container.is_named() => return Ok(Some(container)),
             Ok(Some(container)) => best = best.or(Some(container)),
             Ok(None) => {}
             Err(reason) => error = error.or(Some(reason)),

@@ -2,11 +2,13 @@
 //!
 //! Every function here does IO and returns values; `state` remembers them. Nothing waits for
 //! somebody else: no socket, no lock, no file that could be a pipe or be served by an observed
-//! process. Every read has a bound.
+//! process. Every read has a bound. The one exception is `runtime`, which asks sockets where the
+//! configuration says so, and has bounds of its own.
 
 pub mod capability;
 pub mod procfs;
 pub mod container;
+pub mod runtime;
 pub mod mount;
 pub mod user;
 mod file;

@@ -30,8 +30,8 @@ impl Awaited {
     /// Notes what is about to be told. What has a name by now waits no longer; of several versions the last
     /// counts.
     pub(super) fn note(&mut self, account: &Account) {
-        let is_open = |container: &&Arc<Container>| !container.is_verified() || container.awaits_pod;
-        let open = account.container.as_ref().filter(is_open);
+        let is_settled = |it: &Container| it.is_complete() && it.is_named() && !it.awaits_pod;
+        let open = account.container.as_ref().filter(|container| !is_settled(container));
         if open.is_none() && self.told.is_empty() {
             return;
         }

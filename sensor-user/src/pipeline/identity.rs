@@ -11,7 +11,7 @@ use crate::decode::Exec;
 use crate::event::field::Category;
 use crate::event::{Body, SystemChange};
 use crate::state::cgroup_path;
-use crate::state::container::{CgroupIdentity, Container, Role};
+use crate::state::container::Role;
 use crate::state::phase::{Phase, START_GRACE};
 use crate::state::process::{Place, Process, ProcessKey};
 use crate::state::standing::{
@@ -58,14 +58,14 @@ impl Pipeline {
         found.sort_unstable_by_key(|(process, _)| (process.key.start_time, process.key.pid));
         for (mut process, cgroup) in found {
             let claim = self.claim_of_path(&cgroup, process.cgroup_id, now);
-            if claim == Claim::Host {
-                self.strangers.see(process.cgroup_id, &cgroup, now);
-            }
             let (before, standing) = match process.parent {
                 // Its own look is the first one: what is known of it by a record already stays.
                 Some(parent) => self.processes.before(parent, None),
                 None => (Claim::Unknown, Standing::default()),
             };
+            if claim == Claim::Host {
+                self.strangers.see(process.cgroup_id, &cgroup, now);
+            }
             let place = place(&process);
             let sight = Sight { key: process.key, place, before: &before, cgroup: &claim };
             let (judgement, standing) = self.stand(&sight, process.key.start_time, &standing, true);
@@ -88,6 +88,7 @@ impl Pipeline {
         process: &mut Process,
     ) -> Option<Trick> {
         let claim = self.claim_of_path(&exec.cgroup, actor.cgroup_id, time);
+        self.strangers.started(actor.cgroup_id);
         let (before, known) = self.processes.before(process.key, process.parent);
         let sight = Sight { key: process.key, place: place(process), before: &before, cgroup: &claim };
         // A runtime's own stage between the host and the container: it starts itself once more.
@@ -174,34 +175,6 @@ impl Pipeline {
         }
     }
 
-    /// A cgroup turned out to be a container's: so are the processes in it.
-    pub fn adopt(&mut self, cgroup_id: u64, container: Container) {
-        let Some(life) = self.strangers.found(cgroup_id) else { return };
-        let identity = CgroupIdentity {
-            id: container.id.clone(),
-            runtime: container.runtime,
-            pod_uid: container.pod_uid.clone(),
-            outer: Vec::new(),
-            user: None,
-        };
-        let id = self.containers.see(cgroup_id, &identity, life.began);
-        self.containers.complete(&id, container);
-        if let Some(time) = life.ended {
-            self.containers.ended(cgroup_id, time);
-        }
-        // The oldest of them is the container's first, as if that had been known when it started.
-        let adopted = self.processes.adopt(cgroup_id, &id);
-        let first =
-            adopted.into_iter().filter_map(|key| self.processes.get(key)).min_by_key(|it| it.exec_time);
-        if let Some(first) = first {
-            let known = Standing { cgroup: Claim::Container(Arc::clone(&id)), ..first.standing.clone() };
-            let sight =
-                Sight { key: first.key, place: place(&first), before: &Claim::Host, cgroup: &known.cgroup };
-            let (_, standing) = self.stand(&sight, first.exec_time, &known, true);
-            self.processes.amend(first.key, |process| process.standing = standing);
-        }
-    }
-
     /// What the container was doing when its process did something.
     pub(super) fn phase(&self, time: u64, process: &Process) -> Option<Phase> {
         let id = process.container.as_deref()?;
@@ -284,6 +257,24 @@ impl Pipeline {
         if is_known || is_periodic { Entry::Probe } else { Entry::Exec { has_terminal: false } }
     }
 
+    /// In the mount namespace of the host.
+    pub(super) fn is_of_host(&self, place: Place) -> bool {
+        self.identities.owners.mount(place.mnt_ns, |_| true) == Claim::Host
+    }
+
+    /// Judges a process of which nothing was known but where it is.
+    pub(super) fn first_look(
+        &mut self,
+        key: ProcessKey,
+        place: Place,
+        cgroup: &Claim,
+        time: u64,
+    ) -> (Option<Arc<str>>, Standing) {
+        let sight = Sight { key, place, before: &Claim::Unknown, cgroup };
+        let (judgement, standing) = self.stand(&sight, time, &Standing::default(), true);
+        (judgement.container, standing)
+    }
+
     /// What a cgroup's path says; its container is known from here on.
     pub(super) fn claim_of_path(&mut self, path: &str, cgroup_id: u64, time: u64) -> Claim {
         match cgroup_path::identify(path) {
@@ -354,7 +345,7 @@ impl Pipeline {
     }
 }
 
-fn place(process: &Process) -> Place {
+pub(super) fn place(process: &Process) -> Place {
     Place { cgroup_id: process.cgroup_id, mnt_ns: process.mnt_ns, pid_ns: process.pid_ns }
 }
 

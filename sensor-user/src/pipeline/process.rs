@@ -21,7 +21,6 @@ const WRITER_LINE_MAX: usize = 512;
 
 impl Pipeline {
     pub(super) fn exec(&mut self, time: u64, actor: &Actor, exec: &Exec, host: &mut impl Host) {
-        self.strangers.started(actor.cgroup_id);
         let parent_key = ProcessKey { pid: exec.parent_pid, start_time: exec.parent_start_time };
         let mut process = Process {
             key: key(actor),

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 pub use stranger::Strangers;
-pub use table::{CONTAINER_KEPT, ContainerStats, ContainerTable};
+pub use table::{CONTAINER_KEPT, ContainerStats, ContainerTable, Present};
 
 /// Digits of a container id as all engines make them (32 random bytes in hex).
 pub const OCI_ID_DIGITS: usize = 64;
@@ -128,7 +128,9 @@ pub enum Confirmation {
     /// They are being asked: what they tell is neither known nor known to be absent.
     #[default]
     Asked,
-    /// The own state of one of them knows it.
+    /// The own state of one of them knows it, and not what it is called: others are still asked.
+    Partly,
+    /// The own state of one of them knows it, and nobody is asked for more in a hurry.
     Known,
     /// None knew it in time: only a cgroup path says so, and anybody with root can make such a cgroup.
     Unknown,
@@ -193,16 +195,34 @@ impl Container {
         }
     }
 
+    /// Nothing more is to be had of its runtime: sandboxes and build steps have no names.
+    #[must_use]
+    pub fn is_named(&self) -> bool {
+        self.name.is_some() || self.role != Role::Workload
+    }
+
     /// A runtime's own state knows the id.
     #[must_use]
     pub fn is_verified(&self) -> bool {
+        matches!(self.confirmation, Confirmation::Partly | Confirmation::Known)
+    }
+
+    /// Nobody need be asked about it any more.
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
+        self.is_verified() && self.is_named()
+    }
+
+    /// What its runtime has not told by now it does not have.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
         self.confirmation == Confirmation::Known
     }
 
     /// The runtimes may still say what they know of it.
     #[must_use]
     pub fn is_asked(&self) -> bool {
-        self.confirmation == Confirmation::Asked
+        matches!(self.confirmation, Confirmation::Asked | Confirmation::Partly)
     }
 
     /// Somebody may still say more of it: its runtimes, or the Kubernetes API of its pod.
@@ -211,10 +231,15 @@ impl Container {
         self.is_asked() || self.awaits_pod
     }
 
-    /// The twelve digits people know from `docker ps`; a name stays whole.
+    /// As people know it, see [`short_id`].
     #[must_use]
     pub fn short_id(&self) -> &str {
-        let is_long = self.id.len() == OCI_ID_DIGITS;
-        self.id.get(..12).filter(|_| is_long).unwrap_or(&self.id)
+        short_id(&self.id)
     }
+}
+
+/// The twelve digits people know from `docker ps`; a name stays whole.
+#[must_use]
+pub fn short_id(id: &str) -> &str {
+    id.get(..12).filter(|_| id.len() == OCI_ID_DIGITS).unwrap_or(id)
 }

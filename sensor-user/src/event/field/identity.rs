@@ -3,7 +3,7 @@
 use super::{Each, Field, all, one, text};
 use crate::event::Event;
 use crate::sigma::{Presence, Value};
-use crate::state::container::Pod;
+use crate::state::container::{Confirmation, Pod};
 use crate::state::phase::Phase;
 use crate::state::standing::{Claim, Trick};
 
@@ -21,7 +21,7 @@ impl Event {
                 self.container(|container| container.image_digest.as_deref(), each)
             }
             Field::ContainerVerified => match &self.container {
-                Some(container) if container.is_asked() => Presence::Pending,
+                Some(container) if container.confirmation == Confirmation::Asked => Presence::Pending,
                 Some(container) => one(Value::Bool(container.is_verified()), each),
                 None => Presence::Absent,
             },
@@ -32,7 +32,7 @@ impl Event {
             Field::ContainerRole => self.container(
                 |container| {
                     // What it is for is known with its name.
-                    container.is_verified().then_some(container.role.name())
+                    container.is_complete().then_some(container.role.name())
                 },
                 each,
             ),
@@ -69,7 +69,7 @@ impl Event {
     /// The pod, or whether one may become known.
     fn pod(&self) -> Result<&Pod, Presence> {
         let Some(container) = &self.container else { return Err(Presence::Absent) };
-        let missing = if container.is_verified() { Presence::Absent } else { Presence::Pending };
+        let missing = if container.is_complete() { Presence::Absent } else { Presence::Pending };
         container.pod.as_ref().ok_or(missing)
     }
 
@@ -82,9 +82,5 @@ impl Event {
 }
 
 fn claim(claim: &Claim, each: Each<'_>) -> Presence {
-    match claim {
-        Claim::Unknown => Presence::Absent,
-        Claim::Host => one(Value::Text("host"), each),
-        Claim::Container(id) => one(Value::Text(id), each),
-    }
+    text(claim.text(), each)
 }

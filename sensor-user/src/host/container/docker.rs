@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::oci::{self, Annotations, Bundle};
 use super::{Answer, ContainerError, Question, Root, STATE_MAX};
-use crate::state::container::{Confirmation, Container, Role, Runtime};
+use crate::state::container::{CgroupIdentity, Confirmation, Container, Role, Runtime};
 
 /// Storage drivers with which a list of images may lie; overlay2 first, it is everybody's default.
 const DRIVERS: [&str; 4] = ["overlay2", "vfs", "btrfs", "fuse-overlayfs"];
@@ -22,7 +22,8 @@ pub(super) type Digests = FxHashMap<String, String>;
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Record {
-    #[serde(rename = "ID")]
+    /// `Id` over the socket.
+    #[serde(rename = "ID", alias = "Id")]
     id: String,
     #[serde(default)]
     name: String,
@@ -56,6 +57,14 @@ struct HostConfig {
     log_config: LogConfig,
 }
 
+/// The same, where it comes with the rest.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Inspected {
+    #[serde(default)]
+    host_config: Option<HostConfig>,
+}
+
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct LogConfig {
@@ -81,7 +90,28 @@ pub(super) fn lookup(root: &Root, question: &Question<'_>) -> Answer {
         let reason = format!("it tells of container {}", record.id);
         return Err(ContainerError::Malformed { path: root.join(path), reason });
     }
-    let role = role(root, &directory, &record)?;
+    let read_host = || root.read_json(&directory.join("hostconfig.json"), STATE_MAX);
+    let host: Option<HostConfig> = if is_bare(&record) { read_host()? } else { None };
+    let digest = digest(root, question, &record.image)?;
+    let container = container(record, host.as_ref(), identity);
+    Ok(Some(Container { image_digest: container.image_digest.or(digest), ..container }))
+}
+
+/// The container as the Engine API tells it (`GET /containers/<id>/json`): the same parts under the same
+/// names. None: it tells of another.
+pub(in crate::host) fn inspected(
+    body: &[u8],
+    identity: &CgroupIdentity,
+    runtime: Runtime,
+) -> serde_json::Result<Option<Container>> {
+    let record: Record = serde_json::from_slice(body)?;
+    let Inspected { host_config } = serde_json::from_slice(body)?;
+    let is_meant = record.id == identity.id;
+    Ok(is_meant.then(|| Container { runtime, ..container(record, host_config.as_ref(), identity) }))
+}
+
+fn container(record: Record, host: Option<&HostConfig>, identity: &CgroupIdentity) -> Container {
+    let role = role(&record, host);
     let probes = probes(&record.config);
     // The kubelet's old Docker door (dockershim, cri-dockerd) leaves the pod in the labels.
     let labels = record.config.labels.unwrap_or_default();
@@ -90,23 +120,19 @@ pub(super) fn lookup(root: &Root, question: &Question<'_>) -> Answer {
         Some(name) => Some(name.clone()),
         None => Some(record.name.trim_start_matches('/').to_owned()).filter(|name| !name.is_empty()),
     };
-    let image_digest = match oci::digest_of(&record.config.image) {
-        Some(digest) => Some(digest),
-        None => digest(root, question, &record.image)?,
-    };
-    Ok(Some(Container {
+    Container {
         runtime: Runtime::Docker,
         name,
+        image_digest: oci::digest_of(&record.config.image),
         image: Some(record.config.image).filter(|image| !image.is_empty()),
         image_id: Some(record.image).filter(|image| !image.is_empty()),
-        image_digest,
         pod_uid: pod.as_ref().map(|pod| pod.uid.clone()).or_else(|| identity.pod_uid.clone()),
         pod,
         role,
         probes,
         confirmation: Confirmation::Known,
         ..Container::from_cgroup(identity)
-    }))
+    }
 }
 
 /// A step of a build that Docker's own `BuildKit` runs: its bundle lies there while it runs.
@@ -122,20 +148,20 @@ pub(super) fn lookup_step(root: &Root, question: &Question<'_>) -> Answer {
 /// What the classic builder makes has no health check (`NONE`), no log, and an image by its id
 /// (moby, daemon/builder/dockerfile/internals.go and dispatchers.go: `withoutHealthcheck`,
 /// `defaultLogConfig`); seen so of 20.10. Whoever may make such a container by hand may build as well.
-fn role(root: &Root, directory: &Path, record: &Record) -> Result<Role, ContainerError> {
+fn role(record: &Record, host: Option<&HostConfig>) -> Role {
     let labels = record.config.labels.as_ref();
     let kind = labels.and_then(|labels| labels.get("io.kubernetes.docker.type")).map(String::as_str);
-    if kind == Some("podsandbox") {
-        return Ok(Role::Sandbox);
-    }
-    let test = record.config.healthcheck.as_ref().and_then(|check| check.test.as_deref());
-    let is_bare = test.is_some_and(|test| test == ["NONE"]) && record.config.image == record.image;
-    if !is_bare {
-        return Ok(Role::Workload);
-    }
-    let host: Option<HostConfig> = root.read_json(&directory.join("hostconfig.json"), STATE_MAX)?;
     let has_no_log = host.is_some_and(|host| host.log_config.kind == "none");
-    Ok(if has_no_log { Role::Build } else { Role::Workload })
+    match kind {
+        Some("podsandbox") => Role::Sandbox,
+        Some(_) | None if has_no_log && is_bare(record) => Role::Build,
+        Some(_) | None => Role::Workload,
+    }
+}
+
+fn is_bare(record: &Record) -> bool {
+    let test = record.config.healthcheck.as_ref().and_then(|check| check.test.as_deref());
+    test.is_some_and(|test| test == ["NONE"]) && record.config.image == record.image
 }
 
 /// The argument vector with which Docker asks for the container's health (moby, daemon/health.go:

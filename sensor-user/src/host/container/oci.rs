@@ -19,7 +19,7 @@ const NAMESPACES_MAX: usize = 64;
 /// Most directories looked at from the inside out: containerd's own cgroups lie in the second.
 const DEPTH_MAX: usize = 8;
 
-pub(super) type Annotations = BTreeMap<String, String>;
+pub(in crate::host) type Annotations = BTreeMap<String, String>;
 
 /// The parts of a bundle's configuration that say who the container is.
 #[derive(Deserialize)]
@@ -118,7 +118,7 @@ pub(super) fn container(identity: &CgroupIdentity, runtime: Runtime, annotations
 
 /// The pod: under containerd's names, or under the kubelet's labels, which CRI-O copies. A pod
 /// without a name is none.
-pub(super) fn pod(annotations: &Annotations) -> Option<Pod> {
+pub(in crate::host) fn pod(annotations: &Annotations) -> Option<Pod> {
     let name = first(annotations, &["io.kubernetes.cri.sandbox-name", "io.kubernetes.pod.name"])?;
     let namespace =
         first(annotations, &["io.kubernetes.cri.sandbox-namespace", "io.kubernetes.pod.namespace"]);
@@ -136,7 +136,7 @@ fn first(annotations: &Annotations, keys: &[&str]) -> Option<String> {
 }
 
 /// Digest in an image reference (`nginx@sha256:...`, or `...:1.25@sha256:...`).
-pub(super) fn digest_of(reference: &str) -> Option<String> {
+pub(in crate::host) fn digest_of(reference: &str) -> Option<String> {
     let (_, digest) = reference.rsplit_once('@')?;
     let hex = digest.strip_prefix("sha256:")?;
     let is_digest = hex.len() == OCI_ID_DIGITS && hex.bytes().all(|byte| byte.is_ascii_hexdigit());

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::*;
-use crate::state::container::Pod;
+use crate::state::container::{Pod, Role};
 
 pub(super) const ID: &str = "accab06600d8e4c16fbf7d95112383c8780e35d72d95fce0bd5e6a3e1f94f814";
 const UID: &str = "4cad64d0-7a36-452a-8a08-bd3a694cdad5";
@@ -25,6 +25,7 @@ fn roots(directory: &Path) -> ContainerRoots {
         lxc: vec![directory.join("lxc")],
         nspawn: vec![directory.join("machines")],
         runc: vec![directory.join("runc"), directory.join("crun")],
+        sockets: vec![],
     }
 }
 
@@ -70,8 +71,7 @@ fn a_bundle_of_dockers_containerd_verifies_but_does_not_name() {
         r#"{"ociVersion":"1.0.2-dev"}"#,
     );
     let found = ask(&roots(directory.path()), &claim(Runtime::Unknown)).unwrap().unwrap();
-    assert!(found.is_verified());
-    assert_eq!((found.runtime, found.name), (Runtime::Docker, None));
+    assert_eq!((found.runtime, found.is_verified(), found.name), (Runtime::Docker, true, None));
 }
 
 #[test]
@@ -250,7 +250,7 @@ fn a_cgroup_with_any_name_is_found_by_its_path() {
         source
             .lookup_cgroup(path)
             .unwrap()
-            .map(|container| (container.name.clone(), container.runtime, container.is_verified()))
+            .map(|container| (container.is_verified(), container.name, container.runtime))
     };
     assert_eq!(asked("/default/web-ctr"), None);
     write(
@@ -258,12 +258,12 @@ fn a_cgroup_with_any_name_is_found_by_its_path() {
         "containerd/io.containerd.runtime.v2.task/default/web-ctr/config.json",
         r#"{"linux": {"cgroupsPath": "/default/web-ctr"}}"#,
     );
-    let found = Some((Some("web-ctr".to_owned()), Runtime::Containerd, true));
+    let found = Some((true, Some("web-ctr".to_owned()), Runtime::Containerd));
     assert_eq!(asked("/default/web-ctr"), found);
     assert_eq!(asked("/default/web-ctr/deep/er"), found);
     assert_eq!(asked("/other/web-ctr"), None, "another cgroup of that name");
     write(directory.path(), "runc/web/state.json", r#"{"cgroup_paths": {"": "/sys/fs/cgroup/any/where"}}"#);
-    assert_eq!(asked("/any/where"), Some((Some("web".to_owned()), Runtime::Runc, true)));
+    assert_eq!(asked("/any/where"), Some((true, Some("web".to_owned()), Runtime::Runc)));
 }
 
 /// Podman's bundle names nothing and lies in the run root, its list in the graph root.
@@ -310,8 +310,7 @@ fn named_machines_are_verified_by_their_files() {
             user: None,
         };
         let found = ask(&roots(directory.path()), &identity("web")).unwrap().unwrap();
-        assert!(found.is_verified());
-        assert_eq!((found.name.as_deref(), found.runtime), (Some("web"), runtime));
+        assert_eq!((found.name.as_deref(), found.runtime, found.is_verified()), (Some("web"), runtime, true));
         assert!(ask(&roots(directory.path()), &identity("other")).unwrap().is_none());
     }
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+use super::identity;
 use super::part::{EffectiveUser, Hash};
 use super::{
     Container, Destination, Document, Event, File, Image, Kind, Lineage, Network, Orchestrator, Parent,
@@ -60,15 +61,15 @@ pub(super) fn document<'a>(alert: &'a Alert, origin: &'a Origin) -> Document<'a>
     document.file = files.first().map(|path| File { path: Cow::Borrowed(path) });
 
     let own = &mut document.tidewaiter;
-    let executable = &alert.process.executable;
+    let (executable, standing) = (&alert.process.executable, &alert.process.standing);
     own.detection = Some(Cow::Borrowed(&alert.detection.name));
     own.images = executable.images().map(Cow::Borrowed).collect();
-    own.executable_memfd = executable.memfd;
-    own.executable_deleted = executable.deleted;
-    own.executable_upper_layer = executable.upper_layer;
+    own.executable = identity::executable(executable, origin);
+    own.process = identity::process(&alert.process);
     own.arguments_truncated = alert.process.arguments_truncated;
-    own.container_verified = alert.container.as_ref().map(|container| container.is_verified());
+    own.container = identity::container(alert);
     own.pod = alert.container.as_deref().and_then(pod);
+    own.identity = identity::identity(standing);
     own.files = files.into_iter().map(Cow::Borrowed).collect();
     own.steps = alert.steps.iter().map(step).collect();
     own.steps_omitted = alert.steps_omitted;
@@ -127,9 +128,9 @@ fn threat(detection: &Detection) -> Option<Threat<'_>> {
 }
 
 fn container(container: &container::Container) -> Container<'_> {
-    let image = (container.image.is_some() || container.image_id.is_some()).then(|| Image {
+    let image = (container.image.is_some() || container.image_digest.is_some()).then(|| Image {
         name: text(container.image.as_deref()),
-        hash: container.image_id.as_deref().map(|id| Hash { all: vec![Cow::Borrowed(id)] }),
+        hash: container.image_digest.as_deref().map(|digest| Hash { all: vec![Cow::Borrowed(digest)] }),
     });
     Container {
         id: Cow::Borrowed(&container.id),

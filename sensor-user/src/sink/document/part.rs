@@ -76,7 +76,7 @@ pub struct Image<'a> {
     pub hash: Option<Hash<'a>>,
 }
 
-/// `container.image.hash`.
+/// `container.image.hash`: digests of the image's manifest.
 #[derive(Clone, Debug, Serialize)]
 pub struct Hash<'a> {
     pub all: Vec<Cow<'a, str>>,

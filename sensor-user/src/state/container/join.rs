@@ -47,6 +47,20 @@ impl ContainerTable {
         }
     }
 
+    /// Changes what is known of a container and how it is shown; notes when it is named, or all is known of it.
+    pub(super) fn change(&mut self, id: &str, change: impl FnOnce(&mut Container, &PodTable)) {
+        let Self { containers, pods, settled, .. } = self;
+        let Some(entry) = containers.get_mut(id) else { return };
+        let state = |it: &Container| (it.is_asked(), it.is_answered(), it.is_open());
+        let (was_asked, had_name, was_open) = state(&entry.container);
+        change(Arc::make_mut(&mut entry.container), pods);
+        let (is_asked, has_name, is_open) = state(&entry.container);
+        if was_asked && !is_asked || !had_name && has_name || was_open && !is_open {
+            settled.push(Arc::clone(&entry.id));
+        }
+        self.show(id);
+    }
+
     fn ids(&self, is_wanted: impl Fn(&Container) -> bool) -> Vec<Arc<str>> {
         let wanted = self.containers.iter().filter(|(_, entry)| is_wanted(&entry.container));
         wanted.map(|(id, _)| Arc::clone(id)).collect()
@@ -74,10 +88,17 @@ impl Container {
         if self.runtime == Runtime::Unknown {
             self.runtime = before.runtime;
         }
-        if before.is_verified() {
-            self.confirmation = Confirmation::Known;
-        }
         self.awaits_pod |= before.awaits_pod;
+        // Another runtime, or its socket, may know the name, and has until it is given up.
+        let is_partly = before.is_asked() && self.is_verified() && !self.is_named();
+        self.confirmation = match self.confirmation {
+            Confirmation::Known if is_partly => Confirmation::Partly,
+            Confirmation::Asked | Confirmation::Unknown if before.is_verified() => before.confirmation,
+            confirmation @ (Confirmation::Asked
+            | Confirmation::Partly
+            | Confirmation::Known
+            | Confirmation::Unknown) => confirmation,
+        };
         add_probes(&mut self.probes, &before.probes);
         match (&mut self.pod, &before.pod) {
             (Some(pod), Some(before)) if pod.uid == before.uid || pod.uid.is_empty() => pod.fill(before),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::{CgroupIdentity, Confirmation, Container, Role};
+use super::{CgroupIdentity, Confirmation, Container};
 use crate::state::pod::PodTable;
 use crate::state::process::ProcessKey;
 
@@ -53,7 +53,7 @@ pub struct ContainerStats {
 
 #[derive(Debug)]
 pub(super) struct Entry {
-    id: Arc<str>,
+    pub(super) id: Arc<str>,
     /// As it was seen first: what its runtime is asked for.
     identity: CgroupIdentity,
     pub(super) container: Arc<Container>,
@@ -72,6 +72,16 @@ pub(super) struct Entry {
     ended: Option<u64>,
 }
 
+/// A container that has not ended, by itself.
+#[derive(Clone, Debug)]
+pub struct Present {
+    pub container: Arc<Container>,
+    /// Ids of the containers around it, the outermost first.
+    pub outer: Vec<Arc<str>>,
+    /// When its first program started, `CLOCK_BOOTTIME` nanoseconds.
+    pub began: Option<u64>,
+}
+
 /// All containers the agent remembers.
 #[derive(Debug, Default)]
 pub struct ContainerTable {
@@ -83,12 +93,12 @@ pub struct ContainerTable {
     arrivals: VecDeque<Arc<str>>,
     cgroup_arrivals: VecDeque<u64>,
     ended: VecDeque<Arc<str>>,
-    /// Still unverified or unnamed, and not yet given up.
+    /// Still unverified or unnamed.
     pending: Vec<Arc<str>>,
     /// Given up since they were taken.
     unconfirmed: Vec<Arc<str>>,
     /// Named or given up since they were taken.
-    settled: Vec<Arc<str>>,
+    pub(super) settled: Vec<Arc<str>>,
     stats: ContainerStats,
 }
 
@@ -119,8 +129,12 @@ impl ContainerTable {
     }
 
     /// Containers that have not ended, in no order.
-    pub fn present(&self) -> impl Iterator<Item = &Arc<Container>> {
-        self.containers.values().filter(|entry| entry.ended.is_none()).map(|entry| &entry.container)
+    pub fn present(&self) -> impl Iterator<Item = Present> {
+        self.containers.values().filter(|entry| entry.ended.is_none()).map(|entry| Present {
+            container: Arc::clone(&entry.container),
+            outer: entry.outer.clone(),
+            began: entry.began.map(|(time, _)| time),
+        })
     }
 
     /// Takes over what a runtime said, which settles what was open about the container. False: the id is not
@@ -136,19 +150,6 @@ impl ContainerTable {
         true
     }
 
-    /// Changes what is known of a container and how it is shown; notes when it is named, or all is known of it.
-    pub(super) fn change(&mut self, id: &str, change: impl FnOnce(&mut Container, &PodTable)) {
-        let Self { containers, pods, settled, .. } = self;
-        let Some(entry) = containers.get_mut(id) else { return };
-        let (was_verified, was_open) = (entry.container.is_verified(), entry.container.is_open());
-        change(Arc::make_mut(&mut entry.container), pods);
-        let (is_verified, is_open) = (entry.container.is_verified(), entry.container.is_open());
-        if !was_verified && is_verified || was_open && !is_open {
-            settled.push(Arc::clone(&entry.id));
-        }
-        self.show(id);
-    }
-
     /// Ids that were given up, forgotten or named since the last call, or of whose pods all is known. One that
     /// was given up may be named all the same, and then comes again.
     pub fn settled(&mut self) -> Vec<Arc<str>> {
@@ -156,25 +157,27 @@ impl ContainerTable {
     }
 
     /// Whose runtime should be asked at `now`, at most `max`. Each is told once per step of a short
-    /// schedule, and rarely after it, until it is verified and named or has ended; an id given here counts as
-    /// asked, one that did not fit is given next time.
+    /// schedule, and rarely after it, until it is verified and named or has ended; an id given here counts
+    /// as asked, one that did not fit is given next time.
     pub fn due(&mut self, now: u64, max: usize) -> Vec<CgroupIdentity> {
-        let mut due = Vec::new();
+        let (mut due, mut given_up) = (Vec::new(), Vec::new());
         let Self { containers, pending, settled, unconfirmed, stats, .. } = self;
         pending.retain(|id| {
             let Some(entry) = containers.get_mut(id) else { return false };
-            let Container { name, role, .. } = &*entry.container;
-            // Sandboxes and build steps have no names; a name that is not there in time does not come.
-            let is_named = name.is_some() || *role != Role::Workload || entry.asked >= ASK_AFTER.len();
-            if entry.container.is_verified() && is_named {
+            if entry.container.is_answered() {
                 return false;
             }
             if entry.container.is_asked() && now >= entry.first_seen.saturating_add(GIVEN_UP_AFTER) {
                 let container = Container::clone(&entry.container);
-                entry.container = Arc::new(Container { confirmation: Confirmation::Unknown, ..container });
-                stats.unconfirmed += 1;
+                let is_known = container.is_verified();
+                let confirmation = if is_known { Confirmation::Known } else { Confirmation::Unknown };
+                entry.container = Arc::new(Container { confirmation, ..container });
                 settled.push(Arc::clone(id));
-                unconfirmed.push(Arc::clone(id));
+                given_up.push(Arc::clone(id));
+                if !is_known {
+                    stats.unconfirmed += 1;
+                    unconfirmed.push(Arc::clone(id));
+                }
             }
             if due.len() >= max {
                 return true;
@@ -184,11 +187,11 @@ impl ContainerTable {
                     return false;
                 }
                 entry.asked += 1;
-                due.push(entry.identity.clone());
+                due.push(entry.question());
             }
             true
         });
-        for id in self.unconfirmed.clone() {
+        for id in given_up {
             self.show(&id);
         }
         due
@@ -324,7 +327,7 @@ impl ContainerTable {
     }
 
     /// Says anew how a container and those within it are shown.
-    fn show(&mut self, id: &str) {
+    pub(super) fn show(&mut self, id: &str) {
         let is_concerned = |entry: &Entry| *entry.id == *id || entry.outer.iter().any(|outer| **outer == *id);
         let concerned: Vec<Arc<str>> = self
             .containers
@@ -384,6 +387,12 @@ impl ContainerTable {
                 return;
             }
         }
+    }
+}
+
+impl Entry {
+    fn question(&self) -> CgroupIdentity {
+        CgroupIdentity { outer: Vec::new(), ..self.identity.clone() }
     }
 }
 

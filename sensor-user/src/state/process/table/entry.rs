@@ -79,18 +79,11 @@ impl Memory {
         }
     }
 
-    /// The same in `container`, if it is in this cgroup and in no container that is known.
-    pub(super) fn adopted(&self, cgroup_id: u64, container: &Arc<str>) -> Option<Self> {
+    /// It is in this cgroup, and in no container that is known.
+    pub(super) fn is_stranger(&self, cgroup: u64) -> bool {
         match self {
-            Self::Whole(process) if process.cgroup_id == cgroup_id && process.container.is_none() => {
-                let container = Some(Arc::clone(container));
-                Some(Self::Whole(Arc::new(Process { container, ..Process::clone(process) })))
-            }
-            Self::Forked(fork, program) if fork.cgroup_id == cgroup_id && fork.container.is_none() => {
-                let container = Some(Arc::clone(container));
-                Some(Self::Forked(Box::new(Fork { container, ..Fork::clone(fork) }), program.clone()))
-            }
-            Self::Whole(_) | Self::Forked(..) => None,
+            Self::Whole(process) => process.cgroup_id == cgroup && process.container.is_none(),
+            Self::Forked(fork, _) => fork.cgroup_id == cgroup && fork.container.is_none(),
         }
     }
 

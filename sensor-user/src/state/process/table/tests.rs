@@ -95,18 +95,15 @@ fn a_child_is_where_its_parent_is_and_a_strangers_where_its_cgroup_says() {
 }
 
 #[test]
-fn a_container_that_came_late_has_the_processes_of_its_cgroup() {
+fn strangers_are_those_of_a_cgroup_who_are_in_no_container() {
     let mut table = ProcessTable::default();
     let (runc, web, child) = (key(1, 1_000 * TICK), key(2, 2_000 * TICK), key(3, 3_000 * TICK));
     table.insert_exec(exec(runc, None, "/usr/bin/runc", None));
     table.insert_exec(Process { cgroup_id: 77, ..exec(web, Some(runc), "/bin/web", None) });
     table.insert_fork(Fork { cgroup_id: 77, ..fork(web, child, None) });
+    table.insert_exec(Process { cgroup_id: 77, ..exec(key(4, 3_000 * TICK), None, "/bin/x", Some("other")) });
     table.exit(web, 4_000 * TICK);
-    let container: Arc<str> = "web".into();
-    assert_eq!(table.adopt(77, &container).len(), 2);
-    assert_eq!(table.adopt(77, &"other".into()), [], "they have theirs");
-    let mut seen = |key| table.get(key).and_then(|process| process.container.clone());
-    assert_eq!((seen(runc), seen(web), seen(child)), (None, Some(Arc::clone(&container)), Some(container)));
+    assert_eq!(table.strangers(77), [web, child]);
 }
 
 #[test]
