@@ -231,13 +231,16 @@ impl Pipeline {
 
     /// What full tables dropped since the start: what it is, how many.
     #[must_use]
-    pub fn dropped(&self) -> [(&'static str, u64); 5] {
+    pub fn dropped(&self) -> [(&'static str, u64); 7] {
         let (processes, containers) = (self.processes.stats(), self.containers.stats());
+        let pods = self.containers.pod_stats();
         [
             ("process", processes.evicted_live + processes.evicted_exited),
             ("container", containers.evicted + containers.evicted_cgroups),
             ("cgroup that may be a container's", self.strangers.forgotten()),
             ("connection's byte counts", self.flows.forgotten()),
+            ("pod", pods.evicted),
+            ("label, container or probe of a pod", pods.left_out),
             ("amendment with a container's name", self.awaited.dropped()),
         ]
     }

@@ -1,6 +1,7 @@
 //! Messages for the tests of sinks: one as it should be, one as an attacker would like it.
 
 mod notice;
+mod pod;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use crate::state::process::{Executable, Process, ProcessKey, Session, Written};
 use crate::state::standing::{Claim, Entry, Standing, Trick};
 
 pub(crate) use notice::{aggregation, coverage, loss, stopped, tampering};
+pub(crate) use pod::in_pod;
 
 const MILLISECOND: u64 = 1_000_000;
 const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2));
@@ -54,6 +56,7 @@ pub(crate) fn container() -> Container {
         probes: Vec::new(),
         nested: Vec::new(),
         confirmation: Confirmation::Known,
+        awaits_pod: false,
     }
 }
 
@@ -289,7 +292,12 @@ pub(crate) fn hostile() -> Alert {
             name: hostile_text(),
             namespace: hostile_text(),
             uid: hostile_text(),
-            ..Pod::default()
+            labels: (0..70)
+                .map(|number| (format!("{number:02}{}", hostile_text()), hostile_text()))
+                .collect(),
+            owner: Some(Owner { kind: hostile_text(), name: hostile_text() }),
+            node: Some(hostile_text()),
+            service_account: Some(hostile_text()),
         }),
         ..container()
     }));

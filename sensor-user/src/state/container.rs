@@ -1,6 +1,7 @@
 //! Containers as the agent knows them: an id from the cgroup at once, names when they arrive.
 
 mod table;
+mod join;
 mod stranger;
 
 use std::collections::BTreeMap;
@@ -169,6 +170,8 @@ pub struct Container {
     pub nested: Vec<String>,
     /// Whether more than a cgroup path speaks for this id.
     pub confirmation: Confirmation,
+    /// The Kubernetes API is about to tell of its pod: labels, owner and service account are not known yet.
+    pub awaits_pod: bool,
 }
 
 impl Container {
@@ -188,6 +191,7 @@ impl Container {
             probes: Vec::new(),
             nested: Vec::new(),
             confirmation: Confirmation::Asked,
+            awaits_pod: false,
         }
     }
 
@@ -219,6 +223,12 @@ impl Container {
     #[must_use]
     pub fn is_asked(&self) -> bool {
         matches!(self.confirmation, Confirmation::Asked | Confirmation::Partly)
+    }
+
+    /// Somebody may still say more of it: its runtimes, or the Kubernetes API of its pod.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.is_asked() || self.awaits_pod
     }
 
     /// As people know it, see [`short_id`].

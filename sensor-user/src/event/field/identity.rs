@@ -45,26 +45,19 @@ impl Event {
             },
             Field::PodUid => self.container(|container| container.pod_uid.as_deref(), each),
             Field::PodLabels => {
-                let pod = match self.pod() {
-                    Ok(pod) => pod,
-                    Err(presence) => return presence,
+                let labels = |pod: &Pod| {
+                    let labels = pod.labels.iter().map(|(name, value)| format!("{name}={value}"));
+                    all(labels.collect::<Vec<_>>().iter().map(|label| Value::Text(label)), each)
                 };
-                let labels: Vec<String> =
-                    pod.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
-                all(labels.iter().map(|label| Value::Text(label)), each)
+                self.by_api(labels)
             }
             Field::PodOwner => {
                 let owner =
                     |pod: &Pod| pod.owner.as_ref().map(|owner| format!("{}/{}", owner.kind, owner.name));
-                self.pod().map_or_else(|presence| presence, |pod| text(owner(pod).as_deref(), each))
+                self.by_api(|pod| text(owner(pod).as_deref(), each))
             }
-            Field::PodServiceAccount => {
-                let account = |pod: &Pod| text(pod.service_account.as_deref(), each);
-                self.pod().map_or_else(|presence| presence, account)
-            }
-            Field::NodeName => {
-                self.pod().map_or_else(|presence| presence, |pod| text(pod.node.as_deref(), each))
-            }
+            Field::PodServiceAccount => self.by_api(|pod| text(pod.service_account.as_deref(), each)),
+            Field::NodeName => self.by_api(|pod| text(pod.node.as_deref(), each)),
             Field::CgroupContainerId => claim(&standing.cgroup, each),
             Field::MountContainerId => claim(&standing.mount, each),
             Field::PidContainerId => claim(&standing.pid, each),
@@ -78,6 +71,13 @@ impl Event {
         let Some(container) = &self.container else { return Err(Presence::Absent) };
         let missing = if container.is_complete() { Presence::Absent } else { Presence::Pending };
         container.pod.as_ref().ok_or(missing)
+    }
+
+    /// What only the Kubernetes API tells of the pod: while it is about to, neither known nor known to be absent.
+    fn by_api(&self, tell: impl FnOnce(&Pod) -> Presence) -> Presence {
+        let is_awaited = self.container.as_ref().is_some_and(|container| container.awaits_pod);
+        let presence = self.pod().map_or_else(|presence| presence, tell);
+        if presence == Presence::Absent && is_awaited { Presence::Pending } else { presence }
     }
 }
 

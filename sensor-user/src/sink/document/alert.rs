@@ -7,8 +7,8 @@ use super::identity;
 use super::part::{EffectiveUser, Hash};
 use super::{
     Container, Destination, Document, Event, File, Image, Kind, Lineage, Network, Orchestrator, Parent,
-    PlaceReport, Process, Related, Resource, Rule, Source, StepAction, StepReport, Tactic, Technique, Threat,
-    User,
+    ParentResource, PlaceReport, PodReport, Process, Related, Resource, Rule, Source, StepAction, StepReport,
+    Tactic, Technique, Threat, User,
 };
 use crate::alert::{Action, Alert, Detection, Place, Step};
 use crate::event::Direction;
@@ -68,6 +68,7 @@ pub(super) fn document<'a>(alert: &'a Alert, origin: &'a Origin) -> Document<'a>
     own.process = identity::process(&alert.process);
     own.arguments_truncated = alert.process.arguments_truncated;
     own.container = identity::container(alert);
+    own.pod = alert.container.as_deref().and_then(pod);
     own.identity = identity::identity(standing);
     own.files = files.into_iter().map(Cow::Borrowed).collect();
     own.steps = alert.steps.iter().map(step).collect();
@@ -145,11 +146,33 @@ fn orchestrator(container: &container::Container) -> Option<Orchestrator<'_>> {
         (None, Some(uid)) => (None, None, Some(uid.as_str())),
         (None, None) => return None,
     };
+    let known = container.pod.as_ref();
+    let labels = known.into_iter().flat_map(|pod| &pod.labels);
+    let parent = known
+        .and_then(|pod| pod.owner.as_ref())
+        .map(|owner| ParentResource { r#type: Cow::Borrowed(&owner.kind), name: Cow::Borrowed(&owner.name) });
     Some(Orchestrator {
         r#type: "kubernetes",
         namespace: text(namespace),
-        resource: Resource { r#type: "pod", name: text(name), id: text(id) },
+        resource: Resource {
+            r#type: "pod",
+            name: text(name),
+            id: text(id),
+            label: labels.map(|(name, value)| Cow::Owned(format!("{name}={value}"))).collect(),
+            parent,
+        },
     })
+}
+
+fn pod(container: &container::Container) -> Option<PodReport<'_>> {
+    let pod = container.pod.as_ref()?;
+    let report = PodReport {
+        owner: pod.owner.as_ref().map(|owner| Cow::Owned(format!("{}/{}", owner.kind, owner.name))),
+        service_account: text(pod.service_account.as_deref()),
+        node: text(pod.node.as_deref()),
+    };
+    let is_told = report.owner.is_some() || report.service_account.is_some() || report.node.is_some();
+    is_told.then_some(report)
 }
 
 fn process<'a>(alert: &'a Alert, origin: &Origin) -> Process<'a> {

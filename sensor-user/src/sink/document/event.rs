@@ -149,12 +149,13 @@ impl EventDocument {
 
 /// Facts that are lists, however many values they have; several values of another are names of one thing, and the
 /// first is the fact.
-const LISTS: [&str; 6] = [
+const LISTS: [&str; 7] = [
     "process.args",
     "process.env_vars",
     "tidewaiter.lineage.executable",
     "tidewaiter.container.nested",
     "container.image.hash.all",
+    "orchestrator.resource.label",
     "dns.answers.data",
 ];
 

@@ -136,6 +136,9 @@ fn all_but_the_essential(document: &mut Document<'_>) {
 /// Shortens every text that stays in the smallest form.
 fn cut_essential(document: &mut Document<'_>, bytes: usize) {
     const LIST: usize = 4;
+    // Of a pod's labels the first by name; they and its owner are named after the pod, mostly.
+    const LABELS: usize = 2;
+    const SHORT: usize = 64;
     cut(&mut document.message, bytes);
     cut(&mut document.host.hostname, bytes);
     cut(&mut document.host.os.kernel, bytes);
@@ -161,6 +164,16 @@ fn cut_essential(document: &mut Document<'_>, bytes: usize) {
         cut_option(&mut orchestrator.namespace, bytes);
         cut_option(&mut orchestrator.resource.name, bytes);
         cut_option(&mut orchestrator.resource.id, bytes);
+        cut_list(&mut orchestrator.resource.label, LABELS, bytes.min(SHORT));
+        if let Some(parent) = &mut orchestrator.resource.parent {
+            cut(&mut parent.r#type, bytes.min(SHORT));
+            cut(&mut parent.name, bytes.min(SHORT));
+        }
+    }
+    if let Some(pod) = &mut document.tidewaiter.pod {
+        cut_option(&mut pod.owner, bytes.min(SHORT));
+        cut_option(&mut pod.service_account, bytes.min(SHORT));
+        cut_option(&mut pod.node, bytes.min(SHORT));
     }
     if let Some(process) = &mut document.process {
         cut(&mut process.name, bytes);

@@ -31,8 +31,8 @@ pub use fit::fit;
 pub use identity::{Executable, Identity, LoginUser, OwnContainer, OwnImage, OwnProcess, Writer};
 pub use part::{
     Container, Destination, EffectiveUser, Event, File, Hash, Host, HostSystem, Image, Lineage, Network,
-    Orchestrator, Parent, PlaceReport, Process, Related, Resource, Rule, Source, StepAction, StepReport,
-    Tactic, Technique, Threat, User,
+    Orchestrator, Parent, ParentResource, PlaceReport, PodReport, Process, Related, Resource, Rule, Source,
+    StepAction, StepReport, Tactic, Technique, Threat, User,
 };
 pub use picture::PictureDocument;
 pub use report::{
@@ -165,6 +165,8 @@ pub struct Tidewaiter<'a> {
     pub arguments_truncated: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub container: Option<OwnContainer<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pod: Option<PodReport<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub identity: Option<Identity<'a>>,
     /// Files in the order in which they were touched.

@@ -125,6 +125,19 @@ fn a_pod_is_an_orchestrator_resource() {
         "resource": {"type": "pod", "name": "web-0", "id": "u-1"},
     });
     assert_eq!(document["orchestrator"], expected);
+    assert_eq!(document["tidewaiter"].get("pod"), None, "the API has not spoken");
+}
+
+#[test]
+fn what_the_api_tells_of_a_pod_stands_beside_it() {
+    let document = value(&Message::Alert(Box::new(sample::in_pod())));
+    let expected = json!({
+        "type": "pod", "name": "web-65747dc769-pjztg", "id": "4cad64d0-7a36-452a-8a08-bd3a694cdad5",
+        "label": ["app=web", "tier=front"], "parent": {"type": "Deployment", "name": "web"},
+    });
+    assert_eq!(document["orchestrator"]["resource"], expected);
+    let expected = json!({"owner": "Deployment/web", "service_account": "shop", "node": "node-1"});
+    assert_eq!(document["tidewaiter"]["pod"], expected);
 }
 
 #[test]

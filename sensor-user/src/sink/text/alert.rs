@@ -30,7 +30,7 @@ pub(super) fn lines(alert: &Alert, view: &View) -> Vec<Line> {
     page.rows("container", who::container(alert));
     page.rows(
         "pod",
-        alert.container.as_deref().and_then(|it| it.pod.as_ref()).map(who::pod).into_iter().collect(),
+        alert.container.as_deref().and_then(|it| it.pod.as_ref()).map(who::pod).unwrap_or_default(),
     );
     process(&mut page, alert);
     who::origin(&mut page, alert);

@@ -36,6 +36,17 @@ fn an_alert_fits_on_a_screen() {
 }
 
 #[test]
+fn a_pod_has_a_row_of_its_own() {
+    let shown = show(&Message::Alert(Box::new(sample::in_pod())), 90);
+    let expected = "\
+\x20 container  web-1  8f3a2c91d0b4  nginx:1.25  docker
+  pod        shop/web-65747dc769-pjztg  Deployment/web  as shop  on node-1
+             app=web  tier=front
+  process ";
+    assert!(shown.contains(expected), "{shown}");
+}
+
+#[test]
 fn connections_have_names_and_ends() {
     let shown = show(&Message::Alert(Box::new(sample::connections())), 80);
     let expected = "\

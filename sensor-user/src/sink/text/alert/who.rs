@@ -42,16 +42,21 @@ pub(super) fn container(alert: &Alert) -> Vec<Line> {
     lines
 }
 
-/// `shop/web-0  Deployment/web  on node-1`
-pub(super) fn pod(pod: &Pod) -> Line {
+/// `shop/web-0  StatefulSet/web  as shop  on node-1`, then its labels.
+pub(super) fn pod(pod: &Pod) -> Vec<Line> {
     let mut line = Line::new().with(PLACE, format!("{}/{}", pod.namespace, pod.name));
     if let Some(Owner { kind, name }) = &pod.owner {
         line = line.with(PLAIN, format!("  {kind}/{name}"));
     }
-    match &pod.node {
-        Some(node) => line.with(FAINT, format!("  on {node}")),
-        None => line,
+    if let Some(account) = &pod.service_account {
+        line = line.with(FAINT, "  as ").with(PLAIN, account);
     }
+    if let Some(node) = &pod.node {
+        line = line.with(FAINT, format!("  on {node}"));
+    }
+    let labels: Vec<String> = pod.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let labels = (!labels.is_empty()).then(|| Line::new().with(FAINT, labels.join("  ")));
+    std::iter::once(line).chain(labels).collect()
 }
 
 fn runtime(runtime: Runtime) -> &'static str {
