@@ -10,9 +10,11 @@ mod story;
 mod silence;
 mod identity;
 mod trick;
+mod pending;
 mod runtime;
 mod output;
 mod picture;
+mod cluster;
 mod start;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -45,9 +47,11 @@ fn cases() -> Vec<Case> {
         silence::cases(),
         identity::cases(),
         trick::cases(),
+        pending::cases(),
         runtime::cases(),
         output::cases(),
         picture::cases(),
+        cluster::cases(),
         start::cases(),
     ];
     groups.into_iter().flatten().collect()

@@ -11,6 +11,7 @@ mod bytes;
 mod flood;
 mod pace;
 mod crowd;
+mod scale;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -49,6 +50,7 @@ const CASES: &[(&str, Run)] = &[
     ("crowd: gone at once, Podman", crowd::podman),
     ("crowd: gone at once, runc alone", crowd::runc),
     ("crowd: gone at once, crun alone", crowd::crun),
+    ("scale: a full host when the agent starts", scale::run),
 ];
 
 fn main() -> ExitCode {

@@ -32,7 +32,9 @@ use crate::ebpf::watch::Loaded as LoadedProgram;
 use crate::event::selection::Selection;
 use crate::metric::Metrics;
 use crate::pipeline::Pipeline;
+use crate::source::kubernetes;
 use crate::state::flow::POLL;
+use crate::state::pod::PodUpdate;
 use facts::Facts;
 use ledger::Bookkeeper;
 use lookup::Lookups;
@@ -74,6 +76,7 @@ async fn watch(
     let rules = start::rules(&config)?;
     start::privilege()?;
     let layout = start::layout()?;
+    let pods = kubernetes::start(&config.kubernetes)?;
     let mut loaded = crate::ebpf::load::load(&layout, &config.avoid, &config.capture)?;
     watch::begin(&mut loaded);
     // The hooks are attached: what starts from here on is in the ring, the rest is in /proc.
@@ -96,6 +99,7 @@ async fn watch(
         start_milliseconds: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
     };
     let mut agent = Agent::new(&config, loaded, pipeline, reporter);
+    agent.pods = pods;
     if !agent.reporter.observes() {
         agent.door = start::door(config.control.as_deref());
     }
@@ -115,6 +119,8 @@ struct Agent {
     metrics: Metrics,
     books: Bookkeeper,
     lookups: Lookups,
+    /// What the Kubernetes API tells, where it is asked.
+    pods: Option<mpsc::Receiver<PodUpdate>>,
     /// What fanotify told too early.
     waiting: watch::Waiting,
     /// Where `tidewaiter ps` asks, and what it has asked.
@@ -133,6 +139,7 @@ impl Agent {
             metrics: Metrics::default(),
             books: Bookkeeper::default(),
             lookups: Lookups::new(&config.containers),
+            pods: None,
             waiting: watch::Waiting::default(),
             door: None,
             exits: Vec::new(),
@@ -150,6 +157,7 @@ impl Agent {
                 () = self.reporter.reader_gone() => return,
                 () = self.kernel.ring.ready() => {}
                 answer = self.lookups.answer() => self.lookups.take(answer, &mut self.pipeline),
+                Some(update) = told(&mut self.pods) => self.pipeline.containers.tell_pod(update, facts::now()),
                 Some(ask) = asked(&mut self.door) => self.picture(ask),
                 _ = sweep.tick() => self.sweep(false),
                 _ = poll.tick() => self.poll(),
@@ -320,6 +328,11 @@ impl Agent {
         }
         info!(alerts, ?passed, repeats, "stopped");
     }
+}
+
+/// The next word of a source that is asked; none from one that is not.
+async fn told(pods: &mut Option<mpsc::Receiver<PodUpdate>>) -> Option<PodUpdate> {
+    pods.as_mut()?.recv().await
 }
 
 /// Reads what moved last over a socket that a record says is going.
