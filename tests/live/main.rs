@@ -13,6 +13,7 @@ mod trick;
 mod runtime;
 mod output;
 mod picture;
+mod cluster;
 mod start;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -48,6 +49,7 @@ fn cases() -> Vec<Case> {
         runtime::cases(),
         output::cases(),
         picture::cases(),
+        cluster::cases(),
         start::cases(),
     ];
     groups.into_iter().flatten().collect()

@@ -25,9 +25,9 @@ pub enum Claim {
 }
 
 impl Claim {
-    /// As it is shown: `host`, or a container's id.
+    /// As rules see it: `host`, or the container's id; nothing where it says nothing.
     #[must_use]
-    pub fn name(&self) -> Option<&str> {
+    pub fn text(&self) -> Option<&str> {
         match self {
             Self::Unknown => None,
             Self::Host => Some("host"),

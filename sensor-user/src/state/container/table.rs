@@ -10,6 +10,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::{CgroupIdentity, Confirmation, Container};
+use crate::state::pod::PodTable;
 use crate::state::process::ProcessKey;
 
 /// Most containers, ended ones included: three times the densest node the kubelet supports in
@@ -51,16 +52,16 @@ pub struct ContainerStats {
 }
 
 #[derive(Debug)]
-struct Entry {
-    id: Arc<str>,
+pub(super) struct Entry {
+    pub(super) id: Arc<str>,
     /// As it was seen first: what its runtime is asked for.
     identity: CgroupIdentity,
-    container: Arc<Container>,
+    pub(super) container: Arc<Container>,
     /// As events have it: itself, or the nearest container around it that a runtime knows.
     shown: Arc<Container>,
     /// Containers around it, the outermost first.
     outer: Vec<Arc<str>>,
-    first_seen: u64,
+    pub(super) first_seen: u64,
     /// Its first program since it was (re)started.
     began: Option<(u64, ProcessKey)>,
     /// Whoever was moved to its cgroup, or ran a program there, last.
@@ -71,10 +72,22 @@ struct Entry {
     ended: Option<u64>,
 }
 
+/// A container that has not ended, by itself.
+#[derive(Clone, Debug)]
+pub struct Present {
+    pub container: Arc<Container>,
+    /// Ids of the containers around it, the outermost first.
+    pub outer: Vec<Arc<str>>,
+    /// When its first program started, `CLOCK_BOOTTIME` nanoseconds.
+    pub began: Option<u64>,
+}
+
 /// All containers the agent remembers.
 #[derive(Debug, Default)]
 pub struct ContainerTable {
-    containers: FxHashMap<Arc<str>, Entry>,
+    pub(super) containers: FxHashMap<Arc<str>, Entry>,
+    /// What the Kubernetes API tells of pods, see `join`.
+    pub(super) pods: PodTable,
     by_cgroup: FxHashMap<u64, Arc<str>>,
     /// Order of first sight, of cgroups, of ends; what is gone or alive again is skipped.
     arrivals: VecDeque<Arc<str>>,
@@ -85,7 +98,7 @@ pub struct ContainerTable {
     /// Given up since they were taken.
     unconfirmed: Vec<Arc<str>>,
     /// Named or given up since they were taken.
-    settled: Vec<Arc<str>>,
+    pub(super) settled: Vec<Arc<str>>,
     stats: ContainerStats,
 }
 
@@ -116,27 +129,29 @@ impl ContainerTable {
     }
 
     /// Containers that have not ended, in no order.
-    pub fn present(&self) -> impl Iterator<Item = &Arc<Container>> {
-        self.containers.values().filter(|entry| entry.ended.is_none()).map(|entry| &entry.container)
+    pub fn present(&self) -> impl Iterator<Item = Present> {
+        self.containers.values().filter(|entry| entry.ended.is_none()).map(|entry| Present {
+            container: Arc::clone(&entry.container),
+            outer: entry.outer.clone(),
+            began: entry.began.map(|(time, _)| time),
+        })
     }
 
     /// Takes over what a runtime said, which settles what was open about the container. False: the id is not
     /// (or no longer) known here.
     pub fn complete(&mut self, id: &str, container: Container) -> bool {
         let Some(entry) = self.containers.get_mut(id) else { return false };
-        // The pod's uid may be told by the cgroup path alone.
-        let pod_uid = container.pod_uid.clone().or_else(|| entry.container.pod_uid.clone());
-        let was_verified = entry.container.is_verified();
-        entry.container = Arc::new(Container { pod_uid, ..container });
-        if !was_verified && entry.container.is_verified() {
-            self.settled.push(Arc::clone(&entry.id));
-        }
-        self.show(id);
+        let is_pod_news = entry.container.pod_uid.is_none();
+        let container = container.keeping(&entry.container);
+        self.change(id, |known, pods| {
+            *known = container;
+            known.join(pods, is_pod_news);
+        });
         true
     }
 
-    /// Ids that were given up, forgotten or named since the last call. One that was given up may be named all
-    /// the same, and then comes again.
+    /// Ids that were given up, forgotten or named since the last call, or of whose pods all is known. One that
+    /// was given up may be named all the same, and then comes again.
     pub fn settled(&mut self) -> Vec<Arc<str>> {
         std::mem::take(&mut self.settled)
     }
@@ -145,19 +160,24 @@ impl ContainerTable {
     /// schedule, and rarely after it, until it is verified and named or has ended; an id given here counts
     /// as asked, one that did not fit is given next time.
     pub fn due(&mut self, now: u64, max: usize) -> Vec<CgroupIdentity> {
-        let mut due = Vec::new();
+        let (mut due, mut given_up) = (Vec::new(), Vec::new());
         let Self { containers, pending, settled, unconfirmed, stats, .. } = self;
         pending.retain(|id| {
             let Some(entry) = containers.get_mut(id) else { return false };
-            if entry.container.is_verified() && entry.container.is_named() {
+            if entry.container.is_answered() {
                 return false;
             }
             if entry.container.is_asked() && now >= entry.first_seen.saturating_add(GIVEN_UP_AFTER) {
                 let container = Container::clone(&entry.container);
-                entry.container = Arc::new(Container { confirmation: Confirmation::Unknown, ..container });
-                stats.unconfirmed += 1;
+                let is_known = container.is_verified();
+                let confirmation = if is_known { Confirmation::Known } else { Confirmation::Unknown };
+                entry.container = Arc::new(Container { confirmation, ..container });
                 settled.push(Arc::clone(id));
-                unconfirmed.push(Arc::clone(id));
+                given_up.push(Arc::clone(id));
+                if !is_known {
+                    stats.unconfirmed += 1;
+                    unconfirmed.push(Arc::clone(id));
+                }
             }
             if due.len() >= max {
                 return true;
@@ -171,7 +191,7 @@ impl ContainerTable {
             }
             true
         });
-        for id in self.unconfirmed.clone() {
+        for id in given_up {
             self.show(&id);
         }
         due
@@ -255,6 +275,7 @@ impl ContainerTable {
         self.by_cgroup.retain(|_, id| containers.contains_key(id));
         self.cgroup_arrivals.retain(|cgroup| self.by_cgroup.contains_key(cgroup));
         self.arrivals.retain(|id| containers.contains_key(id));
+        self.sweep_pods(now);
         self.stats()
     }
 
@@ -302,12 +323,12 @@ impl ContainerTable {
         self.containers.insert(Arc::clone(&id), entry);
         self.arrivals.push_back(Arc::clone(&id));
         self.pending.push(Arc::clone(&id));
-        self.show(&id);
+        self.change(&id, |container, pods| container.join(pods, true));
         id
     }
 
     /// Says anew how a container and those within it are shown.
-    fn show(&mut self, id: &str) {
+    pub(super) fn show(&mut self, id: &str) {
         let is_concerned = |entry: &Entry| *entry.id == *id || entry.outer.iter().any(|outer| **outer == *id);
         let concerned: Vec<Arc<str>> = self
             .containers
@@ -360,7 +381,7 @@ impl ContainerTable {
     fn evict(&mut self) {
         while let Some(id) = self.ended.pop_front().or_else(|| self.arrivals.pop_front()) {
             if let Some(entry) = self.containers.remove(&id) {
-                if entry.container.is_asked() {
+                if entry.container.is_open() {
                     self.settled.push(id);
                 }
                 self.stats.evicted += 1;
