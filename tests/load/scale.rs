@@ -29,7 +29,7 @@ const RSS_MAX_KIB: u64 = 128 * 1024;
 /// wall tells more of the machine.
 const START_MAX: Duration = Duration::from_secs(10);
 /// For as many processes to be made, and to end.
-const MADE_MAX: Duration = Duration::from_secs(180);
+const MADE_MAX: Duration = Duration::from_secs(300);
 /// For the runtime's files to be read.
 const NAMED_MAX: Duration = Duration::from_secs(60);
 
