@@ -1,10 +1,14 @@
 //! Documents as receivers get them.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::*;
 use crate::sink::json::encode;
 use crate::sink::sample;
+use crate::state::process;
+use crate::state::standing::{Claim, Standing, Trick};
 
 fn value(message: &Message) -> Value {
     serde_json::from_str(&encode(&Document::new(message, &sample::origin()))).unwrap()
@@ -89,6 +93,22 @@ fn kind_comes_first_but_for_the_time() {
 }
 
 #[test]
+fn both_truths_stand_in_an_alert_about_a_trick() {
+    let mut alert = sample::alert();
+    assert!(value(&Message::Alert(Box::new(alert.clone())))["tidewaiter"].get("identity").is_none());
+    let standing = Standing {
+        cgroup: Claim::Host,
+        mount: Claim::Container("8f3a".into()),
+        trick: Some(Trick::CgroupLeft),
+        ..Standing::default()
+    };
+    alert.process = Arc::new(process::Process { standing, ..process::Process::clone(&alert.process) });
+    let document = value(&Message::Alert(Box::new(alert)));
+    let expected = json!({"trick": "cgroup_left", "cgroup": "host", "mount": "8f3a"});
+    assert_eq!(document["tidewaiter"]["identity"], expected);
+}
+
+#[test]
 fn a_pod_is_an_orchestrator_resource() {
     let mut alert = sample::alert();
     let mut container = sample::container();
@@ -98,7 +118,7 @@ fn a_pod_is_an_orchestrator_resource() {
         uid: "u-1".to_owned(),
         ..Default::default()
     });
-    alert.container = Some(std::sync::Arc::new(container));
+    alert.container = Some(Arc::new(container));
     let document = value(&Message::Alert(Box::new(alert)));
     let expected = json!({
         "type": "kubernetes", "namespace": "shop",

@@ -64,8 +64,8 @@ pub(super) struct Entry {
     pub(super) first_seen: u64,
     /// Its first program since it was (re)started.
     began: Option<(u64, ProcessKey)>,
-    /// Whoever was moved to its cgroup last.
-    moved: Option<ProcessKey>,
+    /// Whoever was moved to its cgroup, or ran a program there, last.
+    seen: Option<ProcessKey>,
     /// Questions asked so far; [`ASK_AFTER`] says when the next one is due.
     asked: usize,
     cgroups: u32,
@@ -219,10 +219,10 @@ impl ContainerTable {
         self.containers.get(id)?.began
     }
 
-    /// A process was moved to the container's cgroup.
-    pub fn note_moved(&mut self, id: &str, process: ProcessKey) {
+    /// A process was moved to the container's cgroup, or runs a program there.
+    pub fn note_seen(&mut self, id: &str, process: ProcessKey) {
         if let Some(entry) = self.containers.get_mut(id) {
-            entry.moved = Some(process);
+            entry.seen = Some(process);
         }
     }
 
@@ -230,7 +230,7 @@ impl ContainerTable {
     #[must_use]
     pub fn witness(&self, id: &str) -> Option<ProcessKey> {
         let entry = self.containers.get(id)?;
-        entry.began.map(|(_, process)| process).or(entry.moved)
+        entry.began.map(|(_, process)| process).or(entry.seen)
     }
 
     /// Whether one lies in the other, so that a process may go from `home` there by its own way: inwards, or
@@ -252,7 +252,8 @@ impl ContainerTable {
         entry.cgroups = entry.cgroups.saturating_sub(1);
         if entry.cgroups == 0 && entry.ended.is_none() {
             entry.ended = Some(time);
-            entry.began = None;
+            // Still who was there, if the id turns out to be nobody's.
+            entry.seen = entry.began.take().map(|(_, process)| process).or(entry.seen);
             self.ended.push_back(Arc::clone(&entry.id));
         }
     }
@@ -314,7 +315,7 @@ impl ContainerTable {
             outer,
             first_seen: now,
             began: None,
-            moved: None,
+            seen: None,
             asked: 0,
             cgroups: 0,
             ended: None,
