@@ -10,6 +10,7 @@ mod story;
 mod silence;
 mod identity;
 mod trick;
+mod pending;
 mod runtime;
 mod output;
 mod picture;
@@ -46,6 +47,7 @@ fn cases() -> Vec<Case> {
         silence::cases(),
         identity::cases(),
         trick::cases(),
+        pending::cases(),
         runtime::cases(),
         output::cases(),
         picture::cases(),

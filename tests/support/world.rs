@@ -237,6 +237,12 @@ impl World {
         &self.binary
     }
 
+    /// Every agent's configuration.
+    #[must_use]
+    pub fn configuration(&self) -> PathBuf {
+        self.directory().join(CONFIGURATION)
+    }
+
     /// A directory that goes with the tests.
     #[must_use]
     pub fn directory(&self) -> &Path {

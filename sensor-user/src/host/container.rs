@@ -265,7 +265,7 @@ fn search_user(roots: &UserRoots, identity: &CgroupIdentity, known: &Remembered)
 fn engines(question: &Question<'_>, docker: &[Root], storage: &[Root], containerd: &[Root]) -> Answer {
     best(
         (docker.iter().map(|root| docker::lookup(root, question)))
-            .chain(storage.iter().map(|root| storage::lookup(root, question)))
+            .chain(std::iter::once_with(|| storage::lookup(storage, question)))
             .chain(containerd.iter().map(|root| oci::lookup(root, question))),
     )
 }
