@@ -129,12 +129,18 @@ fn all_but_the_essential(document: &mut Document<'_>) {
     own.related.clear();
     own.images.clear();
     own.files.clear();
+    own.pod = None;
     own.losses.truncate(LOSSES);
     own.aggregates.truncate(LOSSES);
     own.ledger.truncate(LEDGER);
     if let Some(coverage) = &mut own.coverage {
         coverage.hooks.clear();
         coverage.missing_offsets.clear();
+    }
+    if let Some(orchestrator) = &mut document.orchestrator {
+        // Its name and uid say which pod it is.
+        orchestrator.resource.label.clear();
+        orchestrator.resource.parent = None;
     }
 }
 
