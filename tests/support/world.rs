@@ -231,6 +231,12 @@ impl World {
         Ok(id)
     }
 
+    /// Where the servers are.
+    #[must_use]
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
     /// The agent's binary, where everybody may run it.
     #[must_use]
     pub fn binary(&self) -> &Path {

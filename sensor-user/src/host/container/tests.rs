@@ -243,7 +243,8 @@ fn digests_of_images_come_from_the_reference_or_the_runtimes_list() {
 fn a_cgroup_with_any_name_is_found_by_its_path() {
     let directory = tempfile::tempdir().unwrap();
     let source = ContainerSource {
-        roots: Mutex::new(Roots { roots: roots(directory.path()), discovered_at: None }),
+        roots: Mutex::new(roots(directory.path())),
+        discovered_at: Mutex::default(),
         known: Remembered::default(),
     };
     let asked = |path: &str| {
