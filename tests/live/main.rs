@@ -11,6 +11,7 @@ mod silence;
 mod identity;
 mod trick;
 mod runtime;
+mod socket;
 mod output;
 mod picture;
 mod start;
@@ -46,6 +47,7 @@ fn cases() -> Vec<Case> {
         identity::cases(),
         trick::cases(),
         runtime::cases(),
+        socket::cases(),
         output::cases(),
         picture::cases(),
         start::cases(),

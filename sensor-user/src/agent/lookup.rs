@@ -141,5 +141,8 @@ fn look_up_strangers(files: &ContainerSource, cgroups: Vec<(u64, String)>) -> Ve
         });
         found.map(|container| (cgroup_id, container))
     };
-    cgroups.into_iter().filter_map(look_up).collect()
+    let asked = cgroups.len();
+    let found: Vec<(u64, Container)> = cgroups.into_iter().filter_map(look_up).collect();
+    debug!(asked, found = found.len(), "cgroups that may be containers'");
+    found
 }
