@@ -17,6 +17,7 @@ pub use notice::{
 use crate::event::{Direction, Protocol};
 use crate::sigma::Level;
 use crate::state::container::Container;
+use crate::state::phase::Phase;
 use crate::state::process::Process;
 
 /// Everything a sink may be asked to deliver.
@@ -45,6 +46,8 @@ pub struct Alert {
     /// Other detections that matched in the same process tree.
     pub related: Vec<Detection>,
     pub container: Option<Arc<Container>>,
+    /// What the container was doing.
+    pub phase: Option<Phase>,
     /// The process that the gravest match is about.
     pub process: Arc<Process>,
     /// Parent first.

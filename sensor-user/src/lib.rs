@@ -2,8 +2,9 @@
 //!
 //! `ebpf` loads the kernel half and reads its ring; `decode` checks the bytes; `state` remembers
 //! processes, containers and files; `event` is what rules see; `sigma` matches; `story` joins what
-//! belongs together; `alert` is what leaves; `sink` delivers it. `agent` is the whole flow on one
-//! page. IO happens in `ebpf`, `host`, `sink`, `config` and the binary only.
+//! belongs together; `alert` is what leaves; `sink` delivers it; `source` brings what others tell.
+//! `agent` is the whole flow on one page. IO happens in `ebpf`, `host`, `source`, `sink`, `config` and
+//! the binary only.
 
 pub mod agent;
 pub mod ebpf;
@@ -19,6 +20,7 @@ pub mod alert;
 pub mod sink;
 pub mod control;
 pub mod host;
+pub mod source;
 pub mod capture;
 pub mod config;
 pub mod cli;

@@ -32,10 +32,11 @@ use crate::detection::Detections;
 use crate::event::field::Category;
 use crate::event::{Body, Direction, Event, LINEAGE_MAX};
 use crate::sigma::{Engine, Matches};
-use crate::state::container::{CgroupIdentity, ContainerTable, Strangers};
+use crate::state::container::{CgroupIdentity, ContainerTable, Role, Strangers};
 use crate::state::file::FileTable;
 use crate::state::flow::FlowTable;
 use crate::state::name::NameTable;
+use crate::state::phase::Phase;
 use crate::state::process::{Process, ProcessKey, ProcessTable};
 use crate::state::standing::Namespaces;
 use crate::state::writer::WriterTable;
@@ -230,13 +231,16 @@ impl Pipeline {
 
     /// What full tables dropped since the start: what it is, how many.
     #[must_use]
-    pub fn dropped(&self) -> [(&'static str, u64); 5] {
+    pub fn dropped(&self) -> [(&'static str, u64); 7] {
         let (processes, containers) = (self.processes.stats(), self.containers.stats());
+        let pods = self.containers.pod_stats();
         [
             ("process", processes.evicted_live + processes.evicted_exited),
             ("container", containers.evicted + containers.evicted_cgroups),
             ("cgroup that may be a container's", self.strangers.forgotten()),
             ("connection's byte counts", self.flows.forgotten()),
+            ("pod", pods.evicted),
+            ("label, container or probe of a pod", pods.left_out),
             ("amendment with a container's name", self.awaited.dropped()),
         ]
     }
@@ -256,7 +260,7 @@ impl Pipeline {
     fn settled(&mut self, now: u64) -> Vec<Account> {
         let mut accounts = Vec::new();
         for id in self.containers.settled() {
-            let is_named = self.containers.get(&id).is_some_and(|container| container.is_verified());
+            let is_named = self.containers.get(&id).is_some_and(|it| it.is_complete() && it.is_named());
             if is_named {
                 for mut account in self.awaited.take(&id) {
                     account.is_amendment = true;
@@ -278,6 +282,12 @@ impl Pipeline {
             let id = process.container.clone().or_else(|| self.containers.by_cgroup(process.cgroup_id));
             account.container = id.and_then(|id| self.containers.get(&id)).or(account.container.take());
             self.awaited.note(account);
+            // What it is for comes with its name; until then only a build shows what it does.
+            account.phase = match account.container.as_deref() {
+                Some(container) if container.role == Role::Build => Some(Phase::Build),
+                Some(container) if container.is_asked() => None,
+                Some(_) | None => account.phase,
+            };
         }
         accounts
     }

@@ -1,25 +1,31 @@
 //! The same deed many times, as fast as one thread can: what a sensor must survive and count.
 
 use std::ffi::CString;
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::fd::AsFd as _;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
+use rustix::process::{Signal, WaitOptions, kill_process, waitpid};
 
+use crate::group;
 use crate::place::Place;
 use crate::request::Request;
 use crate::sys;
-use crate::table::{Deed, deed};
+use crate::sys::process::Birth;
+use crate::table::{Deed, deed, privileged};
 use crate::truth::Truth;
 
 pub(crate) const DEEDS: &[Deed] = &[
     deed("flood", "connect_udp", connect_udp),
     deed("flood", "exec_fail", exec_fail),
     deed("flood", "file", file),
+    privileged("flood", "sleepers", sleepers),
 ];
 
 /// Times unless told: seconds of work.
@@ -90,4 +96,45 @@ fn file(request: &Request) -> Result<Truth> {
         done += 1;
     }
     Ok(told(done, start.elapsed()).with_path("dir", place.path()).with("names", NAMES))
+}
+
+/// The most children that sleep at once: fewer than there are pids by default (32,768).
+const SLEEPERS_MAX: u64 = 30_000;
+
+/// Children that do nothing, born in turn in the groups below the directory that is told; they end when
+/// standard input does.
+fn sleepers(request: &Request) -> Result<Truth> {
+    let count = request.count.unwrap_or(SLEEPERS_MAX);
+    ensure!(count <= SLEEPERS_MAX, "{count} are more than {SLEEPERS_MAX}");
+    let root = request.path.as_deref().context("--path says below what the groups are")?;
+    let mut groups = Vec::new();
+    for entry in fs::read_dir(root).with_context(|| format!("listing {}", root.display()))? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            groups.push(entry.path());
+        }
+    }
+    ensure!(!groups.is_empty(), "there is no group below {}", root.display());
+    let mut children = Vec::new();
+    // Group by group: few are open at once.
+    for (number, path) in (0_u64..).zip(&groups) {
+        let group = group::open(path)?;
+        let all = u64::try_from(groups.len())?;
+        let share = count / all + u64::from(number < count % all);
+        for _ in 0..share {
+            let child = sys::process::clone3(Birth::Group(group.as_fd()), || {
+                loop {
+                    thread::park();
+                }
+            });
+            children.push(child.context("making a child")?);
+        }
+    }
+    let told = Truth::new().with("count", children.len()).with("groups", groups.len());
+    std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).context("waiting for the end")?;
+    for child in children {
+        kill_process(child, Signal::KILL)?;
+        waitpid(Some(child), WaitOptions::empty())?;
+    }
+    Ok(told)
 }

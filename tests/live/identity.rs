@@ -127,7 +127,7 @@ fn lowers_on_host(world: &World, on_host: &[&str], inside: &[&str]) -> Result<St
         host.text("rule.level")
     );
     host.ensure_field("rule.id", in_container.field("rule.id").context("no rule.id")?)?;
-    for field in ["container", "tidewaiter.container_verified", "orchestrator", "tidewaiter.pending"] {
+    for field in ["container", "tidewaiter.container", "orchestrator", "tidewaiter.pending"] {
         ensure!(host.field(field).is_none(), "the host's alert has {field}: {}", host.document);
     }
     // Compares what stands in structured data too, where nothing of a container may stand.

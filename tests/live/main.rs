@@ -10,10 +10,12 @@ mod story;
 mod silence;
 mod identity;
 mod trick;
+mod pending;
 mod runtime;
 mod socket;
 mod output;
 mod picture;
+mod cluster;
 mod start;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -46,10 +48,12 @@ fn cases() -> Vec<Case> {
         silence::cases(),
         identity::cases(),
         trick::cases(),
+        pending::cases(),
         runtime::cases(),
         socket::cases(),
         output::cases(),
         picture::cases(),
+        cluster::cases(),
         start::cases(),
     ];
     groups.into_iter().flatten().collect()

@@ -82,6 +82,7 @@ impl Watch {
         self.told(ALERT_MAX, &what, |line| {
             let words = line.field("process.args").and_then(Value::as_array);
             line.text("event.action") == "exec"
+                && line.text("process.executable").ends_with("/deed")
                 && words.is_some_and(|words| words.iter().any(|word| word == marker))
         })
     }
@@ -195,7 +196,8 @@ fn ensure_life(
         None => {
             ensure!(line.field("container.id").is_none(), "the host is no container: {}", line.document);
             line.ensure_field("process.pid", &life["pid"])?;
-            if let Some(parent) = truth.get("parent") {
+            // What posix_spawn starts is a child of the child.
+            if let Some(parent) = truth.get("parent").filter(|_| truth["way"] != "vfork") {
                 line.ensure_field("process.parent.pid", parent)?;
             }
         }
@@ -276,7 +278,7 @@ fn ordinary(world: &World) -> Result<String> {
     ] {
         let line = watch.program(marker)?;
         line.ensure_field("container.id", &container.id.as_str().into())
-            .with_context(|| format!("of {marker}"))?;
+            .with_context(|| format!("in {}", line.document))?;
     }
     watch.end_without_trick(&[&plain, &shared])?;
     Ok("host's pid namespace, docker exec, unshare".to_owned())

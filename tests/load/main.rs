@@ -11,6 +11,7 @@ mod bytes;
 mod flood;
 mod pace;
 mod crowd;
+mod scale;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -46,6 +47,7 @@ const CASES: &[(&str, Run)] = &[
     ("pace: mixed events, steadily", pace::run),
     ("crowd: gone at once, Docker", crowd::docker),
     ("crowd: gone at once, containerd by CRI", crowd::cri),
+    ("scale: a full host when the agent starts", scale::run),
 ];
 
 fn main() -> ExitCode {

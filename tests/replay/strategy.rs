@@ -126,8 +126,9 @@ fn scripts_are_shell_and_use_the_common_stage() {
             assert!(
                 text.contains("\ninside ")
                     || text.contains("    inside ")
-                    || text.contains("$TIDEWAITER_INSIDE"),
-                "{}: does nothing inside",
+                    || text.contains("$TIDEWAITER_INSIDE")
+                    || text.contains("\n# Acts on this machine alone"),
+                "{}: does nothing inside, and does not say that it acts on this machine alone",
                 script.display()
             );
             let mode = fs::metadata(&script).expect("sh has read it").permissions().mode();

@@ -116,7 +116,14 @@ impl Containerd {
     /// # Errors
     /// What CRI says.
     pub fn pod(&self, name: &str) -> Result<Pod<'_>> {
-        let uid = Uuid::new_v4().to_string();
+        self.pod_as(name, Uuid::new_v4().to_string())
+    }
+
+    /// The same under a uid that somebody else knows it by.
+    ///
+    /// # Errors
+    /// What CRI says.
+    pub fn pod_as(&self, name: &str, uid: String) -> Result<Pod<'_>> {
         let logs = self.directory.join("log-of-pods").join(&uid);
         fs::create_dir_all(&logs)?;
         let spec = PodSpec {

@@ -17,5 +17,7 @@ pub mod cgroup;
 pub mod bare;
 pub mod server;
 pub mod rsyslog;
+pub mod cluster;
+pub mod wire;
 pub mod agent;
 pub mod world;

@@ -177,6 +177,19 @@ impl World {
         spawn(&self.binary, self.directory.path(), name, arguments)
     }
 
+    /// Another agent, with more in its configuration.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn agent_with(&self, name: &str, settings: &str) -> Result<Agent> {
+        let own = fs::read_to_string(self.directory().join(CONFIGURATION))?;
+        let path = self.directory().join(format!("{name}.yaml"));
+        fs::write(&path, own + settings)?;
+        let mut command = bound(&self.binary);
+        command.args(["run", "--format", "json", "--config"]).arg(path);
+        Agent::start(command, self.directory().join(format!("agent-{name}.log")))
+    }
+
     /// An agent that tells every event instead of alerts.
     ///
     /// # Errors
@@ -222,6 +235,12 @@ impl World {
     #[must_use]
     pub fn binary(&self) -> &Path {
         &self.binary
+    }
+
+    /// Every agent's configuration.
+    #[must_use]
+    pub fn configuration(&self) -> PathBuf {
+        self.directory().join(CONFIGURATION)
     }
 
     /// A directory that goes with the tests.

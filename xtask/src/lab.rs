@@ -2,6 +2,7 @@
 //!
 //! - `image/` and `image.tar`: a small Debian with the real tools people move files with; a container's root.
 //! - `machine/`: a Debian with QEMU and rsyslog, used by `chroot`; nothing in it is ever started on the host.
+//! - `apiserver/`: a Kubernetes API server and its database.
 //! - `kernel/<version>/`: distribution kernels for QEMU, unpacked.
 //!
 //! Each part carries a stamp that is its recipe, word for word: a changed recipe makes that part again.
@@ -13,6 +14,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use crate::apiserver;
 use crate::command;
 use crate::command::require_root;
 use crate::kernel::{self, Kernel};
@@ -52,6 +54,7 @@ const MACHINE_FINISH: &str = "apt-get update";
 pub(crate) enum LabPart {
     Image,
     Machine,
+    ApiServer,
     Kernel(&'static Kernel),
 }
 
@@ -60,6 +63,7 @@ impl LabPart {
         match self {
             Self::Image => "lab image",
             Self::Machine => "lab machine",
+            Self::ApiServer => "lab API server",
             Self::Kernel(_) => "lab kernel",
         }
     }
@@ -72,6 +76,10 @@ impl LabPart {
             Self::Machine => {
                 format!("QEMU and rsyslog without installing them: Debian {SUITE} to chroot into")
             }
+            Self::ApiServer => format!(
+                "Kubernetes' own for the tests of its source: built from Debian {}'s sources, some minutes",
+                apiserver::SOURCE_SUITE
+            ),
             Self::Kernel(kernel) => {
                 format!("Linux {} from Debian {}, for QEMU", kernel.version, kernel.suite)
             }
@@ -83,6 +91,7 @@ impl LabPart {
         match self {
             Self::Image => place.lab().join("image"),
             Self::Machine => place.lab().join("machine"),
+            Self::ApiServer => place.lab().join("apiserver"),
             Self::Kernel(kernel) => place.lab().join("kernel").join(kernel.version),
         }
     }
@@ -96,6 +105,7 @@ impl LabPart {
         match self {
             Self::Image => format!("{SUITE} {}\n{IMAGE_FINISH}\n", IMAGE.join(" ")),
             Self::Machine => format!("{SUITE} {}\n{MACHINE_FINISH}\n", MACHINE.join(" ")),
+            Self::ApiServer => apiserver::recipe(),
             Self::Kernel(kernel) => kernel.recipe(),
         }
     }
@@ -111,6 +121,7 @@ impl LabPart {
                 Some(image_tar(place)).filter(|tar| tar.is_file()).map(|tar| tar.display().to_string())
             }
             Self::Machine => Some(path.display().to_string()),
+            Self::ApiServer => apiserver::found(&path),
             Self::Kernel(_) => {
                 fs::read_to_string(path.join("release")).ok().map(|release| release.trim().to_owned())
             }
@@ -128,6 +139,7 @@ impl LabPart {
         let detail = match self {
             Self::Image => make_image(place, &draft),
             Self::Machine => make_machine(place, &draft),
+            Self::ApiServer => apiserver::make(place, &draft),
             Self::Kernel(kernel) => kernel::fetch(kernel, place, &draft),
         }?;
         remove(&path)?;

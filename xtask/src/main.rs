@@ -14,6 +14,7 @@ mod toolchain;
 mod package;
 mod lab;
 mod kernel;
+mod apiserver;
 mod guest;
 mod module;
 mod artifact;

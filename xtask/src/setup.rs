@@ -44,6 +44,16 @@ pub(crate) const LIVE: &[Part] = &[
     Part::Host(&package::KEYRING),
     Part::Lab(LabPart::Image),
     Part::Lab(LabPart::Machine),
+    Part::Lab(LabPart::ApiServer),
+];
+
+/// What the tests against a Kubernetes API server need.
+pub(crate) const CLUSTER: &[Part] = &[
+    Part::Host(&package::CURL),
+    Part::Host(&package::DEBOOTSTRAP),
+    Part::Host(&package::KEYRING),
+    Part::Lab(LabPart::Machine),
+    Part::Lab(LabPart::ApiServer),
 ];
 
 /// What every guest needs beside its kernel.

@@ -14,6 +14,7 @@ use crate::build;
 use crate::command;
 use crate::command::require_root;
 use crate::kernel::KERNELS;
+use crate::lab::LabPart;
 use crate::place::Place;
 use crate::progress;
 use crate::setup;
@@ -28,6 +29,8 @@ pub(crate) enum Choice {
     Style,
     /// Unit and replay tests: no root, no eBPF
     Unit,
+    /// The Kubernetes source against a real API server (root, once, to build that)
+    Cluster,
     /// Real tools in real containers, and every way of every deed, on this kernel (root)
     Live,
     /// Floods, a race, bytes to the byte, a steady pace; with `-- full` as long as the figures in docs (root)
@@ -45,6 +48,7 @@ enum Part {
     Clippy,
     Licences,
     Unit,
+    Cluster,
     Live,
     Load,
     Vm,
@@ -58,13 +62,14 @@ enum Outcome {
 }
 
 impl Part {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Format,
         Self::Tidy,
         Self::Build,
         Self::Clippy,
         Self::Licences,
         Self::Unit,
+        Self::Cluster,
         Self::Live,
         Self::Load,
         Self::Vm,
@@ -78,6 +83,7 @@ impl Part {
             Self::Licences => "licences",
             Self::Unit => "unit and replay",
             Self::Build => "build",
+            Self::Cluster => "cluster",
             Self::Live => "live",
             Self::Load => "load",
             Self::Vm => "vm",
@@ -89,6 +95,7 @@ impl Part {
             Self::Format | Self::Tidy | Self::Clippy | Self::Licences => *choice == Choice::Style,
             Self::Unit => *choice == Choice::Unit,
             Self::Build => matches!(choice, Choice::Live | Choice::Load | Choice::Vm),
+            Self::Cluster => *choice == Choice::Cluster,
             Self::Live => *choice == Choice::Live,
             Self::Load => *choice == Choice::Load,
             Self::Vm => *choice == Choice::Vm,
@@ -97,7 +104,7 @@ impl Part {
     }
 
     /// Why it cannot be done here, with the remedy.
-    fn obstacle(self) -> Option<String> {
+    fn obstacle(self, place: &Place) -> Option<String> {
         let lacks = |tool: &str, remedy: &str| {
             let there = command::read(command::cargo().args([tool, "--version"])).is_ok();
             (!there).then(|| format!("cargo {tool} is not installed; `{remedy}` adds it"))
@@ -112,7 +119,10 @@ impl Part {
             Self::Live | Self::Load | Self::Vm => {
                 require_root("this part", "test").err().map(|error| error.to_string())
             }
-            Self::Tidy | Self::Unit | Self::Build => None,
+            Self::Cluster if LabPart::ApiServer.found(place).is_none() => {
+                require_root("making the lab's API server", "test").err().map(|error| error.to_string())
+            }
+            Self::Tidy | Self::Unit | Self::Build | Self::Cluster => None,
         }
     }
 
@@ -135,9 +145,11 @@ impl Part {
                 let deny = ["--quiet", "--", "--deny", "warnings"];
                 command::show(cargo(&["clippy", "--workspace", "--all-targets"]).args(deny))?;
                 // Tests that only run when they are named are no targets of `--all-targets`.
-                let named =
-                    ["clippy", "--package", "tests", "--test", "live", "--test", "matrix", "--test", "load"];
-                done(command::show(cargo(&named).args(deny)))
+                let mut named = cargo(&["clippy", "--package", "tests"]);
+                ["cluster", "live", "matrix", "load"]
+                    .iter()
+                    .for_each(|test| _ = named.args(["--test", test]));
+                done(command::show(named.args(deny)))
             }
             Self::Licences => licences(cargo),
             Self::Unit => {
@@ -148,6 +160,10 @@ impl Part {
                 Ok(unit?.with(replay?))
             }
             Self::Build => done(build::build(place, true)),
+            Self::Cluster => {
+                setup::ensure(setup::CLUSTER, place)?;
+                run("cluster")
+            }
             Self::Live => {
                 setup::ensure(setup::LIVE, place)?;
                 let (live, matrix) = (run("live"), run("matrix"));
@@ -180,9 +196,9 @@ pub(crate) fn test(place: &Place, choices: &[Choice], words: &[String]) -> Resul
 
 /// A part that was asked for by name and cannot be done has failed; among all others it is skipped, and told.
 fn attempt(part: Part, place: &Place, words: &[String], named: bool) -> Outcome {
-    if let Some(obstacle) = part.obstacle() {
+    if let Some(obstacle) = part.obstacle(place) {
         progress::say(&format!("skipped: {obstacle}"));
-        return if named && matches!(part, Part::Live | Part::Load | Part::Vm) {
+        return if named && matches!(part, Part::Cluster | Part::Live | Part::Load | Part::Vm) {
             Outcome::Failed(Tally::default(), obstacle)
         } else {
             Outcome::Skipped(obstacle)

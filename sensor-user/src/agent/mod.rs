@@ -31,7 +31,9 @@ use crate::ebpf::watch::Loaded as LoadedProgram;
 use crate::event::selection::Selection;
 use crate::metric::Metrics;
 use crate::pipeline::Pipeline;
+use crate::source::kubernetes;
 use crate::state::flow::POLL;
+use crate::state::pod::PodUpdate;
 use facts::Facts;
 use ledger::Bookkeeper;
 use lookup::Lookups;
@@ -73,6 +75,7 @@ async fn watch(
     let rules = start::rules(&config)?;
     start::privilege()?;
     let layout = start::layout()?;
+    let pods = kubernetes::start(&config.kubernetes)?;
     let mut loaded = crate::ebpf::load::load(&layout, &config.avoid, &config.capture)?;
     watch::begin(&mut loaded);
     // The hooks are attached: what starts from here on is in the ring, the rest is in /proc.
@@ -95,6 +98,7 @@ async fn watch(
         start_milliseconds: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
     };
     let mut agent = Agent::new(&config, loaded, pipeline, reporter);
+    agent.pods = pods;
     if !agent.reporter.observes() {
         agent.door = start::door(config.control.as_deref());
     }
@@ -114,6 +118,8 @@ struct Agent {
     metrics: Metrics,
     books: Bookkeeper,
     lookups: Lookups,
+    /// What the Kubernetes API tells, where it is asked.
+    pods: Option<mpsc::Receiver<PodUpdate>>,
     /// What fanotify told too early.
     waiting: watch::Waiting,
     /// Where `tidewaiter ps` asks, and what it has asked.
@@ -132,6 +138,7 @@ impl Agent {
             metrics: Metrics::default(),
             books: Bookkeeper::default(),
             lookups: Lookups::new(&config.containers),
+            pods: None,
             waiting: watch::Waiting::default(),
             door: None,
             exits: Vec::new(),
@@ -149,6 +156,7 @@ impl Agent {
                 () = self.reporter.reader_gone() => return,
                 () = self.kernel.ring.ready() => {}
                 answer = self.lookups.answer() => Lookups::take(answer, &mut self.pipeline),
+                Some(update) = told(&mut self.pods) => self.pipeline.containers.tell_pod(update, facts::now()),
                 Some(ask) = asked(&mut self.door) => self.picture(ask),
                 _ = sweep.tick() => self.sweep(false),
                 _ = poll.tick() => self.poll(),
@@ -319,6 +327,11 @@ impl Agent {
         }
         info!(alerts, ?passed, repeats, "stopped");
     }
+}
+
+/// The next word of a source that is asked; none from one that is not.
+async fn told(pods: &mut Option<mpsc::Receiver<PodUpdate>>) -> Option<PodUpdate> {
+    pods.as_mut()?.recv().await
 }
 
 /// Reads what moved last over a socket that a record says is going.

@@ -44,6 +44,7 @@ impl Reporter {
             process,
             ancestors,
             container,
+            phase,
             user,
             steps,
             steps_omitted,
@@ -62,6 +63,7 @@ impl Reporter {
             related,
             pending: container.as_deref().map(pending).unwrap_or_default(),
             container,
+            phase,
             process,
             ancestors,
             user,
@@ -151,18 +153,19 @@ impl Reporter {
     }
 }
 
-/// What no runtime has told yet of a container; once they are given up, nothing more is awaited.
+/// What no runtime has told yet of a container, nor the Kubernetes API of its pod; once they are given up, nothing
+/// more is awaited.
 fn pending(container: &Container) -> Vec<&'static str> {
-    if !container.is_asked() {
-        return Vec::new();
-    }
+    let (is_asked, awaits_pod) = (container.is_asked(), container.awaits_pod);
     // That it is in a pod the cgroup's path tells, which pod its runtime.
-    let lacks_pod = container.pod_uid.is_some() && container.pod.is_none();
+    let lacks_pod = is_asked && container.pod_uid.is_some() && container.pod.is_none();
     let fields = [
-        ("container.name", container.name.is_none()),
-        ("container.image.name", container.image.is_none()),
+        ("container.name", is_asked && container.name.is_none()),
+        ("container.image.name", is_asked && container.image.is_none()),
         ("orchestrator.resource.name", lacks_pod),
         ("orchestrator.namespace", lacks_pod),
+        ("orchestrator.resource.label", awaits_pod),
+        ("orchestrator.resource.parent", awaits_pod),
     ];
     fields.into_iter().filter_map(|(field, is_missing)| is_missing.then_some(field)).collect()
 }

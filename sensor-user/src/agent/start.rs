@@ -20,6 +20,7 @@ use crate::host::procfs::{self, ProcfsError};
 use crate::pipeline::Pipeline;
 use crate::sigma::{Diagnostic, Engine, RuleSet};
 use crate::sink::{Origin, SinkSet, Stream, Target};
+use crate::source::kubernetes::AccessError;
 use crate::state::process::Process;
 use crate::story::Stories;
 
@@ -38,6 +39,8 @@ pub enum StartError {
     Load(#[from] LoadError),
     #[error(transparent)]
     Procfs(#[from] ProcfsError),
+    #[error("the Kubernetes API is to be asked, and {0}")]
+    Kubernetes(#[from] AccessError),
     #[error("standard output cannot be written beside the loop: {0}")]
     Sinks(std::io::Error),
 }
@@ -60,6 +63,7 @@ impl StartError {
             ),
             Self::Load(error) => error.remedy().to_owned(),
             Self::Procfs(_) => "run in the host's pid namespace (in a pod: hostPID: true)".to_owned(),
+            Self::Kubernetes(error) => error.remedy().to_owned(),
             Self::Sinks(_) => "raise the limit of processes (`ulimit -u`)".to_owned(),
         }
     }

@@ -106,6 +106,7 @@ impl From<StartError> for Failure {
             | StartError::Offsets(_)
             | StartError::Load(_)
             | StartError::Procfs(_)
+            | StartError::Kubernetes(_)
             | StartError::Sinks(_) => "cannot start",
         };
         let failure = Self::new(what, &error, error.remedy());
@@ -116,6 +117,7 @@ impl From<StartError> for Failure {
             | StartError::Offsets(_)
             | StartError::Load(_)
             | StartError::Procfs(_)
+            | StartError::Kubernetes(_)
             | StartError::Sinks(_) => failure,
         }
     }

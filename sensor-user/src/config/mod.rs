@@ -21,6 +21,7 @@ use crate::control::SOCKET;
 use crate::ebpf::hook::Means;
 use crate::host::container::ContainerRoots;
 use crate::sink::{Facility, Format, SyslogTarget, Target};
+use crate::source::kubernetes::Kubernetes;
 
 /// The whole configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -46,6 +47,8 @@ pub struct Config {
     /// Where container runtimes keep their state. A folder that does not exist is no error: the
     /// runtime may come later.
     pub containers: ContainerRoots,
+    /// Whether and how the Kubernetes API is asked.
+    pub kubernetes: Kubernetes,
     /// Where the agent answers `tidewaiter ps`; none: nowhere.
     pub control: Option<PathBuf>,
 }
@@ -63,6 +66,7 @@ impl Default for Config {
             capture: Capture::default(),
             avoid: Vec::new(),
             containers: ContainerRoots::default(),
+            kubernetes: Kubernetes::default(),
             control: Some(PathBuf::from(SOCKET)),
         }
     }

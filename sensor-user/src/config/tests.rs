@@ -1,6 +1,7 @@
 //! The documented defaults are the defaults, and mistakes are pointed at.
 
 use super::*;
+use crate::source::kubernetes::Mode;
 
 const DOCUMENTED: &str = include_str!("../../../deploy/tidewaiter.yaml");
 
@@ -26,13 +27,25 @@ fn every_key_is_documented() {
         "story",
         "capture",
         "containers",
+        "kubernetes",
         "control",
     ] {
         assert!(DOCUMENTED.lines().any(|line| line.starts_with(&format!("{key}:"))), "{key}");
     }
-    for key in
-        ["gather", "environment", "secrets", "closes", "docker", "containerd", "storage", "lxc", "nspawn"]
-    {
+    for key in [
+        "gather",
+        "environment",
+        "secrets",
+        "closes",
+        "docker",
+        "containerd",
+        "storage",
+        "lxc",
+        "nspawn",
+        "mode",
+        "kubeconfig",
+        "node",
+    ] {
         assert!(DOCUMENTED.lines().any(|line| line.starts_with(&format!("  {key}:"))), "{key}");
     }
 }
@@ -49,7 +62,8 @@ fn reads_every_key() {
     let config = parse(
         "format: json\nlog: debug\nsyslog: [\"tcp://h:6514\", unix:///dev/log]\nfacility: local3\n\
          embedded_rules: false\nrules: [/etc/tidewaiter/rules]\nstory: {gather: 250}\n\
-         containers:\n  docker: [/data/docker]\ncontrol: /run/other/agent.sock\n",
+         containers:\n  docker: [/data/docker]\ncontrol: /run/other/agent.sock\n\
+         kubernetes: {mode: on, kubeconfig: /etc/tidewaiter/kubeconfig, node: node-1}\n",
     )
     .unwrap();
     assert_eq!(config.format, FormatChoice::Json);
@@ -59,6 +73,9 @@ fn reads_every_key() {
     assert_eq!(config.rules, [PathBuf::from("/etc/tidewaiter/rules")]);
     assert_eq!(config.story.gather.duration(), Duration::from_millis(250));
     assert_eq!(config.containers.docker, [PathBuf::from("/data/docker")]);
+    assert_eq!(config.kubernetes.mode, Mode::On);
+    assert_eq!(config.kubernetes.kubeconfig, Some(PathBuf::from("/etc/tidewaiter/kubeconfig")));
+    assert_eq!(config.kubernetes.node.as_deref(), Some("node-1"));
     assert_eq!(config.containers.storage, ContainerRoots::default().storage);
     assert_eq!(config.control, Some(PathBuf::from("/run/other/agent.sock")));
     assert_eq!(parse("control: null\n").unwrap().control, None);

@@ -15,7 +15,7 @@ use crate::host::procfs;
 use crate::host::user::UserNames;
 use crate::pipeline::{Named, Picture};
 use crate::sink::Origin;
-use crate::state::container::{Container, Pod};
+use crate::state::container::{Pod, Present};
 use crate::state::process::{Process, ProcessKey, Resident, Written};
 use crate::state::standing::{Claim, Entry as Door, Standing};
 
@@ -153,7 +153,8 @@ impl Users {
     }
 }
 
-fn container(container: &Container) -> ContainerRow {
+fn container(present: &Present) -> ContainerRow {
+    let Present { container, outer, began } = present;
     let option = |text: &Option<String>| text.as_deref().map(cut);
     ContainerRow {
         id: cut(&container.id),
@@ -162,9 +163,10 @@ fn container(container: &Container) -> ContainerRow {
         image: option(&container.image),
         image_id: option(&container.image_id),
         image_digest: option(&container.image_digest),
-        is_verified: container.is_verified(),
+        is_verified: (!container.is_asked()).then(|| container.is_verified()),
         role: container.role.name().to_owned(),
-        nested: container.nested.iter().map(|id| cut(id)).collect(),
+        outer: outer.iter().map(|id| cut(id)).collect(),
+        began: *began,
         pod: container.pod.as_ref().map(pod),
         pod_uid: option(&container.pod_uid),
     }
@@ -222,11 +224,7 @@ fn written(written: &Written) -> WriterRow {
 
 /// None: no witness says anything.
 fn identity(standing: &Standing) -> Option<IdentityRow> {
-    let claim = |claim: &Claim| match claim {
-        Claim::Unknown => None,
-        Claim::Host => Some("host".to_owned()),
-        Claim::Container(id) => Some(cut(id)),
-    };
+    let claim = |claim: &Claim| claim.text().map(cut);
     let row = IdentityRow {
         cgroup: claim(&standing.cgroup),
         mount: claim(&standing.mount),

@@ -81,10 +81,16 @@ pub struct ContainerRow {
     pub image_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_digest: Option<String>,
-    pub is_verified: bool,
+    /// Absent while the runtimes are asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub is_verified: Option<bool>,
     pub role: String,
+    /// Ids of the containers around it, the outermost first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub nested: Vec<String>,
+    pub outer: Vec<String>,
+    /// When its first program started, where that was seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub began: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pod: Option<PodRow>,
     #[serde(skip_serializing_if = "Option::is_none")]

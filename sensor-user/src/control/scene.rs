@@ -7,7 +7,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::client::Rows;
 use super::protocol::{ConnectionRow, ContainerRow, End, Head, PodRow, ProcessRow};
-use crate::state::container::Role;
+use crate::state::container::{Role, short_id};
 use crate::state::phase::{Phase, START_GRACE};
 
 /// What is to be shown; the default is everything that was told.
@@ -129,14 +129,8 @@ impl Scene {
     /// A container by the name people know, else by the beginning of its id.
     #[must_use]
     pub fn name<'s>(&'s self, id: &'s str) -> &'s str {
-        self.names.get(id).map_or(short(id), String::as_str)
+        self.names.get(id).map_or(short_id(id), String::as_str)
     }
-}
-
-/// The twelve digits people know from `docker ps`.
-#[must_use]
-pub fn short(id: &str) -> &str {
-    id.get(..12).unwrap_or(id)
 }
 
 impl Ground {
@@ -146,8 +140,7 @@ impl Ground {
         connections: &mut FxHashMap<u32, Vec<ConnectionRow>>,
         now: u64,
     ) -> Self {
-        let oldest = processes.iter().map(|process| process.start).min();
-        let phase = container.as_ref().and_then(|container| phase(container, oldest?, now));
+        let phase = container.as_ref().map(|container| phase(container, now));
         Self { container, phase, processes: tree(processes, connections) }
     }
 
@@ -162,12 +155,12 @@ impl Ground {
 }
 
 /// What a container does by its age; how a process came into it may say more of that one.
-fn phase(container: &ContainerRow, oldest: u64, now: u64) -> Option<Phase> {
-    Some(match now.saturating_sub(oldest) {
+fn phase(container: &ContainerRow, now: u64) -> Phase {
+    match container.began.map(|began| now.saturating_sub(began)) {
         _ if container.role == Role::Build.name() => Phase::Build,
-        age if age < START_GRACE => Phase::Start,
-        _ => Phase::Steady,
-    })
+        Some(age) if age < START_GRACE => Phase::Start,
+        Some(_) | None => Phase::Steady,
+    }
 }
 
 /// A process and all that came of it.

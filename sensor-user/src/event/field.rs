@@ -338,7 +338,7 @@ impl Event {
         match get(container) {
             Some(value) => one(Value::Text(value), each),
             // No runtime has spoken, or none ever did: neither known nor known to be absent.
-            None if !container.is_verified() => Presence::Pending,
+            None if !container.is_complete() => Presence::Pending,
             None => Presence::Absent,
         }
     }

@@ -49,7 +49,7 @@ impl Root {
 /// A container whose runtime has not told its name yet may be the one: its first events are shown rather than missed.
 fn is_in(event: &Event, wanted: &str) -> bool {
     let Some(container) = event.container.as_deref() else { return false };
-    let may_be = container.name.is_none() && !container.is_verified();
+    let may_be = container.name.is_none() && !container.is_complete();
     let by_id = wanted.len() >= ID_MIN && container.id.starts_with(wanted);
     container.name.as_deref() == Some(wanted) || container.id == wanted || by_id || may_be
 }

@@ -3,13 +3,14 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use crate::state::container::Container;
 use crate::story::Account;
 
 /// Most accounts that wait. A container is named or given up within 5 s, so this is a hundred alerts a
 /// second; with the dozen steps of a transfer they take about 2 MiB.
 const AWAITED_MAX: usize = 512;
 
-/// What was told of containers that no runtime has named.
+/// What was told of containers that no runtime has named, or of whose pods the API is about to tell.
 #[derive(Debug, Default)]
 pub(super) struct Awaited {
     /// In the order in which they were told first.
@@ -29,12 +30,13 @@ impl Awaited {
     /// Notes what is about to be told. What has a name by now waits no longer; of several versions the last
     /// counts.
     pub(super) fn note(&mut self, account: &Account) {
-        let unnamed = account.container.as_ref().filter(|container| !container.is_verified());
-        if unnamed.is_none() && self.told.is_empty() {
+        let is_settled = |it: &Container| it.is_complete() && it.is_named() && !it.awaits_pod;
+        let open = account.container.as_ref().filter(|container| !is_settled(container));
+        if open.is_none() && self.told.is_empty() {
             return;
         }
         let known = self.told.iter().position(|told| told.account.number == account.number);
-        match (known, unnamed) {
+        match (known, open) {
             (Some(index), Some(_)) => {
                 if let Some(told) = self.told.get_mut(index) {
                     told.account = account.clone();
@@ -48,7 +50,7 @@ impl Awaited {
                 self.told.push_back(Told {
                     container: container.id.as_str().into(),
                     account: account.clone(),
-                    is_promised: container.is_asked(),
+                    is_promised: container.is_open(),
                 });
             }
             (None, None) => {}

@@ -142,7 +142,7 @@ impl Pipeline {
     }
 
     fn hold_or_count(&mut self, event: &Event, open: &[RuleIndex]) {
-        let asked = event.container.as_ref().filter(|container| container.is_asked());
+        let asked = event.container.as_ref().filter(|container| container.is_open());
         let id: Option<Arc<str>> = match asked {
             Some(container) if !open.is_empty() => Some(container.id.as_str().into()),
             _ => self.held.members.get(&event.process.key).cloned(),
@@ -178,15 +178,24 @@ impl Pipeline {
                     let container = event.container.take();
                     event.container = container.map(|before| self.decided(&before));
                     event.phase = decided_phase(&event);
+                    let mut rest = Vec::new();
                     if !open.is_empty() {
                         self.engine.evaluate(&*event, &mut found);
-                        self.matched_late(&event, &open, &found, &mut told_late);
+                        rest = self.matched_late(&event, &open, &found, &mut told_late);
                     }
                     told_late.observe(&event);
+                    if !rest.is_empty() || self.held.follows(&event.process.key) {
+                        // There was room for all of it a moment ago.
+                        self.held.keep(&event, &id.into(), &rest);
+                    }
                 }
-                Deed::Fork { parent, child } => told_late.forked(&parent, child),
+                Deed::Fork { parent, child } => {
+                    told_late.forked(&parent, child);
+                    self.held.forked(parent, child);
+                }
                 Deed::Exit { time, key, process, code } => {
                     told_late.exited(time, &key, process.as_deref(), code);
+                    self.held.exited(time, key, process.as_ref(), code);
                 }
             }
         }
@@ -194,18 +203,27 @@ impl Pipeline {
         self.stories.adopt(told_late, |key| processes.is_live(*key) == Some(true));
     }
 
-    fn matched_late(&mut self, event: &Event, open: &[RuleIndex], found: &Matches, stories: &mut Stories) {
+    /// Tells what matches now. Gives the rules that go on waiting: for what the Kubernetes API says of the pod.
+    fn matched_late(
+        &mut self,
+        event: &Event,
+        open: &[RuleIndex],
+        found: &Matches,
+        stories: &mut Stories,
+    ) -> Vec<RuleIndex> {
         for rule in found.matched.iter().filter(|rule| open.contains(rule)) {
             self.passed.matches += 1;
             if let Some(detection) = self.detections.get(*rule, event.container.is_some()) {
                 stories.matched(event, detection);
             }
         }
-        for rule in found.pending.iter().filter(|rule| open.contains(rule)) {
-            if let Some(container) = &event.container {
-                self.undecided.note(*rule, container, Reason::NoRuntime);
-            }
+        let rest = found.pending.iter().copied().filter(|rule| open.contains(rule));
+        let Some(container) = &event.container else { return Vec::new() };
+        if container.awaits_pod {
+            return rest.collect();
         }
+        rest.for_each(|rule| self.undecided.note(rule, container, Reason::NoRuntime));
+        Vec::new()
     }
 
     /// What waits for a container is not decided any more.

@@ -31,9 +31,18 @@ const UNTOLD_MAX: usize = 1_024;
 pub(super) struct Identities {
     owners: Owners,
     periods: Periods,
-    /// Processes of the host that may be on their way into a container: since when.
-    entering: VecDeque<(u64, ProcessKey)>,
+    /// Processes of the host that may be on their way into a container.
+    entering: VecDeque<Entering>,
     untold: Vec<(ProcessKey, Trick)>,
+}
+
+/// A process of the host that is half inside a container.
+#[derive(Clone, Copy, Debug)]
+struct Entering {
+    since: u64,
+    key: ProcessKey,
+    /// What it is if it is no runtime: set once it ran its own program anew there.
+    trick: Option<Trick>,
 }
 
 impl Identities {
@@ -88,6 +97,9 @@ impl Pipeline {
         process: &mut Process,
     ) -> Option<Trick> {
         let claim = self.claim_of_path(&exec.cgroup, actor.cgroup_id, time);
+        if let Claim::Container(id) = &claim {
+            self.containers.note_seen(id, process.key);
+        }
         self.strangers.started(actor.cgroup_id);
         let (before, known) = self.processes.before(process.key, process.parent);
         let sight = Sight { key: process.key, place: place(process), before: &before, cgroup: &claim };
@@ -95,8 +107,8 @@ impl Pipeline {
         let is_stage = before == Claim::Host && self.is_same_program(process);
         let (mut judgement, mut standing) = self.stand(&sight, time, &known, !is_stage);
         if is_stage && judgement.trick.is_some() && known.trick.is_none() {
+            self.watch_entry(time, process.key, judgement.trick);
             (judgement, standing) = (Judgement::default(), Standing { trick: None, ..standing });
-            self.watch_entry(time, process.key);
         }
         (process.container, process.standing) = (judgement.container, standing);
         if judgement.has_entered {
@@ -136,7 +148,7 @@ impl Pipeline {
         if !is_resident {
             standing.trick = known.trick;
             if judgement.trick.is_some() || cgroup.container().is_some() {
-                self.watch_entry(time, key);
+                self.watch_entry(time, key, None);
             }
         }
         let news = standing.trick.filter(|trick| known.trick != Some(*trick));
@@ -157,7 +169,7 @@ impl Pipeline {
         for (key, trick) in std::mem::take(&mut self.identities.untold) {
             self.tricked(now, key, trick, host);
         }
-        while let Some((since, key)) = self.identities.entering.front().copied() {
+        while let Some(Entering { since, key, .. }) = self.identities.entering.front().copied() {
             if now.saturating_sub(since) < ENTERING_MAX {
                 break;
             }
@@ -309,13 +321,27 @@ impl Pipeline {
         })
     }
 
-    fn watch_entry(&mut self, time: u64, key: ProcessKey) {
+    fn watch_entry(&mut self, since: u64, key: ProcessKey, trick: Option<Trick>) {
         let entering = &mut self.identities.entering;
-        if !entering.iter().any(|(_, known)| *known == key) {
-            entering.push_back((time, key));
-            if entering.len() > ENTERING_BOUND {
-                entering.pop_front();
-            }
+        if let Some(known) = entering.iter_mut().find(|known| known.key == key) {
+            known.trick = known.trick.or(trick);
+            return;
+        }
+        entering.push_back(Entering { since, key, trick });
+        if entering.len() > ENTERING_BOUND {
+            entering.pop_front();
+        }
+    }
+
+    /// A process ends that ran its own program anew while it was half inside a container. A runtime's stage
+    /// leaves behind whom it brought in; who leaves nobody was none.
+    pub(super) fn left(&mut self, time: u64, key: ProcessKey, host: &mut impl Host) {
+        let entering = &mut self.identities.entering;
+        let at = entering.iter().position(|known| known.key == key);
+        let Some(trick) = at.and_then(|at| entering.remove(at)).and_then(|known| known.trick) else { return };
+        if !self.processes.has_children(key) && self.processes.before(key, None).1.trick.is_none() {
+            self.processes.amend(key, |process| process.standing.trick = Some(trick));
+            self.tricked(time, key, trick, host);
         }
     }
 

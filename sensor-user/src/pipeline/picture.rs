@@ -8,7 +8,7 @@ use std::sync::Arc;
 use sensor_ebpf::wire::flow::{Flow as Row, FlowKey};
 
 use super::Pipeline;
-use crate::state::container::Container;
+use crate::state::container::Present;
 use crate::state::flow::OpenConnection;
 use crate::state::process::Resident;
 
@@ -22,7 +22,7 @@ pub struct Picture {
     /// When it was taken, `CLOCK_BOOTTIME` nanoseconds.
     pub time: u64,
     /// Containers that have not ended.
-    pub containers: Vec<Arc<Container>>,
+    pub containers: Vec<Present>,
     /// All processes that live.
     pub processes: Vec<Resident>,
     pub connections: Vec<Named>,
@@ -57,7 +57,7 @@ impl Pipeline {
         Picture {
             time: now,
             connections_omitted: all.count() as u64,
-            containers: containers.present().cloned().collect(),
+            containers: containers.present().collect(),
             processes: processes.residents().collect(),
             connections,
         }

@@ -97,6 +97,7 @@ impl Pipeline {
             let close = FileChange { action: FileAction::Close, path, size, ..FileChange::default() };
             self.event(time, key(actor), Body::FileEvent(close), host);
         }
+        self.left(time, key(actor), host);
         let process = self.processes.exit(key(actor), time);
         self.exited(time, key(actor), process.as_ref(), code);
     }

@@ -76,7 +76,7 @@ impl Pipeline {
         self.changed(time, actor, SystemChange::CgroupAttach { target_pid, path }, host);
         let (Some(claim), Some(was)) = (claim, self.processes.place(target)) else { return };
         if let Claim::Container(container) = &claim {
-            self.containers.note_moved(container, target);
+            self.containers.note_seen(container, target);
         }
         self.moved(time, target, Place { cgroup_id: id, ..was }, Some(claim), host);
     }

@@ -1,22 +1,25 @@
 //! Messages for the tests of sinks: one as it should be, one as an attacker would like it.
 
+mod notice;
+mod pod;
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use sensor_ebpf::wire::counter::Counter;
 use uuid::Uuid;
 
-use crate::alert::{
-    Action, Aggregate, Alert, Coverage, Detection, HookCoverage, LedgerRow, Loss, Message, Notice, Place,
-    Step, Stopped, Subject, Tampering, Target, Window,
-};
+use crate::alert::{Action, Alert, Detection, Message, Place, Step};
 use crate::event::{Body, Direction, Event, Protocol};
 use crate::sigma::Level;
 use crate::sink::Origin;
-use crate::state::container::{Confirmation, Container, Pod, Role, Runtime};
+use crate::state::container::{Confirmation, Container, Owner, Pod, Role, Runtime};
 use crate::state::phase::Phase;
 use crate::state::process::{Executable, Process, ProcessKey, Session, Written};
+use crate::state::standing::{Claim, Entry, Standing, Trick};
+
+pub(crate) use notice::{aggregation, coverage, loss, stopped, tampering};
+pub(crate) use pod::in_pod;
 
 const MILLISECOND: u64 = 1_000_000;
 const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2));
@@ -53,6 +56,7 @@ pub(crate) fn container() -> Container {
         probes: Vec::new(),
         nested: Vec::new(),
         confirmation: Confirmation::Known,
+        awaits_pod: false,
     }
 }
 
@@ -73,7 +77,7 @@ fn process(pid: u32, path: &str, arguments: &[&str], container: Option<&str>) ->
         pid_ns: 2,
         cgroup_id: 3,
         container: container.map(Arc::from),
-        standing: crate::state::standing::Standing::default(),
+        standing: Standing::default(),
         exec_time: u64::from(pid) * MILLISECOND,
     })
 }
@@ -124,6 +128,7 @@ pub(crate) fn alert() -> Alert {
             process(900, "/usr/bin/containerd-shim-runc-v2", &["containerd-shim-runc-v2"], None),
         ],
         container: Some(Arc::new(container)),
+        phase: Some(Phase::Steady),
         user: Some(Arc::from("root")),
         steps: vec![
             step(
@@ -146,16 +151,8 @@ pub(crate) fn alert() -> Alert {
 
 /// A program that started in a container.
 pub(crate) fn event() -> Event {
-    let Alert { process, ancestors, container, user, .. } = alert();
-    Event {
-        time: 0,
-        process,
-        ancestors,
-        container,
-        phase: Some(Phase::Steady),
-        user,
-        body: Body::ProcessCreation,
-    }
+    let Alert { process, ancestors, container, phase, user, .. } = alert();
+    Event { time: 0, process, ancestors, container, phase, user, body: Body::ProcessCreation }
 }
 
 fn place(name: Option<&str>) -> Place {
@@ -182,6 +179,43 @@ pub(crate) fn connections() -> Alert {
         pid: 4242,
         program: "curl".to_owned(),
         action,
+    }));
+    alert
+}
+
+/// The same from a program that is not in the image, at a terminal, in a place that is none of its own.
+pub(crate) fn stranger() -> Alert {
+    let mut alert = alert();
+    let container = container();
+    let written = Written {
+        time: alert.process.exec_time - 3_000 * MILLISECOND,
+        pid: 4200,
+        image: "/usr/bin/wget".to_owned(),
+        command_line: "wget http://10.0.0.2/x".to_owned(),
+    };
+    let process = Arc::make_mut(&mut alert.process);
+    (process.executable.upper_layer, process.executable.written) = (true, Some(Arc::new(written)));
+    (process.session.login_uid, process.session.terminal) = (Some(1000), Some("pts/3".to_owned()));
+    process.standing.cgroup = Claim::Host;
+    process.standing.mount = Claim::Container(Arc::from(container.id.as_str()));
+    process.standing.trick = Some(Trick::CgroupLeft);
+    alert.phase = Some(Phase::Interactive);
+    let owner = Owner { kind: "Deployment".to_owned(), name: "web".to_owned() };
+    alert.container = Some(Arc::new(Container {
+        name: None,
+        image_id: Some("sha256:ba9876543210".to_owned()),
+        image_digest: Some("sha256:0123456789ab".to_owned()),
+        nested: vec!["inner".to_owned(), "c0ffee".repeat(11)[..64].to_owned()],
+        pod: Some(Pod {
+            name: "web-0".to_owned(),
+            namespace: "shop".to_owned(),
+            uid: "u-1".to_owned(),
+            owner: Some(owner),
+            node: Some("node-1".to_owned()),
+            ..Pod::default()
+        }),
+        confirmation: Confirmation::Unknown,
+        ..container
     }));
     alert
 }
@@ -230,6 +264,13 @@ fn hostile_process(pid: u32) -> Arc<Process> {
         effective_uid: 0,
         uid: 4_000_000_000,
         container: Some(Arc::from(hostile_text().as_str())),
+        standing: Standing {
+            cgroup: Claim::Container(Arc::from(hostile_text().as_str())),
+            mount: Claim::Container(Arc::from(hostile_text().as_str())),
+            pid: Claim::Container(Arc::from(hostile_text().as_str())),
+            trick: Some(Trick::NamespaceEntered),
+            entry: Entry::Exec { has_terminal: true },
+        },
         ..(*process(pid, "/x", &[], None)).clone()
     })
 }
@@ -245,11 +286,18 @@ pub(crate) fn hostile() -> Alert {
         name: Some(hostile_text()),
         image: Some(hostile_text()),
         image_id: Some(hostile_text()),
+        image_digest: Some(hostile_text()),
+        nested: vec![hostile_text(); 8],
         pod: Some(Pod {
             name: hostile_text(),
             namespace: hostile_text(),
             uid: hostile_text(),
-            ..Pod::default()
+            labels: (0..70)
+                .map(|number| (format!("{number:02}{}", hostile_text()), hostile_text()))
+                .collect(),
+            owner: Some(Owner { kind: hostile_text(), name: hostile_text() }),
+            node: Some(hostile_text()),
+            service_account: Some(hostile_text()),
         }),
         ..container()
     }));
@@ -285,95 +333,4 @@ pub(crate) fn hostile() -> Alert {
     }));
     alert.pending = vec!["container.name", "container.image.name"];
     alert
-}
-
-pub(crate) fn notice(subject: Subject) -> Message {
-    Message::Notice(Notice { id: id(), sequence: 1, time: time(), subject })
-}
-
-pub(crate) fn coverage() -> Message {
-    let hook = |purpose, attached: Option<&str>, tier, refused: &[(&str, &str)], weakens| HookCoverage {
-        purpose,
-        attached: attached.map(str::to_owned),
-        tier,
-        refused: refused.iter().map(|(point, why)| ((*point).to_owned(), (*why).to_owned())).collect(),
-        weakens,
-    };
-    notice(Subject::Coverage(Coverage {
-        kernel: "6.18.5".to_owned(),
-        hooks: vec![
-            hook("program started", Some("tp_btf sched_process_exec"), 1, &[], None),
-            hook("connection", Some("cgroup connect4"), 1, &[], None),
-            hook(
-                "file renamed",
-                Some("fanotify"),
-                2,
-                &[("fentry security_inode_rename", "EPERM")],
-                Some("renames in other mount namespaces"),
-            ),
-            hook(
-                "module loaded",
-                None,
-                0,
-                &[("fentry security_kernel_read_file", "EPERM")],
-                Some("module loads"),
-            ),
-        ],
-        detections: 6,
-        missing_offsets: vec!["task_struct.loginuid"],
-        processes: 231,
-        containers: 3,
-        start_milliseconds: 180,
-    }))
-}
-
-pub(crate) fn loss() -> Message {
-    notice(Subject::Loss(vec![
-        Loss {
-            what: "network_connect".to_owned(),
-            count: 12_408,
-            reason: "ring full",
-            container: Some(Arc::new(container())),
-            window: Some(window()),
-        },
-        Loss {
-            what: "syslog udp://127.0.0.1:514".to_owned(),
-            count: 3,
-            reason: "queue full",
-            ..Loss::default()
-        },
-    ]))
-}
-
-fn window() -> Window {
-    Window { from: "2026-11-21T12:03:12.28Z".parse().unwrap(), to: time() }
-}
-
-pub(crate) fn aggregation() -> Message {
-    let row = |what, count, target, container| Aggregate { what, count, container, target, window: window() };
-    let inside = Some(Arc::new(container()));
-    let process = Target::Process { pid: 4242, program: Some("make".to_owned()) };
-    notice(Subject::Aggregation(vec![
-        row("network_connect", 980_000, Target::Destination(place(None)), inside.clone()),
-        row("network_connect", 75, Target::Others, inside),
-        row("file_open", 1_200, process, None),
-    ]))
-}
-
-pub(crate) fn tampering() -> Message {
-    notice(Subject::Tampering(vec![
-        Tampering::Detached { program: "connect4".to_owned() },
-        Tampering::Loaded {
-            id: 812,
-            kind: "kprobe".to_owned(),
-            name: "hide\u{1b}[2J".to_owned(),
-            uid: Some(0),
-        },
-    ]))
-}
-
-pub(crate) fn stopped() -> Message {
-    let counter = Counter { generated: 120_100, delivered: 120_034, filtered: 66, ..Counter::default() };
-    let ledger = vec![LedgerRow { kind: "process_exec", counter }];
-    notice(Subject::Stopped(Stopped { alerts: 4, events: 120_034, untaken_connections: 0, ledger }))
 }

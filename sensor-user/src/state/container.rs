@@ -1,6 +1,7 @@
 //! Containers as the agent knows them: an id from the cgroup at once, names when they arrive.
 
 mod table;
+mod join;
 mod stranger;
 
 use std::collections::BTreeMap;
@@ -8,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 pub use stranger::Strangers;
-pub use table::{CONTAINER_KEPT, ContainerStats, ContainerTable};
+pub use table::{CONTAINER_KEPT, ContainerStats, ContainerTable, Present};
 
 /// Digits of a container id as all engines make them (32 random bytes in hex).
 pub const OCI_ID_DIGITS: usize = 64;
@@ -127,7 +128,9 @@ pub enum Confirmation {
     /// They are being asked: what they tell is neither known nor known to be absent.
     #[default]
     Asked,
-    /// The own state of one of them knows it.
+    /// The own state of one of them knows it, and not what it is called: others are still asked.
+    Partly,
+    /// The own state of one of them knows it, and nobody is asked for more in a hurry.
     Known,
     /// None knew it in time: only a cgroup path says so, and anybody with root can make such a cgroup.
     Unknown,
@@ -167,6 +170,8 @@ pub struct Container {
     pub nested: Vec<String>,
     /// Whether more than a cgroup path speaks for this id.
     pub confirmation: Confirmation,
+    /// The Kubernetes API is about to tell of its pod: labels, owner and service account are not known yet.
+    pub awaits_pod: bool,
 }
 
 impl Container {
@@ -186,6 +191,7 @@ impl Container {
             probes: Vec::new(),
             nested: Vec::new(),
             confirmation: Confirmation::Asked,
+            awaits_pod: false,
         }
     }
 
@@ -198,19 +204,42 @@ impl Container {
     /// A runtime's own state knows the id.
     #[must_use]
     pub fn is_verified(&self) -> bool {
+        matches!(self.confirmation, Confirmation::Partly | Confirmation::Known)
+    }
+
+    /// Nobody need be asked about it any more.
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
+        self.is_verified() && self.is_named()
+    }
+
+    /// What its runtime has not told by now it does not have.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
         self.confirmation == Confirmation::Known
     }
 
     /// The runtimes may still say what they know of it.
     #[must_use]
     pub fn is_asked(&self) -> bool {
-        self.confirmation == Confirmation::Asked
+        matches!(self.confirmation, Confirmation::Asked | Confirmation::Partly)
     }
 
-    /// The twelve digits people know from `docker ps`; a name stays whole.
+    /// Somebody may still say more of it: its runtimes, or the Kubernetes API of its pod.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.is_asked() || self.awaits_pod
+    }
+
+    /// As people know it, see [`short_id`].
     #[must_use]
     pub fn short_id(&self) -> &str {
-        let is_long = self.id.len() == OCI_ID_DIGITS;
-        self.id.get(..12).filter(|_| is_long).unwrap_or(&self.id)
+        short_id(&self.id)
     }
+}
+
+/// The twelve digits people know from `docker ps`; a name stays whole.
+#[must_use]
+pub fn short_id(id: &str) -> &str {
+    id.get(..12).filter(|_| id.len() == OCI_ID_DIGITS).unwrap_or(id)
 }

@@ -4,6 +4,7 @@
 
 pub mod process;
 pub mod container;
+pub mod pod;
 pub mod standing;
 pub mod phase;
 pub mod cgroup_path;

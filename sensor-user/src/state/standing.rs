@@ -25,6 +25,16 @@ pub enum Claim {
 }
 
 impl Claim {
+    /// As rules see it: `host`, or the container's id; nothing where it says nothing.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Unknown => None,
+            Self::Host => Some("host"),
+            Self::Container(id) => Some(id),
+        }
+    }
+
     /// The container's id, where one is claimed.
     #[must_use]
     pub fn container(&self) -> Option<&Arc<str>> {

@@ -6,6 +6,7 @@ use super::program;
 use crate::alert::{Action, Detection, Place, Step};
 use crate::event::{Connection, Event, FileChange, Flow, FlowState};
 use crate::state::container::Container;
+use crate::state::phase::Phase;
 use crate::state::process::{Process, ProcessKey};
 
 /// Most steps an account carries; further ones are counted. A transfer has under ten, a build
@@ -15,8 +16,8 @@ pub const STEPS_MAX: usize = 64;
 /// nanoseconds. A server that ran for days begins its story with what it did.
 const RECENT_START: u64 = 10_000_000_000;
 
-/// Whose doing a match is: the process, its ancestors, the name of its user.
-type Who<'w> = (&'w Arc<Process>, &'w [Arc<Process>], Option<&'w Arc<str>>);
+/// Whose doing a match is: the process, its ancestors, the name of its user, what its container was doing.
+type Who<'w> = (&'w Arc<Process>, &'w [Arc<Process>], Option<&'w Arc<str>>, Option<Phase>);
 
 /// What becomes an alert.
 #[derive(Clone, Debug)]
@@ -31,6 +32,8 @@ pub struct Account {
     pub process: Arc<Process>,
     pub ancestors: Vec<Arc<Process>>,
     pub container: Option<Arc<Container>>,
+    /// What the container was doing.
+    pub phase: Option<Phase>,
     pub user: Option<Arc<str>>,
     pub steps: Vec<Step>,
     pub steps_omitted: u32,
@@ -56,6 +59,7 @@ impl Account {
             process: Arc::clone(process),
             ancestors: event.ancestors.clone(),
             container: event.container.clone(),
+            phase: event.phase,
             user: event.user.clone(),
             steps: Vec::new(),
             steps_omitted: 0,
@@ -73,14 +77,14 @@ impl Account {
 
     /// Adds a match; the gravest leads, and of equals the earliest.
     pub fn add_match(&mut self, event: &Event, detection: Detection) {
-        self.add_detection(detection, (&event.process, &event.ancestors, event.user.as_ref()));
+        self.add_detection(detection, (&event.process, &event.ancestors, event.user.as_ref(), event.phase));
     }
 
     /// The same story as another account tells it, whose beginning may be an earlier one.
     pub fn join(&mut self, other: Self) {
-        let Self { process, ancestors, user, detection, related, .. } = other;
+        let Self { process, ancestors, user, phase, detection, related, .. } = other;
         for detection in detection.into_iter().chain(related) {
-            self.add_detection(detection, (&process, &ancestors, user.as_ref()));
+            self.add_detection(detection, (&process, &ancestors, user.as_ref(), phase));
         }
         if other.time < self.time {
             self.time = other.time;
@@ -110,10 +114,11 @@ impl Account {
             Some(leading) if detection.level > leading.level => {
                 let former = std::mem::replace(leading, detection);
                 self.related.push(former);
-                let (process, ancestors, user) = who;
+                let (process, ancestors, user, phase) = who;
                 self.process = Arc::clone(process);
                 self.ancestors = ancestors.to_vec();
                 self.user = user.cloned();
+                self.phase = phase;
             }
             Some(_) if self.related.iter().any(|known| known.id == detection.id) => {}
             Some(_) => self.related.push(detection),

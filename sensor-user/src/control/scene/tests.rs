@@ -46,7 +46,8 @@ pub(crate) fn rows() -> Rows {
         runtime: "docker".to_owned(),
         name: Some("web-1".to_owned()),
         image: Some("nginx:1.25".to_owned()),
-        is_verified: true,
+        is_verified: Some(true),
+        began: Some(100 * SECOND),
         role: "workload".to_owned(),
         ..ContainerRow::default()
     };
@@ -62,7 +63,7 @@ pub(crate) fn rows() -> Rows {
             node: Some("node-1".to_owned()),
         }),
         pod_uid: Some("u-1".to_owned()),
-        nested: vec!["abcdefabcdefabcdef".to_owned()],
+        is_verified: Some(false),
         ..ContainerRow::default()
     };
     let written = WriterRow {

@@ -10,6 +10,7 @@ use crate::control::client::{self, ClientError, Rows};
 use crate::control::protocol::TEXT_MAX;
 use crate::pipeline::Named;
 use crate::sink::sample;
+use crate::state::container::Present;
 use crate::state::flow::{Bytes, Direction, End, FlowState, OpenConnection, Part};
 use crate::state::process::{Process, ProcessKey, Resident};
 
@@ -58,7 +59,11 @@ impl Fixture {
                 let outside = (0..host).map(|number| resident(100 + number, 1, None));
                 let picture = Picture {
                     time: 20 * SECOND,
-                    containers: vec![Arc::new(container.clone())],
+                    containers: vec![Present {
+                        container: Arc::new(container.clone()),
+                        outer: vec![Arc::from("outer")],
+                        began: None,
+                    }],
                     processes: inside.into_iter().chain(outside).collect(),
                     connections: vec![connection(11), connection(100)],
                     connections_omitted: 7,
@@ -99,6 +104,7 @@ async fn the_picture_arrives_and_the_host_is_counted() {
     let parents: Vec<_> = rows.processes.iter().map(|process| process.parent).collect();
     assert_eq!(parents, [None, Some(10), None], "who lives is a parent");
     assert_eq!(rows.containers[0].name.as_deref(), Some("web-1"));
+    assert_eq!((rows.containers[0].is_verified, &*rows.containers[0].outer[0]), (Some(true), "outer"));
     assert_eq!(rows.connections[0].hostname.as_deref(), Some("a.example"));
     let end = rows.end;
     assert_eq!((end.processes, end.host_processes, end.omitted_processes), (52, 50, 49));

@@ -3,7 +3,7 @@
 use super::{Each, Field, all, one, text};
 use crate::event::Event;
 use crate::sigma::{Presence, Value};
-use crate::state::container::Pod;
+use crate::state::container::{Confirmation, Pod};
 use crate::state::phase::Phase;
 use crate::state::standing::{Claim, Trick};
 
@@ -21,7 +21,7 @@ impl Event {
                 self.container(|container| container.image_digest.as_deref(), each)
             }
             Field::ContainerVerified => match &self.container {
-                Some(container) if container.is_asked() => Presence::Pending,
+                Some(container) if container.confirmation == Confirmation::Asked => Presence::Pending,
                 Some(container) => one(Value::Bool(container.is_verified()), each),
                 None => Presence::Absent,
             },
@@ -32,7 +32,7 @@ impl Event {
             Field::ContainerRole => self.container(
                 |container| {
                     // What it is for is known with its name.
-                    container.is_verified().then_some(container.role.name())
+                    container.is_complete().then_some(container.role.name())
                 },
                 each,
             ),
@@ -45,26 +45,19 @@ impl Event {
             },
             Field::PodUid => self.container(|container| container.pod_uid.as_deref(), each),
             Field::PodLabels => {
-                let pod = match self.pod() {
-                    Ok(pod) => pod,
-                    Err(presence) => return presence,
+                let labels = |pod: &Pod| {
+                    let labels = pod.labels.iter().map(|(name, value)| format!("{name}={value}"));
+                    all(labels.collect::<Vec<_>>().iter().map(|label| Value::Text(label)), each)
                 };
-                let labels: Vec<String> =
-                    pod.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
-                all(labels.iter().map(|label| Value::Text(label)), each)
+                self.by_api(labels)
             }
             Field::PodOwner => {
                 let owner =
                     |pod: &Pod| pod.owner.as_ref().map(|owner| format!("{}/{}", owner.kind, owner.name));
-                self.pod().map_or_else(|presence| presence, |pod| text(owner(pod).as_deref(), each))
+                self.by_api(|pod| text(owner(pod).as_deref(), each))
             }
-            Field::PodServiceAccount => {
-                let account = |pod: &Pod| text(pod.service_account.as_deref(), each);
-                self.pod().map_or_else(|presence| presence, account)
-            }
-            Field::NodeName => {
-                self.pod().map_or_else(|presence| presence, |pod| text(pod.node.as_deref(), each))
-            }
+            Field::PodServiceAccount => self.by_api(|pod| text(pod.service_account.as_deref(), each)),
+            Field::NodeName => self.by_api(|pod| text(pod.node.as_deref(), each)),
             Field::CgroupContainerId => claim(&standing.cgroup, each),
             Field::MountContainerId => claim(&standing.mount, each),
             Field::PidContainerId => claim(&standing.pid, each),
@@ -76,15 +69,18 @@ impl Event {
     /// The pod, or whether one may become known.
     fn pod(&self) -> Result<&Pod, Presence> {
         let Some(container) = &self.container else { return Err(Presence::Absent) };
-        let missing = if container.is_verified() { Presence::Absent } else { Presence::Pending };
+        let missing = if container.is_complete() { Presence::Absent } else { Presence::Pending };
         container.pod.as_ref().ok_or(missing)
+    }
+
+    /// What only the Kubernetes API tells of the pod: while it is about to, neither known nor known to be absent.
+    fn by_api(&self, tell: impl FnOnce(&Pod) -> Presence) -> Presence {
+        let is_awaited = self.container.as_ref().is_some_and(|container| container.awaits_pod);
+        let presence = self.pod().map_or_else(|presence| presence, tell);
+        if presence == Presence::Absent && is_awaited { Presence::Pending } else { presence }
     }
 }
 
 fn claim(claim: &Claim, each: Each<'_>) -> Presence {
-    match claim {
-        Claim::Unknown => Presence::Absent,
-        Claim::Host => one(Value::Text("host"), each),
-        Claim::Container(id) => one(Value::Text(id), each),
-    }
+    text(claim.text(), each)
 }

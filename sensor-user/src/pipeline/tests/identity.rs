@@ -150,6 +150,44 @@ fn nsenter_is_the_hosts_and_a_runtimes_own_stage_is_nothing() {
     assert_eq!(process(&mut pipeline, 41).container.as_deref(), Some(ID));
 }
 
+/// A runtime's stage leaves behind whom it brought in; who runs its own program anew in there, alone, and
+/// ends at once, is none.
+#[test]
+fn who_starts_itself_again_in_a_container_and_leaves_nobody_is_no_runtime() {
+    let mut pipeline = with_container();
+    shim_starts(&mut pipeline, 30, "/bin/busybox", SERVICE, HOST);
+    let shell = start(30, SHIM, "/bin/busybox", SERVICE, HOST);
+    feed(&mut pipeline, [child(&shell, 31), start(31, 30, "/bin/busybox", WEB, HOST)]);
+    assert_eq!(tricks(&mut pipeline), [], "a runtime begins like this");
+    feed(&mut pipeline, [exit(32 * SECOND, 31)]);
+    assert_eq!(tricks(&mut pipeline), [(31, Trick::CgroupJoined)]);
+
+    shim_starts(&mut pipeline, 40, "/usr/bin/runc", SERVICE, HOST);
+    let (create, stage) =
+        (start(40, SHIM, "/usr/bin/runc", SERVICE, HOST), start(41, 40, "/usr/bin/runc", WEB, HOST));
+    feed(&mut pipeline, [child(&create, 41), stage.clone(), child(&stage, 42), exit(43 * SECOND, 41)]);
+    assert_eq!(tricks(&mut pipeline), []);
+}
+
+/// Born in a hand-made cgroup by `CLONE_INTO_CGROUP`, and the cgroup is gone before anybody was asked.
+#[test]
+fn a_forged_id_is_told_after_its_cgroup_is_gone() {
+    let mut pipeline = with_container();
+    let made = format!("/docker/{}", ID.replace('8', "7"));
+    shim_starts(&mut pipeline, 30, "/bin/busybox", SERVICE, HOST);
+    let shell = start(30, SHIM, "/bin/busybox", SERVICE, HOST);
+    let born = start(31, 30, "/bin/busybox", (79, &made), HOST);
+    let cgroup = Cgroup { id: 79, hierarchy: 0, path: made.clone(), target_pid: 0, target_start_time: 0 };
+    let removed = Record { body: RecordBody::CgroupRemove(cgroup), ..shell.clone() };
+    feed(&mut pipeline, [child(&shell, 31), born, exit(32 * SECOND, 31), removed]);
+    for second in 33..60 {
+        pipeline.unnamed(second * SECOND, 64);
+        pipeline.settle(second * SECOND, &mut Paper::default());
+    }
+    // The container of the host was never confirmed either.
+    assert_eq!(tricks(&mut pipeline), [(20, Trick::CgroupForged), (31, Trick::CgroupForged)]);
+}
+
 #[test]
 fn an_id_that_nobody_confirms_is_said_to_be_forged_and_one_within_a_container_is_not() {
     let mut pipeline = with_container();

@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+use super::identity;
 use super::part::{EffectiveUser, Hash};
 use super::{
     Container, Destination, Document, Event, File, Image, Kind, Lineage, Network, Orchestrator, Parent,
-    PlaceReport, Process, Related, Resource, Rule, Source, StepAction, StepReport, Tactic, Technique, Threat,
-    User,
+    ParentResource, PlaceReport, PodReport, Process, Related, Resource, Rule, Source, StepAction, StepReport,
+    Tactic, Technique, Threat, User,
 };
 use crate::alert::{Action, Alert, Detection, Place, Step};
 use crate::event::Direction;
@@ -60,14 +61,15 @@ pub(super) fn document<'a>(alert: &'a Alert, origin: &'a Origin) -> Document<'a>
     document.file = files.first().map(|path| File { path: Cow::Borrowed(path) });
 
     let own = &mut document.tidewaiter;
-    let executable = &alert.process.executable;
+    let (executable, standing) = (&alert.process.executable, &alert.process.standing);
     own.detection = Some(Cow::Borrowed(&alert.detection.name));
     own.images = executable.images().map(Cow::Borrowed).collect();
-    own.executable_memfd = executable.memfd;
-    own.executable_deleted = executable.deleted;
-    own.executable_upper_layer = executable.upper_layer;
+    own.executable = identity::executable(executable, origin);
+    own.process = identity::process(&alert.process);
     own.arguments_truncated = alert.process.arguments_truncated;
-    own.container_verified = alert.container.as_ref().map(|container| container.is_verified());
+    own.container = identity::container(alert);
+    own.pod = alert.container.as_deref().and_then(pod);
+    own.identity = identity::identity(standing);
     own.files = files.into_iter().map(Cow::Borrowed).collect();
     own.steps = alert.steps.iter().map(step).collect();
     own.steps_omitted = alert.steps_omitted;
@@ -126,9 +128,9 @@ fn threat(detection: &Detection) -> Option<Threat<'_>> {
 }
 
 fn container(container: &container::Container) -> Container<'_> {
-    let image = (container.image.is_some() || container.image_id.is_some()).then(|| Image {
+    let image = (container.image.is_some() || container.image_digest.is_some()).then(|| Image {
         name: text(container.image.as_deref()),
-        hash: container.image_id.as_deref().map(|id| Hash { all: vec![Cow::Borrowed(id)] }),
+        hash: container.image_digest.as_deref().map(|digest| Hash { all: vec![Cow::Borrowed(digest)] }),
     });
     Container {
         id: Cow::Borrowed(&container.id),
@@ -144,11 +146,33 @@ fn orchestrator(container: &container::Container) -> Option<Orchestrator<'_>> {
         (None, Some(uid)) => (None, None, Some(uid.as_str())),
         (None, None) => return None,
     };
+    let known = container.pod.as_ref();
+    let labels = known.into_iter().flat_map(|pod| &pod.labels);
+    let parent = known
+        .and_then(|pod| pod.owner.as_ref())
+        .map(|owner| ParentResource { r#type: Cow::Borrowed(&owner.kind), name: Cow::Borrowed(&owner.name) });
     Some(Orchestrator {
         r#type: "kubernetes",
         namespace: text(namespace),
-        resource: Resource { r#type: "pod", name: text(name), id: text(id) },
+        resource: Resource {
+            r#type: "pod",
+            name: text(name),
+            id: text(id),
+            label: labels.map(|(name, value)| Cow::Owned(format!("{name}={value}"))).collect(),
+            parent,
+        },
     })
+}
+
+fn pod(container: &container::Container) -> Option<PodReport<'_>> {
+    let pod = container.pod.as_ref()?;
+    let report = PodReport {
+        owner: pod.owner.as_ref().map(|owner| Cow::Owned(format!("{}/{}", owner.kind, owner.name))),
+        service_account: text(pod.service_account.as_deref()),
+        node: text(pod.node.as_deref()),
+    };
+    let is_told = report.owner.is_some() || report.service_account.is_some() || report.node.is_some();
+    is_told.then_some(report)
 }
 
 fn process<'a>(alert: &'a Alert, origin: &Origin) -> Process<'a> {

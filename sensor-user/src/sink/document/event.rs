@@ -41,7 +41,7 @@ impl EventDocument {
         document.0.set("tidewaiter.category", event.category().name());
         document.0.set("tidewaiter.boot_ns", event.time);
         document.fields(event);
-        document.process(event);
+        document.process(event, origin);
         document.body(&event.body);
         document.0.set("host.hostname", origin.hostname.as_str());
         document.0.set("agent.type", "tidewaiter");
@@ -73,7 +73,12 @@ impl EventDocument {
         }
     }
 
-    fn process(&mut self, event: &Event) {
+    fn process(&mut self, event: &Event, origin: &Origin) {
+        if let Some(written) = &event.process.executable.written {
+            let time = origin.date(written.time).map(|time| format!("{time:.6}"));
+            self.0.set("tidewaiter.executable.writer.pid", written.pid);
+            self.0.set_known("tidewaiter.executable.writer.time", time);
+        }
         self.0.set("process.entity_id", entity_id(event.process.key));
         if let Some(parent) = event.ancestors.first() {
             self.0.set("process.parent.entity_id", entity_id(parent.key));
@@ -144,8 +149,15 @@ impl EventDocument {
 
 /// Facts that are lists, however many values they have; several values of another are names of one thing, and the
 /// first is the fact.
-const LISTS: [&str; 4] =
-    ["process.args", "process.env_vars", "tidewaiter.lineage.executable", "dns.answers.data"];
+const LISTS: [&str; 7] = [
+    "process.args",
+    "process.env_vars",
+    "tidewaiter.lineage.executable",
+    "tidewaiter.container.nested",
+    "container.image.hash.all",
+    "orchestrator.resource.label",
+    "dns.answers.data",
+];
 
 /// Ids of users are texts in ECS.
 fn value_of(name: &str, fact: Fact<'_>) -> Value {

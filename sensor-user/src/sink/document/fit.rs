@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use super::{ContainerReport, Document, StepAction};
+use super::{ContainerReport, Document, StepAction, Tidewaiter};
 use crate::sink::json::encode;
 use crate::sink::text::escape::is_unsafe;
 
@@ -111,8 +111,8 @@ fn long_texts(document: &mut Document<'_>) {
 }
 
 fn all_but_the_essential(document: &mut Document<'_>) {
-    // About 25 texts can occur at once: with keys and numbers below 4,000 bytes.
-    const TEXT: usize = 80;
+    // About 35 texts can occur at once: with keys and numbers below 4,000 bytes.
+    const TEXT: usize = 64;
     const LOSSES: usize = 6;
     const LEDGER: usize = 12;
     cut_essential(document, TEXT);
@@ -136,6 +136,9 @@ fn all_but_the_essential(document: &mut Document<'_>) {
 /// Shortens every text that stays in the smallest form.
 fn cut_essential(document: &mut Document<'_>, bytes: usize) {
     const LIST: usize = 4;
+    // Of a pod's labels the first by name; they and its owner are named after the pod, mostly.
+    const LABELS: usize = 2;
+    const SHORT: usize = 64;
     cut(&mut document.message, bytes);
     cut(&mut document.host.hostname, bytes);
     cut(&mut document.host.os.kernel, bytes);
@@ -161,6 +164,16 @@ fn cut_essential(document: &mut Document<'_>, bytes: usize) {
         cut_option(&mut orchestrator.namespace, bytes);
         cut_option(&mut orchestrator.resource.name, bytes);
         cut_option(&mut orchestrator.resource.id, bytes);
+        cut_list(&mut orchestrator.resource.label, LABELS, bytes.min(SHORT));
+        if let Some(parent) = &mut orchestrator.resource.parent {
+            cut(&mut parent.r#type, bytes.min(SHORT));
+            cut(&mut parent.name, bytes.min(SHORT));
+        }
+    }
+    if let Some(pod) = &mut document.tidewaiter.pod {
+        cut_option(&mut pod.owner, bytes.min(SHORT));
+        cut_option(&mut pod.service_account, bytes.min(SHORT));
+        cut_option(&mut pod.node, bytes.min(SHORT));
     }
     if let Some(process) = &mut document.process {
         cut(&mut process.name, bytes);
@@ -181,6 +194,7 @@ fn cut_essential(document: &mut Document<'_>, bytes: usize) {
         cut(&mut file.path, bytes);
     }
     cut_option(&mut document.tidewaiter.detection, bytes);
+    cut_identity(&mut document.tidewaiter, bytes);
     let own = &mut document.tidewaiter;
     for loss in &mut own.losses {
         cut(&mut loss.what, bytes);
@@ -189,6 +203,32 @@ fn cut_essential(document: &mut Document<'_>, bytes: usize) {
     for aggregate in &mut own.aggregates {
         aggregate.container.iter_mut().for_each(|container| cut_container(container, bytes));
         cut_option(&mut aggregate.program, bytes);
+    }
+}
+
+/// Shortens what `tidewaiter` says of who it was.
+fn cut_identity(own: &mut Tidewaiter<'_>, bytes: usize) {
+    const NESTED: usize = 2;
+    if let Some(container) = &mut own.container {
+        // The innermost tells where the process is.
+        let beyond = container.nested.len().saturating_sub(NESTED);
+        container.nested.drain(..beyond);
+        cut_list(&mut container.nested, NESTED, bytes);
+        container.image.iter_mut().for_each(|image| cut(&mut image.id, bytes));
+    }
+    if let Some(writer) = own.executable.as_mut().and_then(|executable| executable.writer.as_mut()) {
+        cut(&mut writer.executable, bytes);
+        cut(&mut writer.command_line, bytes);
+    }
+    if let Some(process) = &mut own.process {
+        for text in [&mut process.terminal, &mut process.script, &mut process.interpreter] {
+            cut_option(text, bytes);
+        }
+    }
+    if let Some(identity) = &mut own.identity {
+        for text in [&mut identity.cgroup, &mut identity.mount, &mut identity.pid] {
+            cut_option(text, bytes);
+        }
     }
 }
 

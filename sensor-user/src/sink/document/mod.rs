@@ -12,6 +12,7 @@ mod alert;
 mod dotted;
 mod event;
 mod fit;
+mod identity;
 mod notice;
 mod part;
 mod picture;
@@ -27,10 +28,11 @@ pub(super) use alert::program;
 pub use event::EventDocument;
 pub(super) use event::action;
 pub use fit::fit;
+pub use identity::{Executable, Identity, LoginUser, OwnContainer, OwnImage, OwnProcess, Writer};
 pub use part::{
     Container, Destination, EffectiveUser, Event, File, Hash, Host, HostSystem, Image, Lineage, Network,
-    Orchestrator, Parent, PlaceReport, Process, Related, Resource, Rule, Source, StepAction, StepReport,
-    Tactic, Technique, Threat, User,
+    Orchestrator, Parent, ParentResource, PlaceReport, PodReport, Process, Related, Resource, Rule, Source,
+    StepAction, StepReport, Tactic, Technique, Threat, User,
 };
 pub use picture::PictureDocument;
 pub use report::{
@@ -42,7 +44,7 @@ use super::Origin;
 use crate::alert::{Message, Subject};
 
 /// Layout of everything under `tidewaiter`.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// Version of ECS whose field meanings are followed.
 const ECS_VERSION: &str = "8.11.0";
@@ -153,21 +155,20 @@ pub struct Tidewaiter<'a> {
     /// All names of the executable, the resolved one first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<Cow<'a, str>>,
-    /// The executable lives in memory only (`memfd_create`).
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub executable_memfd: bool,
-    /// The executable has no name any more.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub executable_deleted: bool,
-    /// The executable is not part of the container's image.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub executable_upper_layer: bool,
+    /// Where the program comes from; absent where nothing is odd about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub executable: Option<Executable<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub process: Option<OwnProcess<'a>>,
     /// The kernel half cut the arguments.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub arguments_truncated: bool,
-    /// A runtime's own state knows the container; false: only a cgroup path says so.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub container_verified: Option<bool>,
+    pub container: Option<OwnContainer<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pod: Option<PodReport<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity<'a>>,
     /// Files in the order in which they were touched.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<Cow<'a, str>>,

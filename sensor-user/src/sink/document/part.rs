@@ -76,7 +76,7 @@ pub struct Image<'a> {
     pub hash: Option<Hash<'a>>,
 }
 
-/// `container.image.hash`.
+/// `container.image.hash`: digests of the image's manifest.
 #[derive(Clone, Debug, Serialize)]
 pub struct Hash<'a> {
     pub all: Vec<Cow<'a, str>>,
@@ -99,6 +99,32 @@ pub struct Resource<'a> {
     pub name: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<Cow<'a, str>>,
+    /// `app=web`, by the Kubernetes API.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub label: Vec<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<ParentResource<'a>>,
+}
+
+/// `orchestrator.resource.parent`: what made the pod.
+#[derive(Clone, Debug, Serialize)]
+pub struct ParentResource<'a> {
+    /// `Deployment`.
+    pub r#type: Cow<'a, str>,
+    /// Not in ECS.
+    pub name: Cow<'a, str>,
+}
+
+/// `tidewaiter.pod`: what the Kubernetes API tells of the pod beyond ECS.
+#[derive(Clone, Debug, Serialize)]
+pub struct PodReport<'a> {
+    /// `Deployment/web`, as rules see it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_account: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<Cow<'a, str>>,
 }
 
 /// `process`: the one that the gravest match is about.

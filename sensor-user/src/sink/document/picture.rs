@@ -39,8 +39,7 @@ impl PictureDocument {
         let mut document = Dotted::default();
         document.set_known("@timestamp", origin.date(head.now).map(|time| format!("{time:.6}")));
         document.set("kind", "picture");
-        let message =
-            format!("{} containers and {} processes on {}", containers.len(), end.processes, head.hostname);
+        let message = format!("{} processes live on {}", end.processes, head.hostname);
         document.set("message", message);
         document.set("event.kind", "state");
         document.set("event.category", vec!["process"]);
@@ -83,11 +82,11 @@ fn container(row: &ContainerRow, ground: &Ground) -> Dotted {
         document.set_known("orchestrator.resource.id", uid.map(String::as_str));
     }
     document.set_known("tidewaiter.container.image.id", row.image_id.as_deref());
-    document.set("tidewaiter.container.verified", row.is_verified);
+    document.set_known("tidewaiter.container.verified", row.is_verified);
     document.set("tidewaiter.container.role", row.role.as_str());
     document.set_known("tidewaiter.container.phase", ground.phase.map(Phase::name));
-    if !row.nested.is_empty() {
-        document.set("tidewaiter.container.nested", row.nested.clone());
+    if !row.outer.is_empty() {
+        document.set("tidewaiter.container.outer", row.outer.clone());
     }
     document.set_known("tidewaiter.pod.owner", row.pod.as_ref().and_then(|pod| pod.owner.as_deref()));
     document.set_known("tidewaiter.pod.node", row.pod.as_ref().and_then(|pod| pod.node.as_deref()));

@@ -1,10 +1,14 @@
 //! Documents as receivers get them.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::*;
 use crate::sink::json::encode;
 use crate::sink::sample;
+use crate::state::process;
+use crate::state::standing::{Claim, Standing, Trick};
 
 fn value(message: &Message) -> Value {
     serde_json::from_str(&encode(&Document::new(message, &sample::origin()))).unwrap()
@@ -44,7 +48,8 @@ fn an_alert_in_ecs() {
         ("/file/path", json!("/tmp/x")),
         ("/host/hostname", json!("node-1")),
         ("/host/os/kernel", json!("6.18.5")),
-        ("/tidewaiter/schema", json!(1)),
+        ("/tidewaiter/schema", json!(2)),
+        ("/tidewaiter/container", json!({"verified": true, "role": "workload", "phase": "steady"})),
         ("/tidewaiter/images", json!(["/usr/bin/curl"])),
         ("/tidewaiter/lineage/1/executable", json!("/usr/bin/containerd-shim-runc-v2")),
         (
@@ -57,7 +62,15 @@ fn an_alert_in_ecs() {
     ] {
         assert_eq!(document.pointer(pointer), Some(&expected), "{pointer}");
     }
-    for absent in ["/orchestrator", "/tidewaiter/truncated", "/tidewaiter/pending", "/tidewaiter/coverage"] {
+    for absent in [
+        "/orchestrator",
+        "/tidewaiter/truncated",
+        "/tidewaiter/pending",
+        "/tidewaiter/coverage",
+        "/tidewaiter/executable",
+        "/tidewaiter/identity",
+        "/tidewaiter/process",
+    ] {
         assert_eq!(document.pointer(absent), None, "{absent}");
     }
 }
@@ -80,6 +93,22 @@ fn kind_comes_first_but_for_the_time() {
 }
 
 #[test]
+fn both_truths_stand_in_an_alert_about_a_trick() {
+    let mut alert = sample::alert();
+    assert!(value(&Message::Alert(Box::new(alert.clone())))["tidewaiter"].get("identity").is_none());
+    let standing = Standing {
+        cgroup: Claim::Host,
+        mount: Claim::Container("8f3a".into()),
+        trick: Some(Trick::CgroupLeft),
+        ..Standing::default()
+    };
+    alert.process = Arc::new(process::Process { standing, ..process::Process::clone(&alert.process) });
+    let document = value(&Message::Alert(Box::new(alert)));
+    let expected = json!({"trick": "cgroup_left", "cgroup": "host", "mount": "8f3a"});
+    assert_eq!(document["tidewaiter"]["identity"], expected);
+}
+
+#[test]
 fn a_pod_is_an_orchestrator_resource() {
     let mut alert = sample::alert();
     let mut container = sample::container();
@@ -89,13 +118,86 @@ fn a_pod_is_an_orchestrator_resource() {
         uid: "u-1".to_owned(),
         ..Default::default()
     });
-    alert.container = Some(std::sync::Arc::new(container));
+    alert.container = Some(Arc::new(container));
     let document = value(&Message::Alert(Box::new(alert)));
     let expected = json!({
         "type": "kubernetes", "namespace": "shop",
         "resource": {"type": "pod", "name": "web-0", "id": "u-1"},
     });
     assert_eq!(document["orchestrator"], expected);
+    assert_eq!(document["tidewaiter"].get("pod"), None, "the API has not spoken");
+}
+
+#[test]
+fn what_the_api_tells_of_a_pod_stands_beside_it() {
+    let document = value(&Message::Alert(Box::new(sample::in_pod())));
+    let expected = json!({
+        "type": "pod", "name": "web-65747dc769-pjztg", "id": "4cad64d0-7a36-452a-8a08-bd3a694cdad5",
+        "label": ["app=web", "tier=front"], "parent": {"type": "Deployment", "name": "web"},
+    });
+    assert_eq!(document["orchestrator"]["resource"], expected);
+    let expected = json!({"owner": "Deployment/web", "service_account": "shop", "node": "node-1"});
+    assert_eq!(document["tidewaiter"]["pod"], expected);
+}
+
+#[test]
+fn identity_has_the_names_that_rules_use() {
+    let document = value(&Message::Alert(Box::new(sample::stranger())));
+    let id = sample::container().id;
+    for (pointer, expected) in [
+        ("/container/image/hash", json!({"all": ["sha256:0123456789ab"]})),
+        (
+            "/tidewaiter/container",
+            json!({
+                "verified": false, "phase": "interactive", "nested": ["inner", "c0ffee".repeat(11)[..64]],
+                "image": {"id": "sha256:ba9876543210"},
+            }),
+        ),
+        (
+            "/tidewaiter/executable",
+            json!({
+                "memfd": false, "deleted": false, "upper_layer": true, "written": true,
+                "writer": {
+                    "pid": 4200, "executable": "/usr/bin/wget", "command_line": "wget http://10.0.0.2/x",
+                    "time": "2026-11-21T08:00:01.242000Z",
+                },
+            }),
+        ),
+        ("/tidewaiter/identity", json!({"cgroup": "host", "mount": id, "trick": "cgroup_left"})),
+        ("/tidewaiter/process", json!({"login_user": {"id": "1000"}, "terminal": "pts/3"})),
+    ] {
+        assert_eq!(document.pointer(pointer), Some(&expected), "{pointer}");
+    }
+}
+
+/// What alerts and events both tell stands at the same place in both.
+#[test]
+fn alerts_and_events_agree_on_identity() {
+    let alert = sample::stranger();
+    let event = crate::event::Event {
+        process: alert.process.clone(),
+        container: alert.container.clone(),
+        phase: alert.phase,
+        ..sample::event()
+    };
+    let alert = value(&Message::Alert(Box::new(alert)));
+    let time = "2026-11-21T12:03:14.281042123Z".parse().unwrap();
+    let event = encode(&EventDocument::new(&event, time, 1, &sample::origin()));
+    let event: Value = serde_json::from_str(&event).unwrap();
+    for (pointer, is_whole) in [
+        ("/container/image/hash", true),
+        ("/tidewaiter/container", false),
+        ("/tidewaiter/executable", true),
+        ("/tidewaiter/identity", true),
+        ("/tidewaiter/process/terminal", true),
+        ("/tidewaiter/process/login_user", true),
+    ] {
+        let (one, other) = (alert.pointer(pointer), event.pointer(pointer));
+        assert!(one.is_some() && (one == other || !is_whole), "{pointer}: {one:?} {other:?}");
+    }
+    for name in ["verified", "phase", "nested", "image"] {
+        assert_eq!(alert["tidewaiter"]["container"][name], event["tidewaiter"]["container"][name], "{name}");
+    }
 }
 
 #[test]

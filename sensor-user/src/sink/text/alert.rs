@@ -1,5 +1,7 @@
 //! An alert on one screen.
 
+mod who;
+
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -9,7 +11,6 @@ use super::{View, escape};
 use crate::alert::{Action, Alert, Place, Step};
 use crate::event::Direction;
 use crate::sink::document::program;
-use crate::state::container::{Confirmation, Container, Runtime};
 use crate::state::process::Process;
 
 /// Column at which contents start; labels stand before it.
@@ -26,8 +27,14 @@ const STEPS: usize = 24;
 
 pub(super) fn lines(alert: &Alert, view: &View) -> Vec<Line> {
     let mut page = Page { lines: vec![heading(alert, view)], width: view.columns() };
-    page.row("container", container(alert.container.as_deref()));
+    page.rows("container", who::container(alert));
+    page.rows(
+        "pod",
+        alert.container.as_deref().and_then(|it| it.pod.as_ref()).map(who::pod).unwrap_or_default(),
+    );
     process(&mut page, alert);
+    who::origin(&mut page, alert);
+    who::witnesses(&mut page, alert);
     lineage(&mut page, alert);
     destinations(&mut page, alert);
     files(&mut page, alert);
@@ -94,32 +101,6 @@ fn heading(alert: &Alert, view: &View) -> Line {
     left.cut(start.saturating_sub(2)).pad(start).join(right)
 }
 
-fn container(container: Option<&Container>) -> Line {
-    let Some(container) = container else {
-        return Line::new().with(FAINT, "none: it happened on the host itself");
-    };
-    let mut line = Line::new();
-    if let Some(name) = &container.name {
-        line = line.with(STRONG, name).with(PLAIN, "  ");
-    }
-    line = line.with(FAINT, container.short_id());
-    if let Some(image) = &container.image {
-        line = line.with(PLAIN, "  ").with(PLAIN, image);
-    }
-    line = line.with(FAINT, format!("  {}", runtime(container.runtime)));
-    if let Some(pod) = &container.pod {
-        line = line.with(PLAIN, "  pod ").with(PLACE, format!("{}/{}", pod.namespace, pod.name));
-    }
-    if container.confirmation == Confirmation::Unknown {
-        line = line.with(WARNING, "  no runtime knows it");
-    }
-    line
-}
-
-fn runtime(runtime: Runtime) -> &'static str {
-    if runtime == Runtime::Unknown { "unknown runtime" } else { runtime.name() }
-}
-
 /// The command line, then its circumstances on the same line where they fit.
 fn process(page: &mut Page, alert: &Alert) {
     let process = &alert.process;
@@ -133,14 +114,11 @@ fn process(page: &mut Page, alert: &Alert) {
     if process.effective_uid != process.uid {
         facts = facts.with(WARNING, format!("  as uid {}", process.effective_uid));
     }
-    let executable = &process.executable;
-    let warnings = [
-        (executable.memfd, "runs from memory"),
-        (executable.deleted && !executable.memfd, "its file is deleted"),
-        (executable.upper_layer, "not part of the image"),
-    ];
-    for (_, warning) in warnings.into_iter().filter(|(holds, _)| *holds) {
-        facts = facts.with(WARNING, format!("  {warning}"));
+    if let Some(uid) = process.session.login_uid.filter(|uid| *uid != process.uid) {
+        facts = facts.with(WARNING, format!("  logged in as uid {uid}"));
+    }
+    if let Some(terminal) = &process.session.terminal {
+        facts = facts.with(FAINT, format!("  on {terminal}"));
     }
 
     let mut lines = wrap(STRONG, &command, page.room(), COMMAND_LINES);

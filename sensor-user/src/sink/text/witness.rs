@@ -1,4 +1,27 @@
-//! What speaks for a process's container, as a sentence: who disagrees with whom.
+//! What speaks for a process and its container, as sentences: where its program comes from, who disagrees
+//! with whom.
+
+/// Said of a container's id that stands in a cgroup's path only.
+pub(super) const UNVERIFIED: &str = "unverified: no runtime knows this id";
+/// Between containers, the outer one first.
+pub(super) const NESTING: &str = " › ";
+
+/// Where a program comes from, if not from an image or package. None: nothing is odd about it.
+pub(super) fn origin(
+    memfd: bool,
+    deleted: bool,
+    upper_layer: bool,
+    written: Option<String>,
+) -> Option<String> {
+    let facts = [
+        (memfd, "runs from memory"),
+        (deleted && !memfd, "its file is deleted"),
+        (upper_layer, "not in image"),
+    ];
+    let facts = facts.into_iter().filter(|(holds, _)| *holds).map(|(_, told)| told.to_owned());
+    let told: Vec<String> = facts.chain(written).collect();
+    (!told.is_empty()).then(|| told.join("; "))
+}
 
 /// `cgroup left: cgroup says host, mount namespace says web-1`. `name` turns an id into what people call
 /// the container. None: there is nothing to warn of.

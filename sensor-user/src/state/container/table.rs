@@ -4,13 +4,18 @@
 //! Names join late: an id is known from the first record, and [`ContainerTable::due`] says whose
 //! runtime should be asked (again). Pure: asking is `host::container`'s part.
 
+mod present;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
 use super::{CgroupIdentity, Confirmation, Container};
+use crate::state::pod::PodTable;
 use crate::state::process::ProcessKey;
+
+pub use present::Present;
 
 /// Most containers, ended ones included: three times the densest node the kubelet supports in
 /// practice (about 1,000 containers), so that ten minutes of churn fit. Beyond it the container that
@@ -51,20 +56,20 @@ pub struct ContainerStats {
 }
 
 #[derive(Debug)]
-struct Entry {
-    id: Arc<str>,
+pub(super) struct Entry {
+    pub(super) id: Arc<str>,
     /// As it was seen first: what its runtime is asked for.
     identity: CgroupIdentity,
-    container: Arc<Container>,
+    pub(super) container: Arc<Container>,
     /// As events have it: itself, or the nearest container around it that a runtime knows.
     shown: Arc<Container>,
     /// Containers around it, the outermost first.
     outer: Vec<Arc<str>>,
-    first_seen: u64,
+    pub(super) first_seen: u64,
     /// Its first program since it was (re)started.
     began: Option<(u64, ProcessKey)>,
-    /// Whoever was moved to its cgroup last.
-    moved: Option<ProcessKey>,
+    /// Whoever was moved to its cgroup, or ran a program there, last.
+    seen: Option<ProcessKey>,
     /// Questions asked so far; [`ASK_AFTER`] says when the next one is due.
     asked: usize,
     cgroups: u32,
@@ -74,7 +79,9 @@ struct Entry {
 /// All containers the agent remembers.
 #[derive(Debug, Default)]
 pub struct ContainerTable {
-    containers: FxHashMap<Arc<str>, Entry>,
+    pub(super) containers: FxHashMap<Arc<str>, Entry>,
+    /// What the Kubernetes API tells of pods, see `join`.
+    pub(super) pods: PodTable,
     by_cgroup: FxHashMap<u64, Arc<str>>,
     /// Order of first sight, of cgroups, of ends; what is gone or alive again is skipped.
     arrivals: VecDeque<Arc<str>>,
@@ -85,7 +92,7 @@ pub struct ContainerTable {
     /// Given up since they were taken.
     unconfirmed: Vec<Arc<str>>,
     /// Named or given up since they were taken.
-    settled: Vec<Arc<str>>,
+    pub(super) settled: Vec<Arc<str>>,
     stats: ContainerStats,
 }
 
@@ -115,28 +122,21 @@ impl ContainerTable {
         self.containers.get(id).map(|entry| Arc::clone(&entry.shown))
     }
 
-    /// Containers that have not ended, in no order.
-    pub fn present(&self) -> impl Iterator<Item = &Arc<Container>> {
-        self.containers.values().filter(|entry| entry.ended.is_none()).map(|entry| &entry.container)
-    }
-
     /// Takes over what a runtime said, which settles what was open about the container. False: the id is not
     /// (or no longer) known here.
     pub fn complete(&mut self, id: &str, container: Container) -> bool {
         let Some(entry) = self.containers.get_mut(id) else { return false };
-        // The pod's uid may be told by the cgroup path alone.
-        let pod_uid = container.pod_uid.clone().or_else(|| entry.container.pod_uid.clone());
-        let was_verified = entry.container.is_verified();
-        entry.container = Arc::new(Container { pod_uid, ..container });
-        if !was_verified && entry.container.is_verified() {
-            self.settled.push(Arc::clone(&entry.id));
-        }
-        self.show(id);
+        let is_pod_news = entry.container.pod_uid.is_none();
+        let container = container.keeping(&entry.container);
+        self.change(id, |known, pods| {
+            *known = container;
+            known.join(pods, is_pod_news);
+        });
         true
     }
 
-    /// Ids that were given up, forgotten or named since the last call. One that was given up may be named all
-    /// the same, and then comes again.
+    /// Ids that were given up, forgotten or named since the last call, or of whose pods all is known. One that
+    /// was given up may be named all the same, and then comes again.
     pub fn settled(&mut self) -> Vec<Arc<str>> {
         std::mem::take(&mut self.settled)
     }
@@ -145,19 +145,24 @@ impl ContainerTable {
     /// schedule, and rarely after it, until it is verified and named or has ended; an id given here counts
     /// as asked, one that did not fit is given next time.
     pub fn due(&mut self, now: u64, max: usize) -> Vec<CgroupIdentity> {
-        let mut due = Vec::new();
+        let (mut due, mut given_up) = (Vec::new(), Vec::new());
         let Self { containers, pending, settled, unconfirmed, stats, .. } = self;
         pending.retain(|id| {
             let Some(entry) = containers.get_mut(id) else { return false };
-            if entry.container.is_verified() && entry.container.is_named() {
+            if entry.container.is_answered() {
                 return false;
             }
             if entry.container.is_asked() && now >= entry.first_seen.saturating_add(GIVEN_UP_AFTER) {
                 let container = Container::clone(&entry.container);
-                entry.container = Arc::new(Container { confirmation: Confirmation::Unknown, ..container });
-                stats.unconfirmed += 1;
+                let is_known = container.is_verified();
+                let confirmation = if is_known { Confirmation::Known } else { Confirmation::Unknown };
+                entry.container = Arc::new(Container { confirmation, ..container });
                 settled.push(Arc::clone(id));
-                unconfirmed.push(Arc::clone(id));
+                given_up.push(Arc::clone(id));
+                if !is_known {
+                    stats.unconfirmed += 1;
+                    unconfirmed.push(Arc::clone(id));
+                }
             }
             if due.len() >= max {
                 return true;
@@ -171,7 +176,7 @@ impl ContainerTable {
             }
             true
         });
-        for id in self.unconfirmed.clone() {
+        for id in given_up {
             self.show(&id);
         }
         due
@@ -199,10 +204,10 @@ impl ContainerTable {
         self.containers.get(id)?.began
     }
 
-    /// A process was moved to the container's cgroup.
-    pub fn note_moved(&mut self, id: &str, process: ProcessKey) {
+    /// A process was moved to the container's cgroup, or runs a program there.
+    pub fn note_seen(&mut self, id: &str, process: ProcessKey) {
         if let Some(entry) = self.containers.get_mut(id) {
-            entry.moved = Some(process);
+            entry.seen = Some(process);
         }
     }
 
@@ -210,7 +215,7 @@ impl ContainerTable {
     #[must_use]
     pub fn witness(&self, id: &str) -> Option<ProcessKey> {
         let entry = self.containers.get(id)?;
-        entry.began.map(|(_, process)| process).or(entry.moved)
+        entry.began.map(|(_, process)| process).or(entry.seen)
     }
 
     /// Whether one lies in the other, so that a process may go from `home` there by its own way: inwards, or
@@ -232,7 +237,8 @@ impl ContainerTable {
         entry.cgroups = entry.cgroups.saturating_sub(1);
         if entry.cgroups == 0 && entry.ended.is_none() {
             entry.ended = Some(time);
-            entry.began = None;
+            // Still who was there, if the id turns out to be nobody's.
+            entry.seen = entry.began.take().map(|(_, process)| process).or(entry.seen);
             self.ended.push_back(Arc::clone(&entry.id));
         }
     }
@@ -254,6 +260,7 @@ impl ContainerTable {
         self.by_cgroup.retain(|_, id| containers.contains_key(id));
         self.cgroup_arrivals.retain(|cgroup| self.by_cgroup.contains_key(cgroup));
         self.arrivals.retain(|id| containers.contains_key(id));
+        self.sweep_pods(now);
         self.stats()
     }
 
@@ -293,7 +300,7 @@ impl ContainerTable {
             outer,
             first_seen: now,
             began: None,
-            moved: None,
+            seen: None,
             asked: 0,
             cgroups: 0,
             ended: None,
@@ -301,12 +308,12 @@ impl ContainerTable {
         self.containers.insert(Arc::clone(&id), entry);
         self.arrivals.push_back(Arc::clone(&id));
         self.pending.push(Arc::clone(&id));
-        self.show(&id);
+        self.change(&id, |container, pods| container.join(pods, true));
         id
     }
 
     /// Says anew how a container and those within it are shown.
-    fn show(&mut self, id: &str) {
+    pub(super) fn show(&mut self, id: &str) {
         let is_concerned = |entry: &Entry| *entry.id == *id || entry.outer.iter().any(|outer| **outer == *id);
         let concerned: Vec<Arc<str>> = self
             .containers
@@ -359,7 +366,7 @@ impl ContainerTable {
     fn evict(&mut self) {
         while let Some(id) = self.ended.pop_front().or_else(|| self.arrivals.pop_front()) {
             if let Some(entry) = self.containers.remove(&id) {
-                if entry.container.is_asked() {
+                if entry.container.is_open() {
                     self.settled.push(id);
                 }
                 self.stats.evicted += 1;

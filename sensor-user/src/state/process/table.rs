@@ -28,9 +28,10 @@ const EXITED_MAX: usize = 32_768;
 /// Most exited processes that did neither (a shell's subshells, a flood of forks). A bound of their
 /// own, so that such a flood cannot push lineage out.
 const EXITED_FORKS_MAX: usize = 16_384;
-/// Most memory for processes and their texts, bytes. 30,000 usual ones take two thirds of it; who
-/// fills it with arguments of 8 KiB each loses the oldest of the exited first.
-const BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Most memory for processes and their texts, bytes. 30,000 usual ones, all found by the inventory, take
+/// four fifths of it (tests/scale); who fills it with arguments of 8 KiB each loses the oldest of the
+/// exited first.
+const BYTES_MAX: usize = 48 * 1024 * 1024;
 /// How long an exited process is remembered, nanoseconds: ten minutes, the longest time between a
 /// tool's arrival and its use that one story is meant to span.
 pub const EXITED_KEPT: u64 = 600 * 1_000_000_000;

@@ -21,7 +21,7 @@ fn a_tree_reads_from_pod_to_connection() {
 node-1  Linux 6.18.5   agent 77 up 2 h 00 min   2 containers · 216 processes · 3 connections
 
 \x20                    pod prod/shop-7d9f  Deployment/shop  node-1
-                     └─ 112233445566  containerd  steady  unverified: no runtime knows this id  nested: abcdefabcdef
+                     └─ 112233445566  containerd  steady  unverified: no runtime knows this id
     150  root           └─ miner as [kworker/0:1]
                      web-1  8f3a2c91d0b4  nginx:1.25  docker  steady
     100  root        ├─ nginx -g daemon
@@ -59,7 +59,7 @@ fn nothing_is_wider_than_the_terminal_or_can_move_its_cursor() {
     for container in &mut rows.containers {
         container.name = Some(hostile.clone());
         container.image = Some(hostile.clone());
-        container.nested = vec![hostile.clone()];
+        container.outer = vec![hostile.clone()];
         container.runtime.clone_from(&hostile);
         if let Some(pod) = &mut container.pod {
             pod.name.clone_from(&hostile);

@@ -71,6 +71,12 @@ impl ProcessTable {
         self.find(key).and_then(|slot| self.entries.get(&slot)).map(|entry| entry.exited.is_none())
     }
 
+    /// It has forked.
+    #[must_use]
+    pub fn has_children(&self, key: ProcessKey) -> bool {
+        self.find(key).and_then(|slot| self.entries.get(&slot)).is_some_and(|entry| entry.has_children)
+    }
+
     /// Where the process, or else the parent that a record names, was before; and what stood for that.
     #[must_use]
     pub fn before(&self, key: ProcessKey, parent: Option<ProcessKey>) -> (Claim, Standing) {

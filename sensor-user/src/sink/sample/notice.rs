@@ -1,0 +1,102 @@
+//! Notices for the tests of sinks.
+
+use std::sync::Arc;
+
+use sensor_ebpf::wire::counter::Counter;
+
+use super::{container, id, place, time};
+use crate::alert::{
+    Aggregate, Coverage, HookCoverage, LedgerRow, Loss, Message, Notice, Stopped, Subject, Tampering, Target,
+    Window,
+};
+
+fn notice(subject: Subject) -> Message {
+    Message::Notice(Notice { id: id(), sequence: 1, time: time(), subject })
+}
+
+pub(crate) fn coverage() -> Message {
+    let hook = |purpose, attached: Option<&str>, tier, refused: &[(&str, &str)], weakens| HookCoverage {
+        purpose,
+        attached: attached.map(str::to_owned),
+        tier,
+        refused: refused.iter().map(|(point, why)| ((*point).to_owned(), (*why).to_owned())).collect(),
+        weakens,
+    };
+    notice(Subject::Coverage(Coverage {
+        kernel: "6.18.5".to_owned(),
+        hooks: vec![
+            hook("program started", Some("tp_btf sched_process_exec"), 1, &[], None),
+            hook("connection", Some("cgroup connect4"), 1, &[], None),
+            hook(
+                "file renamed",
+                Some("fanotify"),
+                2,
+                &[("fentry security_inode_rename", "EPERM")],
+                Some("renames in other mount namespaces"),
+            ),
+            hook(
+                "module loaded",
+                None,
+                0,
+                &[("fentry security_kernel_read_file", "EPERM")],
+                Some("module loads"),
+            ),
+        ],
+        detections: 6,
+        missing_offsets: vec!["task_struct.loginuid"],
+        processes: 231,
+        containers: 3,
+        start_milliseconds: 180,
+    }))
+}
+
+pub(crate) fn loss() -> Message {
+    notice(Subject::Loss(vec![
+        Loss {
+            what: "network_connect".to_owned(),
+            count: 12_408,
+            reason: "ring full",
+            container: Some(Arc::new(container())),
+            window: Some(window()),
+        },
+        Loss {
+            what: "syslog udp://127.0.0.1:514".to_owned(),
+            count: 3,
+            reason: "queue full",
+            ..Loss::default()
+        },
+    ]))
+}
+
+fn window() -> Window {
+    Window { from: "2026-11-21T12:03:12.28Z".parse().unwrap(), to: time() }
+}
+
+pub(crate) fn aggregation() -> Message {
+    let row = |what, count, target, container| Aggregate { what, count, container, target, window: window() };
+    let inside = Some(Arc::new(container()));
+    let process = Target::Process { pid: 4242, program: Some("make".to_owned()) };
+    notice(Subject::Aggregation(vec![
+        row("network_connect", 980_000, Target::Destination(place(None)), inside.clone()),
+        row("network_connect", 75, Target::Others, inside),
+        row("file_open", 1_200, process, None),
+    ]))
+}
+
+pub(crate) fn tampering() -> Message {
+    notice(Subject::Tampering(vec![
+        Tampering::Detached { program: "connect4".to_owned() },
+        Tampering::Loaded {
+            id: 812,
+            kind: "kprobe".to_owned(),
+            name: "hide\u{1b}[2J".to_owned(),
+            uid: Some(0),
+        },
+    ]))
+}
+
+pub(crate) fn stopped() -> Message {
+    let counter = Counter { generated: 120_100, delivered: 120_034, filtered: 66, ..Counter::default() };
+    let ledger = vec![LedgerRow { kind: "process_exec", counter }];
+    notice(Subject::Stopped(Stopped { alerts: 4, events: 120_034, untaken_connections: 0, ledger }))
+}

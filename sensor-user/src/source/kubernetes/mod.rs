@@ -1,0 +1,110 @@
+//! The Kubernetes API as a source of what no file of a node tells: labels, owners, service accounts of pods.
+//!
+//! Optional: names of pods come from the runtimes' files without it. It lists and watches the pods of its own
+//! node alone (field selector `spec.nodeName`), on a thread of its own. It never lists a cluster, writes nothing,
+//! and runs no program for its credentials.
+
+mod access;
+mod api;
+mod document;
+mod owner;
+mod watch;
+
+use std::path::PathBuf;
+use std::thread;
+
+use serde::Deserialize;
+use tokio::sync::mpsc;
+use tracing::{info, warn};
+
+pub use access::AccessError;
+pub use api::{ApiError, Patience};
+
+use crate::state::pod::PodUpdate;
+use access::Access;
+use api::Api;
+
+/// Most updates that wait for the agent. Beyond it the watch waits, and the server with it: nothing is lost.
+const UPDATES_MAX: usize = 256;
+
+/// Whether and how the Kubernetes API is asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Kubernetes {
+    pub mode: Mode,
+    /// Instead of the service account of the agent's own pod.
+    pub kubeconfig: Option<PathBuf>,
+    /// Name of this node; without it `NODE_NAME` of the environment, else the host's name.
+    pub node: Option<String>,
+}
+
+/// When the API is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    Off,
+    /// Where the agent's pod has a service account, or a kubeconfig is given.
+    #[default]
+    Auto,
+    /// Always: the agent does not start without access.
+    On,
+}
+
+/// Begins to watch the pods of this node. None: nobody is to be asked.
+///
+/// # Errors
+/// With [`Mode::On`], when there is no way to ask that is safe to use. With [`Mode::Auto`] that is told and
+/// left at it. A server that cannot be reached, or refuses, is never an error: it is told and tried again.
+pub fn start(settings: &Kubernetes) -> Result<Option<mpsc::Receiver<PodUpdate>>, AccessError> {
+    start_with(settings, Patience::default())
+}
+
+/// The same with other times to wait.
+///
+/// # Errors
+/// As [`start`].
+pub fn start_with(
+    settings: &Kubernetes,
+    patience: Patience,
+) -> Result<Option<mpsc::Receiver<PodUpdate>>, AccessError> {
+    let outcome = match settings.mode {
+        Mode::Off => return Ok(None),
+        Mode::Auto if settings.kubeconfig.is_none() && !access::is_in_cluster() => return Ok(None),
+        Mode::Auto | Mode::On => follow(settings, patience),
+    };
+    match outcome {
+        Ok(updates) => Ok(Some(updates)),
+        Err(error) if settings.mode == Mode::Auto => {
+            warn!(%error, remedy = error.remedy(), "the Kubernetes API is not asked: pods go without labels");
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn follow(settings: &Kubernetes, patience: Patience) -> Result<mpsc::Receiver<PodUpdate>, AccessError> {
+    let node = access::node(settings.node.as_deref())?;
+    let Access { config, server } = access::find(settings.kubeconfig.as_deref())?;
+    let (updates, told) = mpsc::channel(UPDATES_MAX);
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(AccessError::Thread)?;
+    info!(server, node, "asking the Kubernetes API for the pods of this node");
+    let body = move || {
+        runtime.block_on(async {
+            let api = match Api::new(config, patience) {
+                Ok(api) => api,
+                Err(error) => {
+                    warn!(%error, remedy = error.remedy(), "the Kubernetes API cannot be asked");
+                    return;
+                }
+            };
+            tokio::select! {
+                // Nobody takes updates any more: the agent has ended.
+                () = updates.closed() => {}
+                () = watch::run(&api, &node, &updates) => {}
+            }
+        });
+    };
+    thread::Builder::new().name("kubernetes".to_owned()).spawn(body).map_err(AccessError::Thread)?;
+    Ok(told)
+}
