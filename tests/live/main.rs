@@ -10,7 +10,9 @@ mod story;
 mod silence;
 mod identity;
 mod trick;
+mod pending;
 mod runtime;
+mod socket;
 mod output;
 mod picture;
 mod cluster;
@@ -46,7 +48,9 @@ fn cases() -> Vec<Case> {
         silence::cases(),
         identity::cases(),
         trick::cases(),
+        pending::cases(),
         runtime::cases(),
+        socket::cases(),
         output::cases(),
         picture::cases(),
         cluster::cases(),

@@ -20,6 +20,7 @@ pub(crate) fn cases() -> Vec<Case> {
         Case::new("runtime: CRI, a pod's container", names_a_pod),
         Case::new("runtime: CRI, exec in a pod", names_what_a_pod_executes),
         Case::new("runtime: Podman", names_podmans),
+        Case::new("runtime: containerd by hand", names_by_hand),
         Case::new("runtime: runc alone", |world| tells_the_id(world, Program::Runc)),
         Case::new("runtime: crun alone", |world| tells_the_id(world, Program::Crun)),
     ]
@@ -57,6 +58,16 @@ fn names_podmans(world: &World) -> Result<String> {
     let names =
         [("container.name", "skiff"), ("container.image.name", IMAGE), ("container.runtime", "podman")];
     ensure_fields(&alert, &names)?;
+    Ok(told(&alert))
+}
+
+fn names_by_hand(world: &World) -> Result<String> {
+    let (id, shared) = ("punt", world.shared());
+    let containerd = world.containerd()?;
+    let ended = containerd.run_by_hand(id, &world.servers.root, (&shared, SHARED), &UPLOAD)?;
+    ensure!(ended.status.success(), "curl itself ended with {}: {}", ended.status, ended.output);
+    let alert = only_alert(world, id)?;
+    ensure_fields(&alert, &[("container.id", id), ("container.runtime", "containerd")])?;
     Ok(told(&alert))
 }
 

@@ -10,13 +10,17 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, anyhow, ensure};
 use serde_json::Value;
 use tests::agent::{Agent, Line};
+use tests::bundle::{Bundle, BundleSpec, Program};
 use tests::docker::IMAGE;
 use tests::wait;
+use tests::world::SHARED;
 
 use crate::Stage;
 
-/// Containers of each runtime.
+/// Containers of each engine.
 const COUNT_FULL: usize = 500;
+/// Of those that start a program or more for each container, and take as long for it.
+const COUNT_FULL_SLOW: usize = 100;
 const COUNT_SHORT: usize = 40;
 /// Who start them beside each other: enough that the runtime never waits for us.
 const STARTERS: usize = 3;
@@ -40,14 +44,16 @@ struct Member {
     /// Of the container, as its runtime gave it.
     id: String,
     name: String,
+    /// None: its runtime knows none.
+    image: Option<&'static str>,
     /// What nobody else uploads to: it tells whose the command line is.
     url: String,
 }
 
 pub(crate) fn docker(stage: &Stage<'_>) -> Result<String> {
     let engine = stage.world.docker.engine();
-    let start = |_, name: &str, command: &[&str]| engine.run(name, command);
-    let outcome = crowd(stage, "docker", start)?;
+    let crowd = Crowd { kind: "docker", full: COUNT_FULL, image: Some(IMAGE) };
+    let outcome = crowd.come(stage, |_, name, command| engine.run(name, command))?;
     wait::until(END_MAX, "the end of all containers", || {
         Ok((!engine.names()?.iter().any(|name| name.starts_with("docker-"))).then_some(()))
     })?;
@@ -58,7 +64,7 @@ pub(crate) fn cri(stage: &Stage<'_>) -> Result<String> {
     let containerd = stage.world.containerd()?;
     let pods = (0..PODS).map(|number| containerd.pod(&format!("crowd-{number}")));
     let pods = pods.collect::<Result<Vec<_>>>()?;
-    crowd(stage, "cri", |number, name, command| {
+    Crowd { kind: "cri", full: COUNT_FULL, image: Some(IMAGE) }.come(stage, |number, name, command| {
         let pod = pods.get(number % PODS).context("no such pod")?;
         let container = pod.container(name, IMAGE, None, command)?;
         container.start()?;
@@ -66,54 +72,98 @@ pub(crate) fn cri(stage: &Stage<'_>) -> Result<String> {
     })
 }
 
-/// Lets as many come as are wanted that live less than [`LIFE_MAX`], and judges all that came. `start` gets a
-/// number, a name and a command, and gives the container's id.
-fn crowd(
-    stage: &Stage<'_>,
-    kind: &str,
-    start: impl Fn(usize, &str, &[&str]) -> Result<String> + Sync,
-) -> Result<String> {
-    let wanted = if stage.full { COUNT_FULL } else { COUNT_SHORT };
-    let (mut members, mut took) = (Vec::new(), Duration::ZERO);
-    let mut told = Told::default();
-    for _ in 0..ROUNDS_MAX {
-        let missing = wanted - told.short().min(wanted);
-        if missing == 0 {
-            break;
-        }
-        let began = Instant::now();
-        members.extend(gather(kind, members.len()..members.len() + missing, &start)?);
-        took += began.elapsed();
-        told = await_told(stage, &members)?;
-    }
-    judge(&told, wanted, members.len(), took)
+pub(crate) fn podman(stage: &Stage<'_>) -> Result<String> {
+    let (podman, volume) = (stage.world.podman()?, stage.world.volume());
+    let crowd = Crowd { kind: "podman", full: COUNT_FULL_SLOW, image: Some(IMAGE) };
+    crowd.come(stage, |_, name, command| {
+        let container = podman.create(name, volume, command)?;
+        let ended = container.run()?;
+        ensure!(ended.status.success(), "{name} ended with {}: {}", ended.status, ended.output);
+        Ok(container.id.clone())
+    })
 }
 
-/// Starts all of them, [`STARTERS`] at a time.
-fn gather(
-    kind: &str,
-    numbers: Range<usize>,
-    start: impl Fn(usize, &str, &[&str]) -> Result<String> + Sync,
-) -> Result<Vec<Member>> {
-    let next = AtomicUsize::new(numbers.start);
-    let one_by_one = || -> Result<Vec<Member>> {
-        let mut started = Vec::new();
-        loop {
-            let number = next.fetch_add(1, Ordering::Relaxed);
-            if number >= numbers.end {
-                return Ok(started);
-            }
-            let name = format!("{kind}-{number}");
-            let url = format!("http://10.201.0.1/upload/{name}");
-            let id = start(number, &name, &["curl", "-sS", "-T", "/etc/passwd", &url])?;
-            started.push(Member { id, name, url });
-        }
-    };
-    std::thread::scope(|scope| {
-        let starters = (0..STARTERS).map(|_| scope.spawn(one_by_one)).collect::<Vec<_>>();
-        let ended = starters.into_iter().map(|one| one.join().map_err(|_| anyhow!("a starter panicked"))?);
-        Ok(ended.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
+pub(crate) fn runc(stage: &Stage<'_>) -> Result<String> {
+    alone(stage, Program::Runc)
+}
+
+pub(crate) fn crun(stage: &Stage<'_>) -> Result<String> {
+    alone(stage, Program::Crun)
+}
+
+/// No engine above it: the id is the name, and there is no image.
+fn alone(stage: &Stage<'_>, program: Program) -> Result<String> {
+    let (network, root, shared) =
+        (stage.world.network(), stage.world.servers.root.as_path(), stage.world.shared());
+    let directory = stage.world.directory();
+    let crowd = Crowd { kind: program.name(), full: COUNT_FULL_SLOW, image: None };
+    crowd.come(stage, |_, name, command| {
+        let spec = BundleSpec { id: name, root, mount: (&shared, SHARED), command };
+        let ended = Bundle::make(directory, network, program, &spec)?.run()?;
+        ensure!(ended.status.success(), "{name} ended with {}: {}", ended.status, ended.output);
+        Ok(name.to_owned())
     })
+}
+
+/// Containers that are started in one way.
+struct Crowd {
+    kind: &'static str,
+    /// How many in the long run.
+    full: usize,
+    image: Option<&'static str>,
+}
+
+impl Crowd {
+    /// Lets as many come as are wanted that live less than [`LIFE_MAX`], and judges all that came. `start` gets
+    /// a number, a name and a command, and gives the container's id.
+    fn come(
+        &self,
+        stage: &Stage<'_>,
+        start: impl Fn(usize, &str, &[&str]) -> Result<String> + Sync,
+    ) -> Result<String> {
+        let wanted = if stage.full { self.full } else { COUNT_SHORT };
+        let (mut members, mut took) = (Vec::new(), Duration::ZERO);
+        let mut told = Told::default();
+        for _ in 0..ROUNDS_MAX {
+            let missing = wanted - told.short().min(wanted);
+            if missing == 0 {
+                break;
+            }
+            let began = Instant::now();
+            members.extend(self.gather(members.len()..members.len() + missing, &start)?);
+            took += began.elapsed();
+            told = await_told(stage, &members)?;
+        }
+        judge(&told, wanted, members.len(), took)
+    }
+
+    /// Starts all of them, [`STARTERS`] at a time.
+    fn gather(
+        &self,
+        numbers: Range<usize>,
+        start: impl Fn(usize, &str, &[&str]) -> Result<String> + Sync,
+    ) -> Result<Vec<Member>> {
+        let next = AtomicUsize::new(numbers.start);
+        let one_by_one = || -> Result<Vec<Member>> {
+            let mut started = Vec::new();
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                if number >= numbers.end {
+                    return Ok(started);
+                }
+                let name = format!("{}-{number}", self.kind);
+                let url = format!("http://10.201.0.1/upload/{name}");
+                let id = start(number, &name, &["curl", "-sS", "-T", "/etc/passwd", &url])?;
+                started.push(Member { id, name, image: self.image, url });
+            }
+        };
+        std::thread::scope(|scope| {
+            let starters = (0..STARTERS).map(|_| scope.spawn(one_by_one)).collect::<Vec<_>>();
+            let ended =
+                starters.into_iter().map(|one| one.join().map_err(|_| anyhow!("a starter panicked"))?);
+            Ok(ended.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
+        })
+    }
 }
 
 /// What was told of a crowd.
@@ -212,7 +262,8 @@ fn tell(agent: &mut Agent, crowd: &[Member]) -> Result<Told> {
 }
 
 fn is_named(alert: &Line, member: &Member) -> bool {
-    alert.text("container.name") == member.name && alert.text("container.image.name") == IMAGE
+    alert.text("container.name") == member.name
+        && alert.text("container.image.name") == member.image.unwrap_or_default()
 }
 
 /// From the start of the alert's program to its end, by the kernel's clock.

@@ -47,6 +47,9 @@ const CASES: &[(&str, Run)] = &[
     ("pace: mixed events, steadily", pace::run),
     ("crowd: gone at once, Docker", crowd::docker),
     ("crowd: gone at once, containerd by CRI", crowd::cri),
+    ("crowd: gone at once, Podman", crowd::podman),
+    ("crowd: gone at once, runc alone", crowd::runc),
+    ("crowd: gone at once, crun alone", crowd::crun),
     ("scale: a full host when the agent starts", scale::run),
 ];
 

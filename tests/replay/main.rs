@@ -14,3 +14,4 @@ mod detection;
 mod strategy;
 mod command_line;
 mod field_table;
+mod layout;

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use crate::cgroup::{self, CgroupRoot};
 use crate::child::{Child, find, run};
 use crate::cri::{ContainerSpec, Cri, Ended, PodSpec};
+use crate::docker::{self, ended};
 use crate::network::Network;
 use crate::wait;
 
@@ -32,6 +33,12 @@ const REMEDY: &str = "install containerd";
 /// Namespace of the CRI plug-in within containerd.
 const NAMESPACE: &str = "k8s.io";
 
+/// `ctr`'s own namespace within containerd, and so its cgroup.
+const BY_HAND: &str = "default";
+
+/// `ctr` gives a command no search path when there is no image to give one.
+const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 /// Kubernetes' namespace of all pods.
 pub const POD_NAMESPACE: &str = "lab";
 
@@ -46,8 +53,8 @@ pub struct Containerd {
     socket: PathBuf,
     directory: PathBuf,
     _daemon: Child,
-    /// Falls after the pods have gone.
-    _pods: CgroupRoot,
+    /// Falls after the containers have gone.
+    _cgroups: CgroupRoot,
 }
 
 /// A pod that exists until this value is dropped.
@@ -85,7 +92,7 @@ impl Containerd {
         let state = Self::state(directory);
         let directory = directory.join("containerd");
         fs::create_dir_all(&directory)?;
-        let pods = CgroupRoot::watch(&["kubepods", PODS]);
+        let cgroups = CgroupRoot::watch(&["kubepods", PODS, BY_HAND]);
         let socket = directory.join("containerd.sock");
         let settings = directory.join("config.toml");
         fs::write(&settings, configuration(&directory, &state, &socket, pause))?;
@@ -98,7 +105,7 @@ impl Containerd {
             Ok(cri.is_some())
         })?;
         let cri = cri.context("containerd was ready and is not")?;
-        Ok(Self { cri, client, socket, directory, _daemon: daemon, _pods: pods })
+        Ok(Self { cri, client, socket, directory, _daemon: daemon, _cgroups: cgroups })
     }
 
     /// Takes images over from an archive of Docker's or of OCI.
@@ -109,6 +116,26 @@ impl Containerd {
         let mut client = Command::new(&self.client);
         client.arg("--address").arg(&self.socket).args(["--namespace", NAMESPACE, "image", "import"]);
         run(client.arg(archive)).map(drop)
+    }
+
+    /// Runs a command to the end in a container that `ctr` makes of a root file system, as people do by hand:
+    /// under any id, with no image and no pod. `mount` is a path on the host and where the container finds it.
+    ///
+    /// # Errors
+    /// `ctr` cannot be started; a command that fails is no error.
+    pub fn run_by_hand(
+        &self,
+        id: &str,
+        root: &Path,
+        mount: (&Path, &str),
+        command: &[&str],
+    ) -> Result<docker::Ended> {
+        let mount = format!("type=bind,src={},dst={},options=rbind:ro", mount.0.display(), mount.1);
+        let mut client = Command::new(&self.client);
+        client.arg("--address").arg(&self.socket).args(["--namespace", BY_HAND, "run", "--rm"]);
+        client.args(["--net-host", "--mount", &mount]);
+        client.args(["--env", PATH, "--rootfs"]).arg(root).arg(id).args(command);
+        ended(&mut client)
     }
 
     /// Makes a pod and starts its sandbox.

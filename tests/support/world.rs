@@ -231,10 +231,22 @@ impl World {
         Ok(id)
     }
 
+    /// Where the servers are.
+    #[must_use]
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
     /// The agent's binary, where everybody may run it.
     #[must_use]
     pub fn binary(&self) -> &Path {
         &self.binary
+    }
+
+    /// Every agent's configuration.
+    #[must_use]
+    pub fn configuration(&self) -> PathBuf {
+        self.directory().join(CONFIGURATION)
     }
 
     /// A directory that goes with the tests.

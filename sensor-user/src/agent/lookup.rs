@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
-use tracing::{debug, warn};
+use tracing::warn;
 
+use super::stranger::Lookout;
 use crate::host::container::{ContainerRoots, ContainerSource};
 use crate::host::runtime::Socket;
 use crate::pipeline::Pipeline;
@@ -24,8 +25,8 @@ pub(super) struct Lookups {
     answers: mpsc::Receiver<Answer>,
     /// Questions about ids that are open.
     open: usize,
-    /// Cgroups of unknown form are being asked about, all in one go.
-    is_asking_strangers: bool,
+    /// For cgroups of unknown form.
+    lookout: Lookout,
 }
 
 /// What the runtimes said.
@@ -43,7 +44,8 @@ impl Lookups {
         let (asked, answers) = mpsc::channel(LOOKUPS_MAX);
         let files = Arc::new(ContainerSource::new(roots.clone()));
         let sockets = roots.sockets.iter().cloned().map(Socket::new).collect();
-        Self { files, sockets, asked, answers, open: 0, is_asking_strangers: false }
+        let lookout = Lookout::start(Arc::clone(&files), asked.clone());
+        Self { files, sockets, asked, answers, open: 0, lookout }
     }
 
     /// Asks whom the pipeline wants to know.
@@ -63,32 +65,37 @@ impl Lookups {
                 }
             });
         }
-        if self.is_asking_strangers {
-            return;
-        }
         let cgroups = pipeline.strangers(now);
         if !cgroups.is_empty() {
-            self.is_asking_strangers = true;
-            let (files, answers) = (Arc::clone(&self.files), self.asked.clone());
-            tokio::task::spawn_blocking(move || {
-                let _ = answers.blocking_send(Answer::Strangers(look_up_strangers(&files, cgroups)));
-            });
+            self.lookout.look_for(cgroups);
         }
     }
 
     /// The next answer. Never ends: an answer is always still possible.
     pub(super) async fn answer(&mut self) -> Answer {
         let Some(answer) = self.answers.recv().await else { return std::future::pending().await };
-        match &answer {
-            Answer::Container(_) => self.open = self.open.saturating_sub(1),
-            Answer::Socket(_) => {}
-            Answer::Strangers(_) => self.is_asking_strangers = false,
-        }
+        self.note(&answer);
         answer
     }
 
-    /// Tells the pipeline.
-    pub(super) fn take(answer: Answer, pipeline: &mut Pipeline) {
+    /// Tells the pipeline, and what else has been answered meanwhile: a turn for each would take long when
+    /// many containers start.
+    pub(super) fn take(&mut self, answer: Answer, pipeline: &mut Pipeline) {
+        Self::tell(answer, pipeline);
+        while let Ok(answer) = self.answers.try_recv() {
+            self.note(&answer);
+            Self::tell(answer, pipeline);
+        }
+    }
+
+    fn note(&mut self, answer: &Answer) {
+        match answer {
+            Answer::Container(_) => self.open = self.open.saturating_sub(1),
+            Answer::Socket(_) | Answer::Strangers(_) => {}
+        }
+    }
+
+    fn tell(answer: Answer, pipeline: &mut Pipeline) {
         match answer {
             Answer::Container(None) => {}
             Answer::Container(Some(container)) => {
@@ -131,15 +138,4 @@ fn look_up(files: &ContainerSource, identity: &CgroupIdentity) -> Option<Contain
         warn!(container = identity.id, %error, "a container stays without its name");
         None
     })
-}
-
-fn look_up_strangers(files: &ContainerSource, cgroups: Vec<(u64, String)>) -> Vec<(u64, Container)> {
-    let look_up = |(cgroup_id, path): (u64, String)| {
-        let found = files.lookup_cgroup(&path).unwrap_or_else(|error| {
-            debug!(path, %error, "whether a cgroup is a container's is not known");
-            None
-        });
-        found.map(|container| (cgroup_id, container))
-    };
-    cgroups.into_iter().filter_map(look_up).collect()
 }

@@ -9,6 +9,7 @@ mod facts;
 mod report;
 mod ledger;
 mod lookup;
+mod stranger;
 mod watch;
 
 use std::future::Future;
@@ -155,7 +156,7 @@ impl Agent {
                 () = &mut shutdown => return,
                 () = self.reporter.reader_gone() => return,
                 () = self.kernel.ring.ready() => {}
-                answer = self.lookups.answer() => Lookups::take(answer, &mut self.pipeline),
+                answer = self.lookups.answer() => self.lookups.take(answer, &mut self.pipeline),
                 Some(update) = told(&mut self.pods) => self.pipeline.containers.tell_pod(update, facts::now()),
                 Some(ask) = asked(&mut self.door) => self.picture(ask),
                 _ = sweep.tick() => self.sweep(false),

@@ -126,14 +126,10 @@ impl ContainerRoots {
 /// The runtimes of this host.
 #[derive(Debug)]
 pub struct ContainerSource {
-    roots: Mutex<Roots>,
+    roots: Mutex<ContainerRoots>,
+    /// When /proc was scanned last.
+    discovered_at: Mutex<Option<Instant>>,
     known: Remembered,
-}
-
-#[derive(Debug)]
-struct Roots {
-    roots: ContainerRoots,
-    discovered_at: Option<Instant>,
 }
 
 /// What was read before and need not be read again until it changes.
@@ -154,8 +150,8 @@ impl ContainerSource {
     /// The configured roots, and those of the runtimes that run now.
     #[must_use]
     pub fn new(roots: ContainerRoots) -> Self {
-        let roots = Mutex::new(Roots { roots, discovered_at: None });
-        let source = Self { roots, known: Remembered::default() };
+        let source =
+            Self { roots: Mutex::new(roots), discovered_at: Mutex::default(), known: Remembered::default() };
         source.discover();
         source
     }
@@ -212,17 +208,21 @@ impl ContainerSource {
     }
 
     fn roots(&self) -> ContainerRoots {
-        self.roots.lock().unwrap_or_else(PoisonError::into_inner).roots.clone()
+        self.roots.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Looks for runtimes with directories of their own. True if there were new ones.
+    /// Looks for runtimes with directories of their own. True if there were new ones; false also while
+    /// another question is looking.
     fn discover(&self) -> bool {
-        let mut roots = self.roots.lock().unwrap_or_else(PoisonError::into_inner);
-        if roots.discovered_at.is_some_and(|at| at.elapsed() < DISCOVERY_PAUSE) {
+        let mut discovered_at = self.discovered_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if discovered_at.is_some_and(|at| at.elapsed() < DISCOVERY_PAUSE) {
             return false;
         }
-        roots.discovered_at = Some(Instant::now());
-        roots.roots.extend(discovery::running_runtimes())
+        *discovered_at = Some(Instant::now());
+        drop(discovered_at);
+        // On a host with many processes this takes its time: the questions of others go on meanwhile.
+        let found = discovery::running_runtimes();
+        self.roots.lock().unwrap_or_else(PoisonError::into_inner).extend(found)
     }
 }
 
@@ -265,7 +265,7 @@ fn search_user(roots: &UserRoots, identity: &CgroupIdentity, known: &Remembered)
 fn engines(question: &Question<'_>, docker: &[Root], storage: &[Root], containerd: &[Root]) -> Answer {
     best(
         (docker.iter().map(|root| docker::lookup(root, question)))
-            .chain(storage.iter().map(|root| storage::lookup(root, question)))
+            .chain(std::iter::once_with(|| storage::lookup(storage, question)))
             .chain(containerd.iter().map(|root| oci::lookup(root, question))),
     )
 }

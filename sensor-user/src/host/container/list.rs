@@ -61,3 +61,36 @@ impl<T> Lists<T> {
         Ok(Some(list))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn a_list_is_read_once_until_it_changes() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = Root::of_host(directory.path());
+        let lists = Lists::<Vec<u32>>::default();
+        let parsed = Cell::new(0);
+        let read = || {
+            lists.read(&root, Path::new("list.json"), |bytes| {
+                parsed.set(parsed.get() + 1);
+                serde_json::from_slice(bytes)
+            })
+        };
+        assert!(read().unwrap().is_none());
+        for (text, expected) in [("[1]", vec![1]), ("[1, 2]", vec![1, 2])] {
+            // As runtimes do: a new file in place of the old one.
+            std::fs::write(directory.path().join("new"), text).unwrap();
+            std::fs::rename(directory.path().join("new"), directory.path().join("list.json")).unwrap();
+            for _ in 0..3 {
+                assert_eq!(*read().unwrap().unwrap(), expected);
+            }
+        }
+        assert_eq!(parsed.get(), 2);
+        std::fs::write(directory.path().join("list.json"), "[").unwrap();
+        assert!(matches!(read(), Err(ContainerError::Malformed { .. })));
+    }
+}

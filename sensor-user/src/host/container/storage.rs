@@ -58,27 +58,48 @@ struct Image {
     digest: String,
 }
 
-/// The container as the runtime that uses this storage knows it.
-pub(super) fn lookup(root: &Root, question: &Question<'_>) -> Answer {
-    for (containers, images) in DRIVERS {
-        let directory = Path::new(containers);
-        let path = directory.join(&question.identity.id).join("userdata").join("config.json");
-        let bundle = root.read_json::<Bundle>(&path, STATE_MAX)?;
-        let list =
-            question.known.containers.read(root, &directory.join("containers.json"), read_containers)?;
-        let listed = list.and_then(|list| list.get(&question.identity.id).cloned());
-        if bundle.is_none() && listed.is_none() {
-            continue;
+/// The container as the runtime that uses these directories knows it. The bundle may lie in the run root, the
+/// lists in the graph root: what one of them tells is told together.
+pub(super) fn lookup(roots: &[Root], question: &Question<'_>) -> Answer {
+    let mut bundle = None;
+    let mut listed = None;
+    let mut error = None;
+    for (root, driver) in roots.iter().flat_map(|root| DRIVERS.map(|driver| (root, driver))) {
+        match look(root, driver, question) {
+            Ok((found, entry)) => {
+                bundle = bundle.or(found);
+                listed = listed.or(entry);
+            }
+            Err(reason) => error = error.or(Some(reason)),
         }
-        let annotations = bundle.and_then(|bundle| bundle.annotations).unwrap_or_default();
-        let container = join(question.identity, &annotations, listed.as_deref());
-        let digest = match &listed {
-            Some(listed) => digest(root, question, &Path::new(images).join("images.json"), &listed.image)?,
-            None => None,
-        };
-        return Ok(Some(Container { image_digest: container.image_digest.or(digest), ..container }));
     }
-    Ok(None)
+    if bundle.is_none() && listed.is_none() {
+        return error.map_or(Ok(None), Err);
+    }
+    let annotations = bundle.and_then(|bundle: Bundle| bundle.annotations).unwrap_or_default();
+    let (listed, digest) = listed.unzip();
+    let container = join(question.identity, &annotations, listed.as_deref());
+    let image_digest = container.image_digest.or(digest.flatten());
+    Ok(Some(Container { image_digest, ..container }))
+}
+
+/// An entry of the list, with the digest of its image.
+type Entry = (Arc<Listed>, Option<String>);
+
+fn look(
+    root: &Root,
+    (containers, images): (&str, &str),
+    question: &Question<'_>,
+) -> Result<(Option<Bundle>, Option<Entry>), ContainerError> {
+    let directory = Path::new(containers);
+    let path = directory.join(&question.identity.id).join("userdata").join("config.json");
+    let bundle = root.read_json::<Bundle>(&path, STATE_MAX)?;
+    let list = question.known.containers.read(root, &directory.join("containers.json"), read_containers)?;
+    let Some(listed) = list.and_then(|list| list.get(&question.identity.id).cloned()) else {
+        return Ok((bundle, None));
+    };
+    let digest = digest(root, question, &Path::new(images).join("images.json"), &listed.image)?;
+    Ok((bundle, Some((listed, digest))))
 }
 
 fn read_containers(bytes: &[u8]) -> serde_json::Result<Containers> {

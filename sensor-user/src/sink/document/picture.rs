@@ -39,8 +39,7 @@ impl PictureDocument {
         let mut document = Dotted::default();
         document.set_known("@timestamp", origin.date(head.now).map(|time| format!("{time:.6}")));
         document.set("kind", "picture");
-        let message =
-            format!("{} containers and {} processes on {}", containers.len(), end.processes, head.hostname);
+        let message = format!("{} processes live on {}", end.processes, head.hostname);
         document.set("message", message);
         document.set("event.kind", "state");
         document.set("event.category", vec!["process"]);

@@ -178,6 +178,8 @@ fn container(scene: &Scene, container: &ContainerRow, phase: Option<Phase>) -> L
         line = line.with(FAINT, format!("  within {}", around.join(NESTING)));
     } else if container.is_verified == Some(false) {
         line = line.with(WARNING, format!("  {UNVERIFIED}"));
+    } else if container.is_verified.is_none() {
+        line = line.with(FAINT, "  not confirmed yet");
     }
     line
 }

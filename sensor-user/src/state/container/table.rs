@@ -4,6 +4,8 @@
 //! Names join late: an id is known from the first record, and [`ContainerTable::due`] says whose
 //! runtime should be asked (again). Pure: asking is `host::container`'s part.
 
+mod present;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -12,6 +14,8 @@ use rustc_hash::FxHashMap;
 use super::{CgroupIdentity, Confirmation, Container};
 use crate::state::pod::PodTable;
 use crate::state::process::ProcessKey;
+
+pub use present::Present;
 
 /// Most containers, ended ones included: three times the densest node the kubelet supports in
 /// practice (about 1,000 containers), so that ten minutes of churn fit. Beyond it the container that
@@ -72,16 +76,6 @@ pub(super) struct Entry {
     ended: Option<u64>,
 }
 
-/// A container that has not ended, by itself.
-#[derive(Clone, Debug)]
-pub struct Present {
-    pub container: Arc<Container>,
-    /// Ids of the containers around it, the outermost first.
-    pub outer: Vec<Arc<str>>,
-    /// When its first program started, `CLOCK_BOOTTIME` nanoseconds.
-    pub began: Option<u64>,
-}
-
 /// All containers the agent remembers.
 #[derive(Debug, Default)]
 pub struct ContainerTable {
@@ -126,15 +120,6 @@ impl ContainerTable {
     #[must_use]
     pub fn get(&self, id: &str) -> Option<Arc<Container>> {
         self.containers.get(id).map(|entry| Arc::clone(&entry.shown))
-    }
-
-    /// Containers that have not ended, in no order.
-    pub fn present(&self) -> impl Iterator<Item = Present> {
-        self.containers.values().filter(|entry| entry.ended.is_none()).map(|entry| Present {
-            container: Arc::clone(&entry.container),
-            outer: entry.outer.clone(),
-            began: entry.began.map(|(time, _)| time),
-        })
     }
 
     /// Takes over what a runtime said, which settles what was open about the container. False: the id is not
