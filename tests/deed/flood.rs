@@ -102,7 +102,7 @@ fn file(request: &Request) -> Result<Truth> {
 const SLEEPERS_MAX: u64 = 30_000;
 
 /// Children that do nothing, born in turn in the groups below the directory that is told; they end when
-/// standard input does.
+/// standard input does. When all are there, the file `ready` is.
 fn sleepers(request: &Request) -> Result<Truth> {
     let count = request.count.unwrap_or(SLEEPERS_MAX);
     ensure!(count <= SLEEPERS_MAX, "{count} are more than {SLEEPERS_MAX}");
@@ -130,6 +130,8 @@ fn sleepers(request: &Request) -> Result<Truth> {
             children.push(child.context("making a child")?);
         }
     }
+    let place = Place::new(request)?;
+    fs::write(place.join("ready"), children.len().to_string())?;
     let told = Truth::new().with("count", children.len()).with("groups", groups.len());
     std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).context("waiting for the end")?;
     for child in children {

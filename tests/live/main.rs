@@ -12,6 +12,7 @@ mod identity;
 mod trick;
 mod pending;
 mod runtime;
+mod socket;
 mod output;
 mod picture;
 mod cluster;
@@ -49,6 +50,7 @@ fn cases() -> Vec<Case> {
         trick::cases(),
         pending::cases(),
         runtime::cases(),
+        socket::cases(),
         output::cases(),
         picture::cases(),
         cluster::cases(),

@@ -59,7 +59,6 @@ pub(crate) fn cases() -> Vec<Case> {
         Case::new("trick: hand-made cgroup with a plausible id", |world| forged(world, "cgroup_forged")),
         Case::new("trick: born in such a cgroup", |world| forged(world, "clone_into_cgroup")),
         Case::new("trick: host's process in a container's namespaces", namespace_entered),
-        Case::new("trick: container's process in the host's namespaces", namespace_left),
     ];
     ways.chain(others).collect()
 }
@@ -397,27 +396,4 @@ fn namespace_entered(world: &World) -> Result<String> {
     told.ensure_field("tidewaiter.identity.mount", &container.id.as_str().into())?;
     let all = ensure_only(watch, "namespace_entered")?;
     Ok(format!("the host's, in the namespaces of {}; {all} processes", container.name))
-}
-
-fn namespace_left(world: &World) -> Result<String> {
-    let mut watch = Watch::start(world, "trick-out")?;
-    let options = [FREE, &["--pid", "host"]].concat();
-    let container = place::container(
-        world,
-        "out",
-        &options,
-        &[DEED, "identity", "namespace_enter", "--target-pid", "1"],
-    )?;
-    let truth = place::truth(&container.run()?)?;
-    let line = watch.program(truth["marker"].as_str().unwrap_or_default())?;
-    ensure_sticky(&line, &container)?;
-    line.ensure_field("process.pid", &truth["pid"])?;
-    line.ensure_field("tidewaiter.identity.mount", &"host".into())?;
-    let process = line.text("process.entity_id").to_owned();
-    let told = watch.trick(&process, "namespace_left")?;
-    ensure_sticky(&told, &container)?;
-    told.ensure_field("tidewaiter.identity.mount", &"host".into())?;
-    told.ensure_field("tidewaiter.identity.cgroup", &container.id.as_str().into())?;
-    let all = ensure_only(watch, "namespace_left")?;
-    Ok(format!("still {}, in the host's mounts; {all} processes", container.name))
 }

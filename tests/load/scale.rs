@@ -25,10 +25,11 @@ const SHORT: (u64, usize) = (3_000, 200);
 const PIDS_LEFT: u64 = 1_000;
 /// Resident, with all of them known: what README.md and docs/cost.md say.
 const RSS_MAX_KIB: u64 = 128 * 1024;
-/// From the agent's start to its word that it watches.
-const READY_MAX: Duration = Duration::from_secs(5);
+/// Processor time from the agent's start to its word that it watches; a debug build's, since the clock on the
+/// wall tells more of the machine.
+const START_MAX: Duration = Duration::from_secs(10);
 /// For as many processes to be made, and to end.
-const MADE_MAX: Duration = Duration::from_secs(180);
+const MADE_MAX: Duration = Duration::from_secs(300);
 /// For the runtime's files to be read.
 const NAMED_MAX: Duration = Duration::from_secs(60);
 
@@ -47,8 +48,8 @@ pub(crate) fn run(stage: &Stage<'_>) -> Result<String> {
         ensure_covered(&coverage, processes, containers)?;
         agent
     };
-    ensure!(ready < READY_MAX, "ready after {ready:?}");
     let (cpu, at_start) = (agent.cpu_time()?, agent.rss_kib()?);
+    ensure!(cpu < START_MAX, "{cpu:?} of processor until it is ready");
     let began = Instant::now();
     wait::until(NAMED_MAX, "the name of every container", || {
         let picture = picture(stage, &place)?;
@@ -69,9 +70,10 @@ pub(crate) fn run(stage: &Stage<'_>) -> Result<String> {
         ensure!(rss <= RSS_MAX_KIB, "{rss} KiB resident {what}");
     }
     Ok(format!(
-        "{processes} processes, {containers} containers: ready after {} ms ({} without), {:.0} MiB resident \
+        "{processes} processes, {containers} containers: ready after {} ms by {} ms of processor ({} ms without), {:.0} MiB resident \
          ({:.0} without), all named {} ms later by {} ms of processor, {exits} ends seen, nothing dropped",
         ready.as_millis(),
+        cpu.as_millis(),
         before.0.as_millis(),
         named.max(at_start) as f64 / 1024.0,
         before.1 as f64 / 1024.0,
@@ -154,14 +156,15 @@ impl Crowd {
         }
         let mut command = bound(env!("CARGO_BIN_EXE_deed"));
         command.args(["flood", "sleepers", "--count", &processes.to_string(), "--path"]);
-        command.arg(groups.root.join("docker")).stdin(Stdio::piped()).stdout(Stdio::null());
+        command.arg(groups.root.join("docker")).arg("--dir").arg(place);
+        command.stdin(Stdio::piped()).stdout(Stdio::null());
         let deed = command.spawn().context("starting deed")?;
         let mut crowd = Self { deed, groups };
-        let children = format!("/proc/{0}/task/{0}/children", crowd.deed.id());
+        // Not by a list of its children: reading one of 30,000 takes the kernel longer than making them.
+        let ready = place.join("ready");
         wait::until(MADE_MAX, "the sleeping processes", || {
             ensure!(crowd.deed.try_wait()?.is_none(), "deed ended before its time");
-            let there = fs::read_to_string(&children)?.split_ascii_whitespace().count();
-            Ok((u64::try_from(there)? >= processes).then_some(()))
+            Ok(ready.is_file().then_some(()))
         })?;
         Ok(crowd)
     }

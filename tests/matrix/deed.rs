@@ -12,6 +12,9 @@ use serde_json::Value;
 /// Loads, which repeat a way that has its own cell: the cost of them is measured elsewhere.
 const LOADS: [&str; 3] = ["flood", "race", "pace"];
 
+/// Needs a container to go into, which there is in the live tests.
+const ELSEWHERE: [&str; 1] = ["identity namespace_enter"];
+
 /// The exit status of a deed that has no way here.
 const MISSING: i32 = 77;
 
@@ -60,8 +63,8 @@ impl Deeds {
         let (mut deeds, mut left_out) = (Vec::new(), Vec::new());
         for line in text.lines() {
             let (action, way) = line.split_once(' ').with_context(|| format!("{line:?} is no way"))?;
-            if LOADS.contains(&action) {
-                left_out.push(action.to_owned());
+            if LOADS.contains(&action) || ELSEWHERE.contains(&line) {
+                left_out.push(if LOADS.contains(&action) { action } else { line }.to_owned());
             } else if words.is_empty() || words.iter().any(|word| line.contains(word.as_str())) {
                 deeds.push(Deed { action: action.to_owned(), way: way.to_owned() });
             }

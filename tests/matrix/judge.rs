@@ -109,6 +109,7 @@ fn find(deed: &Deed, truth: &Value, lines: &[Line], agent: u32) -> Finding {
     let truth = Truth(truth);
     match deed.action.as_str() {
         "exec" => process::exec(&truth, lines),
+        "identity" => process::identity(&deed.way, &truth, lines),
         "connect" => network::connect(&deed.way, &truth, lines),
         "datagram" => network::datagram(&truth, lines),
         "accept" => network::accept(&truth, lines),

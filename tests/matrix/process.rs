@@ -1,5 +1,7 @@
 //! Events of programs that start, of processes that act on others, and of the system.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 use tests::agent::Line;
 
@@ -38,6 +40,56 @@ pub(crate) fn exec(truth: &Truth<'_>, lines: &[Line]) -> Finding {
     what.extend(is_memory.then_some("memfd"));
     what.extend(is_deleted.then_some("deleted"));
     Finding::Seen(what.join(", "))
+}
+
+/// Every program by its marker, under the pid that it really had and no other's identity; and the event that tells of
+/// the trick, where there was one.
+pub(crate) fn identity(way: &str, truth: &Truth<'_>, lines: &[Line]) -> Finding {
+    let Some(lives) = truth.list("lives") else { return trick(way, truth, lines) };
+    let mut ids = BTreeSet::new();
+    let mut count = 0;
+    for life in lives {
+        let Some(line) = program(&life, lines) else { return Finding::Absent };
+        if number(line, "process.pid") != life.number("pid") {
+            return Finding::Wrong(format!(
+                "told as {:?}, was {:?}",
+                number(line, "process.pid"),
+                life.number("pid")
+            ));
+        }
+        ids.insert(line.text("process.entity_id"));
+        count += 1;
+    }
+    if ids.len() != count {
+        return Finding::Wrong(format!("{count} lives have {} identities", ids.len()));
+    }
+    Finding::Seen("each its own".to_owned())
+}
+
+/// The start of the program with a marker.
+fn program<'l>(truth: &Truth<'_>, lines: &'l [Line]) -> Option<&'l Line> {
+    let marker = truth.text("marker");
+    lines.iter().find(|line| {
+        let words = line.field("process.args").and_then(Value::as_array);
+        action(line) == "exec" && words.is_some_and(|words| words.iter().any(|word| word == marker))
+    })
+}
+
+fn trick(way: &str, truth: &Truth<'_>, lines: &[Line]) -> Finding {
+    let Some(line) = program(truth, lines) else { return Finding::Absent };
+    for (name, told) in [("pid", "process.pid"), ("parent", "process.parent.pid")] {
+        if number(line, told) != truth.number(name) {
+            return Finding::Wrong(format!("{told} is {:?}, {:?}", number(line, told), truth.number(name)));
+        }
+    }
+    let told = truth.own(lines).filter(|line| action(line) == "identity");
+    let told: Vec<_> = told.map(|line| line.text("tidewaiter.identity.trick")).collect();
+    let wanted: &[&str] =
+        if matches!(way, "cgroup_forged" | "clone_into_cgroup") { &["cgroup_forged"] } else { &[] };
+    if told == wanted {
+        return Finding::Seen([&["who"], wanted].concat().join(", "));
+    }
+    if told.is_empty() { Finding::Absent } else { Finding::Wrong(format!("told as {}", told.join(", "))) }
 }
 
 /// What was done to a process or to the system.

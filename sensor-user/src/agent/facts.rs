@@ -58,6 +58,11 @@ impl Facts {
         }
     }
 
+    /// What full caches dropped since the start: what it is, how many.
+    pub(super) fn dropped(&self) -> [(&'static str, u64); 2] {
+        [("mount table", self.mounts.evicted()), ("user names of a container", self.users.evicted())]
+    }
+
     /// Namespace and process of each container that was entered since the last call.
     pub(super) fn take_entered(&mut self) -> FxHashMap<u32, Entered> {
         std::mem::take(&mut self.entered)

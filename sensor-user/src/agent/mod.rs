@@ -256,7 +256,8 @@ impl Agent {
         self.pipeline.sweep(facts::now());
         watch::sweep(&mut self.kernel, &self.pipeline);
         let mut losses = self.reporter.sink_losses();
-        losses.extend(self.metrics.take_losses(&self.pipeline.dropped()));
+        let dropped = [&self.pipeline.dropped()[..], &self.facts.dropped()].concat();
+        losses.extend(self.metrics.take_losses(&dropped));
         losses.extend(self.pipeline.undecided(facts::now(), is_last));
         losses.extend(self.look_after());
         let (lost, counted) = self.books.look(&mut self.kernel, &self.pipeline, is_last);

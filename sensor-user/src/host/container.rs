@@ -127,6 +127,7 @@ impl ContainerRoots {
 #[derive(Debug)]
 pub struct ContainerSource {
     roots: Mutex<ContainerRoots>,
+    /// When /proc was scanned last.
     discovered_at: Mutex<Option<Instant>>,
     known: Remembered,
 }
@@ -210,7 +211,8 @@ impl ContainerSource {
         self.roots.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Looks for runtimes with directories of their own. True if there were new ones.
+    /// Looks for runtimes with directories of their own. True if there were new ones; false also while
+    /// another question is looking.
     fn discover(&self) -> bool {
         let mut discovered_at = self.discovered_at.lock().unwrap_or_else(PoisonError::into_inner);
         if discovered_at.is_some_and(|at| at.elapsed() < DISCOVERY_PAUSE) {

@@ -50,6 +50,11 @@ impl Identities {
     pub(super) fn new(host: Namespaces) -> Self {
         Self { owners: Owners::new(host), ..Self::default() }
     }
+
+    /// Owners of namespaces forgotten because there were too many.
+    pub(super) fn dropped(&self) -> u64 {
+        self.owners.evicted()
+    }
 }
 
 /// What is seen of a process at one moment.

@@ -267,6 +267,22 @@ fn a_cgroup_with_any_name_is_found_by_its_path() {
     assert_eq!(asked("/any/where"), Some((true, Some("web".to_owned()), Runtime::Runc)));
 }
 
+#[test]
+fn a_scan_for_runtimes_holds_up_no_other_question() {
+    let directory = tempfile::tempdir().unwrap();
+    write(directory.path(), "docker/containers/{id}/config.v2.json", DOCKER);
+    let source = ContainerSource {
+        roots: Mutex::new(roots(directory.path())),
+        discovered_at: Mutex::default(),
+        known: Remembered::default(),
+    };
+    let _scanning = source.discovered_at.lock().unwrap();
+    assert!(source.lookup(&claim(Runtime::Docker)).unwrap().unwrap().is_verified());
+    let other = CgroupIdentity { id: "0".repeat(64), ..claim(Runtime::Docker) };
+    assert_eq!(source.lookup(&other).unwrap(), None);
+    assert_eq!(source.lookup_cgroup("/any").unwrap(), None);
+}
+
 /// Podman's bundle names nothing and lies in the run root, its list in the graph root.
 #[test]
 fn podman_names_its_containers_in_the_list() {

@@ -111,11 +111,16 @@ fn long_texts(document: &mut Document<'_>) {
 }
 
 fn all_but_the_essential(document: &mut Document<'_>) {
-    // About 35 texts can occur at once: with keys and numbers below 4,000 bytes.
-    const TEXT: usize = 64;
+    // About 40 texts can occur at once: with keys and numbers below 4,000 bytes.
+    const TEXT: usize = 56;
     const LOSSES: usize = 6;
     const LEDGER: usize = 12;
     cut_essential(document, TEXT);
+    // The pod is known by its name and uid; what the API tells of it can be asked there again.
+    if let Some(orchestrator) = &mut document.orchestrator {
+        orchestrator.resource.label.clear();
+    }
+    document.tidewaiter.pod = None;
     let own = &mut document.tidewaiter;
     let steps = u32::try_from(own.steps.len()).unwrap_or(u32::MAX);
     own.steps_omitted = own.steps_omitted.saturating_add(steps);
@@ -124,12 +129,18 @@ fn all_but_the_essential(document: &mut Document<'_>) {
     own.related.clear();
     own.images.clear();
     own.files.clear();
+    own.pod = None;
     own.losses.truncate(LOSSES);
     own.aggregates.truncate(LOSSES);
     own.ledger.truncate(LEDGER);
     if let Some(coverage) = &mut own.coverage {
         coverage.hooks.clear();
         coverage.missing_offsets.clear();
+    }
+    if let Some(orchestrator) = &mut document.orchestrator {
+        // Its name and uid say which pod it is.
+        orchestrator.resource.label.clear();
+        orchestrator.resource.parent = None;
     }
 }
 

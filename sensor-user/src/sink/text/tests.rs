@@ -39,7 +39,7 @@ fn an_alert_fits_on_a_screen() {
 fn a_pod_has_a_row_of_its_own() {
     let shown = show(&Message::Alert(Box::new(sample::in_pod())), 90);
     let expected = "\
-\x20 container  web-1  8f3a2c91d0b4  nginx:1.25  docker
+\x20 container  web-1  8f3a2c91d0b4  nginx:1.25  docker  steady
   pod        shop/web-65747dc769-pjztg  Deployment/web  as shop  on node-1
              app=web  tier=front
   process ";
