@@ -87,8 +87,9 @@ fn only_alert(world: &World, container: &str) -> Result<Line> {
     let what = format!("an alert about {container}");
     let alert = world.agent().await_line(ALERT_MAX, &what, |line| line.is_alert_of(container))?;
     mark(world)?;
-    let count = world.agent().alerts_of(container)?.len();
-    ensure!(count == 1, "{count} alerts about one transfer");
+    let alerts = world.agent().alerts_of(container)?;
+    let all = alerts.iter().map(|alert| format!("\n  {}", alert.document)).collect::<String>();
+    ensure!(alerts.len() == 1, "{} alerts about one transfer:{all}", alerts.len());
     Ok(alert)
 }
 

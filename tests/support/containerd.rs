@@ -133,7 +133,7 @@ impl Containerd {
         let mount = format!("type=bind,src={},dst={},options=rbind:ro", mount.0.display(), mount.1);
         let mut client = Command::new(&self.client);
         client.arg("--address").arg(&self.socket).args(["--namespace", BY_HAND, "run", "--rm"]);
-        client.args(["--net-host", "--mount", &mount]);
+        client.args(["--net-host", "--mount", &mount, "--runc-root"]).arg(self.directory.join("runc"));
         client.args(["--env", PATH, "--rootfs"]).arg(root).arg(id).args(command);
         ended(&mut client)
     }
@@ -181,6 +181,10 @@ path = "{directory}/opt"
 sandbox_image = "{pause}"
 disable_apparmor = true
 restrict_oom_score_adj = true
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+runtime_type = "io.containerd.runc.v2"
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+Root = "{directory}/runc"
 [plugins."io.containerd.grpc.v1.cri".cni]
 bin_dir = "{directory}/cni"
 conf_dir = "{directory}/cni"
