@@ -62,19 +62,22 @@ fn names_podmans(world: &World) -> Result<String> {
 }
 
 fn names_by_hand(world: &World) -> Result<String> {
-    let (id, shared) = ("punt", world.shared());
+    // Another run of these tests on this machine has containers too.
+    let (id, shared) = (format!("punt-{}", std::process::id()), world.shared());
     let containerd = world.containerd()?;
-    let ended = containerd.run_by_hand(id, &world.servers.root, (&shared, SHARED), &UPLOAD)?;
+    let ended = containerd.run_by_hand(&id, &world.servers.root, (&shared, SHARED), &UPLOAD)?;
     ensure!(ended.status.success(), "curl itself ended with {}: {}", ended.status, ended.output);
-    let alert = only_alert(world, id)?;
-    ensure_fields(&alert, &[("container.id", id), ("container.runtime", "containerd")])?;
+    let alert = only_alert(world, &id)?;
+    ensure_fields(&alert, &[("container.id", &id), ("container.runtime", "containerd")])?;
     Ok(told(&alert))
 }
 
 /// Nobody gave it a name or an image: its id is all there is to tell, and it is a word.
 fn tells_the_id(world: &World, program: Program) -> Result<String> {
-    let id = format!("lighter-{}", program.name());
-    let container = world.bundle(program, &id, &UPLOAD)?;
+    let id = format!("lighter-{}-{}", program.name(), std::process::id());
+    // It stays for a moment; those who are gone at once are the load tests' matter.
+    let script = format!("{} && exec sleep 1", UPLOAD.join(" "));
+    let container = world.bundle(program, &id, &["sh", "-c", &script])?;
     let ended = container.run()?;
     ensure!(ended.status.success(), "curl itself ended with {}: {}", ended.status, ended.output);
     let alert = only_alert(world, &id)?;
