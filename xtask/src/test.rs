@@ -155,8 +155,16 @@ impl Part {
             Self::Unit => {
                 let test = ["test", "--no-fail-fast"];
                 let unit = count(cargo(&test).args(["--workspace", "--exclude", "tests"]));
-                let replay =
-                    count(cargo(&test).args(["--package", "tests", "--test", "replay", "--test", "truth"]));
+                let replay = count(cargo(&test).args([
+                    "--package",
+                    "tests",
+                    "--test",
+                    "replay",
+                    "--test",
+                    "truth",
+                    "--test",
+                    "scale",
+                ]));
                 Ok(unit?.with(replay?))
             }
             Self::Build => done(build::build(place, true)),
