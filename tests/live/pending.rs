@@ -114,7 +114,8 @@ fn names_late(world: &World) -> Result<String> {
     ensure!(delay <= DELAY_MAX, "the alert came after {delay:?}");
     let pending = serde_json::json!(["container.name", "container.image.name"]);
     first.ensure_field("tidewaiter.pending", &pending)?;
-    first.ensure_field("tidewaiter.container_verified", &false.into())?;
+    let verified = first.field("tidewaiter.container.verified");
+    ensure!(verified.is_none(), "nobody has said yet whether it is one: {}", first.document);
     ensure!(first.field("container.name").is_none(), "it has a name: {}", first.document);
     // What was to be judged at once has been when something later is told.
     mark_for(world, &mut blind.agent)?;
@@ -172,7 +173,7 @@ fn gives_up(world: &World) -> Result<String> {
     let nobodys = blind.agent.await_line(ALERT_MAX, "the alert about nobody's container", |line| {
         is_of(line, &container.id, NOBODYS)
     })?;
-    nobodys.ensure_field("tidewaiter.container_verified", &false.into())?;
+    nobodys.ensure_field("tidewaiter.container.verified", &false.into())?;
     let loss = blind.agent.await_line(ALERT_MAX, "the loss of what stayed undecided", is_undecided)?;
     let losses = loss.field("tidewaiter.losses").and_then(Value::as_array).context("no losses")?;
     let mut told: Vec<&str> = losses

@@ -220,7 +220,8 @@ impl Pipeline {
         let Sight { key, place, before, cgroup } = *sight;
         let Self { processes, containers, identities, .. } = self;
         let owners = &mut identities.owners;
-        let is_live = |key| processes.is_live(key) != Some(false);
+        // Its own process may not be in the table yet; one that has been forgotten does not live any more.
+        let is_live = |owner| owner == key || processes.is_live(owner) == Some(true);
         let (mount, pid) = (owners.mount(place.mnt_ns, is_live), owners.pid(place.pid_ns, is_live));
         let home = before.container().or(cgroup.container());
         let evidence = Evidence {
@@ -290,6 +291,11 @@ impl Pipeline {
         let sight = Sight { key, place, before: &Claim::Unknown, cgroup };
         let (judgement, standing) = self.stand(&sight, time, &Standing::default(), true);
         (judgement.container, standing)
+    }
+
+    /// A container has ended: its namespaces speak for nobody.
+    pub(super) fn release(&mut self, container: &str) {
+        self.identities.owners.release(container);
     }
 
     /// What a cgroup's path says; its container is known from here on.

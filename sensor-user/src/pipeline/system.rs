@@ -64,7 +64,11 @@ impl Pipeline {
 
     pub(super) fn cgroup_removed(&mut self, time: u64, cgroup: &Cgroup) {
         if cgroup.hierarchy == V2 {
-            self.containers.ended(cgroup.id, time);
+            if self.containers.ended(cgroup.id, time)
+                && let Some(id) = self.containers.by_cgroup(cgroup.id)
+            {
+                self.release(&id);
+            }
             self.strangers.ended(cgroup.id, time);
         }
     }

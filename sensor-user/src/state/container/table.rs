@@ -230,9 +230,10 @@ impl ContainerTable {
     }
 
     /// A cgroup was removed at `time` (boot, nanoseconds); with its last one its container has ended.
-    pub fn ended(&mut self, cgroup_id: u64, time: u64) {
+    /// True: this one has.
+    pub fn ended(&mut self, cgroup_id: u64, time: u64) -> bool {
         let Some(entry) = self.by_cgroup.get(&cgroup_id).and_then(|id| self.containers.get_mut(id)) else {
-            return;
+            return false;
         };
         entry.cgroups = entry.cgroups.saturating_sub(1);
         if entry.cgroups == 0 && entry.ended.is_none() {
@@ -240,7 +241,9 @@ impl ContainerTable {
             // Still who was there, if the id turns out to be nobody's.
             entry.seen = entry.began.take().map(|(_, process)| process).or(entry.seen);
             self.ended.push_back(Arc::clone(&entry.id));
+            return true;
         }
+        false
     }
 
     /// Forgets what ended longer than [`CONTAINER_KEPT`] before `now` (boot, nanoseconds).

@@ -88,6 +88,12 @@ impl Owners {
         }
     }
 
+    /// The container has ended: its namespaces are nobody's, and their numbers are given out again at once.
+    pub fn release(&mut self, container: &str) {
+        self.owners.retain(|_, owner| *owner.container != *container);
+        self.mounts.remove(container);
+    }
+
     /// Namespaces forgotten because the table was full.
     #[must_use]
     pub fn evicted(&self) -> u64 {
@@ -147,6 +153,21 @@ mod tests {
         assert_eq!(owners.mount(8, |_| true), Claim::Unknown, "kinds have numbers of their own");
         assert_eq!((owners.mount(1, |_| true), owners.pid(2, |_| true)), (Claim::Host, Claim::Host));
         assert_eq!(owners.mount(0, |_| true), Claim::Unknown);
+    }
+
+    #[test]
+    fn what_a_container_owned_is_nobodys_after_its_end() {
+        let mut owners = Owners::new(HOST);
+        owners.learn(&id("a"), FIRST, Namespaces { mount: 7, pid: 8 }, |_| true);
+        owners.learn(&id("b"), FIRST, Namespaces { mount: 9, pid: 10 }, |_| true);
+        owners.release("a");
+        assert_eq!((owners.mount(7, |_| true), owners.pid(8, |_| true)), (Claim::Unknown, Claim::Unknown));
+        assert!(!owners.has_own_mount("a", |_| true) && owners.has_own_mount("b", |_| true));
+        // The arrivals of what is gone are passed over.
+        for inode in (10..).take(OWNED_MAX) {
+            owners.learn(&id("c"), FIRST, Namespaces { mount: inode, pid: 2 }, |_| true);
+        }
+        assert!(owners.owners.len() <= OWNED_MAX);
     }
 
     #[test]
