@@ -91,7 +91,10 @@ impl Blind {
     fn uncover(&self) -> Result<()> {
         for cover in &self.covers {
             let mut command = bound("nsenter");
-            command.arg(format!("--target={}", self.agent.id())).args(["--mount", "umount"]).arg(cover);
+            command
+                .arg(format!("--target={}", self.agent.id()))
+                .args(["--mount", "umount", "--lazy"])
+                .arg(cover);
             run(&mut command)?;
         }
         Ok(())

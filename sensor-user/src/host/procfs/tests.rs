@@ -1,6 +1,7 @@
 //! /proc as it is and as hostile processes make it.
 
 use std::io::Read;
+use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
 use super::*;
