@@ -231,7 +231,7 @@ impl Pipeline {
 
     /// What full tables dropped since the start: what it is, how many.
     #[must_use]
-    pub fn dropped(&self) -> [(&'static str, u64); 9] {
+    pub fn dropped(&self) -> [(&'static str, u64); 10] {
         let (processes, containers) = (self.processes.stats(), self.containers.stats());
         let pods = self.containers.pod_stats();
         [
@@ -242,7 +242,8 @@ impl Pipeline {
             ("pod", pods.evicted),
             ("label, container or probe of a pod", pods.left_out),
             ("amendment with a container's name", self.awaited.dropped()),
-            ("owner of a namespace", self.identities.dropped()),
+            ("owner of a namespace", self.identities.owners_dropped()),
+            ("identity event", self.identities.untold_dropped()),
             ("writer of a program", self.writers.evicted()),
         ]
     }

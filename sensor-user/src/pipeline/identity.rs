@@ -1,6 +1,8 @@
 //! Whose a process is, judged whenever its witnesses may have changed: when it runs a program, when it is
 //! moved, when a record shows it elsewhere than before. What does not fit is told once.
 
+mod entry;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -18,12 +20,7 @@ use crate::state::standing::{
     Claim, Entry, Evidence, Judgement, Namespaces, Owners, Periods, Standing, Trick, judge,
 };
 
-/// How long a process of the host may be half inside a container, nanoseconds: runtimes move a process,
-/// change its namespaces and start the program, most within 100 ms; who stays like that is none.
-const ENTERING_MAX: u64 = 2_000_000_000;
-/// Most processes watched for that. Beyond it the oldest is let go: its next program is judged anyway.
-const ENTERING_BOUND: usize = 1_024;
-/// Most tricks that wait to be told: those of processes that were there before the sensor.
+/// Most tricks that wait to be told: those of processes that were there before the sensor. More are counted.
 const UNTOLD_MAX: usize = 1_024;
 
 /// What identity needs besides the tables.
@@ -34,6 +31,8 @@ pub(super) struct Identities {
     /// Processes of the host that may be on their way into a container.
     entering: VecDeque<Entering>,
     untold: Vec<(ProcessKey, Trick)>,
+    /// Tricks that were not told: there were too many at the start.
+    untold_dropped: u64,
 }
 
 /// A process of the host that is half inside a container.
@@ -52,8 +51,22 @@ impl Identities {
     }
 
     /// Owners of namespaces forgotten because there were too many.
-    pub(super) fn dropped(&self) -> u64 {
+    pub(super) fn owners_dropped(&self) -> u64 {
         self.owners.evicted()
+    }
+
+    /// Identity events that there was no room for.
+    pub(super) fn untold_dropped(&self) -> u64 {
+        self.untold_dropped
+    }
+
+    /// To be told when events can be made.
+    fn tell_later(&mut self, process: ProcessKey, trick: Trick) {
+        if self.untold.len() < UNTOLD_MAX {
+            self.untold.push((process, trick));
+        } else {
+            self.untold_dropped += 1;
+        }
     }
 }
 
@@ -83,10 +96,8 @@ impl Pipeline {
             let place = place(&process);
             let sight = Sight { key: process.key, place, before: &before, cgroup: &claim };
             let (judgement, standing) = self.stand(&sight, process.key.start_time, &standing, true);
-            if let Some(trick) = judgement.trick
-                && self.identities.untold.len() < UNTOLD_MAX
-            {
-                self.identities.untold.push((process.key, trick));
+            if let Some(trick) = judgement.trick {
+                self.identities.tell_later(process.key, trick);
             }
             (process.container, process.standing) = (judgement.container, standing);
             self.processes.seed([process]);
@@ -175,7 +186,7 @@ impl Pipeline {
             self.tricked(now, key, trick, host);
         }
         while let Some(Entering { since, key, .. }) = self.identities.entering.front().copied() {
-            if now.saturating_sub(since) < ENTERING_MAX {
+            if now.saturating_sub(since) < entry::ENTERING_MAX {
                 break;
             }
             self.identities.entering.pop_front();
@@ -260,21 +271,6 @@ impl Pipeline {
         (judgement, standing)
     }
 
-    /// By which door a process came into a container with its program.
-    fn entry(&mut self, time: u64, process: &Process) -> Entry {
-        let Some(id) = process.container.as_ref().filter(|_| process.standing.entry != Entry::Main) else {
-            return process.standing.entry;
-        };
-        if process.session.terminal.is_some() {
-            return Entry::Exec { has_terminal: true };
-        }
-        let is_known = self.containers.get(id).is_some_and(|container| {
-            container.probes.iter().any(|probe| probe.as_slice() == &*process.arguments)
-        });
-        let is_periodic = self.identities.periods.note(id, process.command_line(), time);
-        if is_known || is_periodic { Entry::Probe } else { Entry::Exec { has_terminal: false } }
-    }
-
     /// In the mount namespace of the host.
     pub(super) fn is_of_host(&self, place: Place) -> bool {
         self.identities.owners.mount(place.mnt_ns, |_| true) == Claim::Host
@@ -321,59 +317,6 @@ impl Pipeline {
         }
     }
 
-    fn is_same_program(&mut self, process: &Process) -> bool {
-        let before = self.processes.get(process.key).or_else(|| self.processes.get(process.parent?));
-        let before = before.map(|before| (before.executable.file, before.executable.path.clone()));
-        // runc runs a copy of itself from memory, under the same name.
-        before.is_some_and(|(file, path)| {
-            file.is_some() && file == process.executable.file
-                || process.executable.memfd && last(&path) == last(&process.executable.path)
-                || path == process.executable.path
-        })
-    }
-
-    fn watch_entry(&mut self, since: u64, key: ProcessKey, trick: Option<Trick>) {
-        let entering = &mut self.identities.entering;
-        if let Some(known) = entering.iter_mut().find(|known| known.key == key) {
-            known.trick = known.trick.or(trick);
-            return;
-        }
-        entering.push_back(Entering { since, key, trick });
-        if entering.len() > ENTERING_BOUND {
-            entering.pop_front();
-        }
-    }
-
-    /// A process ends that ran its own program anew while it was half inside a container. A runtime's stage
-    /// leaves behind whom it brought in; who leaves nobody was none.
-    pub(super) fn left(&mut self, time: u64, key: ProcessKey, host: &mut impl Host) {
-        let entering = &mut self.identities.entering;
-        let at = entering.iter().position(|known| known.key == key);
-        let Some(trick) = at.and_then(|at| entering.remove(at)).and_then(|known| known.trick) else { return };
-        if !self.processes.has_children(key) && self.processes.before(key, None).1.trick.is_none() {
-            self.processes.amend(key, |process| process.standing.trick = Some(trick));
-            self.tricked(time, key, trick, host);
-        }
-    }
-
-    /// A process has been half inside a container for long: it is looked at once more.
-    fn check_entry(&mut self, now: u64, key: ProcessKey, host: &mut impl Host) {
-        let (before, known) = self.processes.before(key, None);
-        let was = self.processes.place(key);
-        let (Some(was), Some(true), Claim::Host) = (was, self.processes.is_live(key), before) else { return };
-        let Some(Namespaces { mount, pid }) = host.namespaces(key.pid) else { return };
-        let place = Place { mnt_ns: mount, pid_ns: pid, ..was };
-        let sight = Sight { key, place, before: &Claim::Host, cgroup: &known.cgroup };
-        let (judgement, _) = self.stand(&sight, now, &known, false);
-        // Mounts of its own and no program yet: a container that is made and not started.
-        let is_made = self.identities.owners.mount(mount, |_| true) == Claim::Unknown;
-        let Some(trick) = judgement.trick.filter(|_| !is_made) else { return };
-        if known.trick != Some(trick) {
-            self.processes.amend(key, |process| process.standing.trick = Some(trick));
-            self.tricked(now, key, trick, host);
-        }
-    }
-
     /// Tells that a process is not what its witnesses make of it.
     pub(super) fn tricked(&mut self, time: u64, key: ProcessKey, trick: Trick, host: &mut impl Host) {
         if self.wants(Category::SystemChange, key) {
@@ -384,8 +327,4 @@ impl Pipeline {
 
 pub(super) fn place(process: &Process) -> Place {
     Place { cgroup_id: process.cgroup_id, mnt_ns: process.mnt_ns, pid_ns: process.pid_ns }
-}
-
-fn last(path: &str) -> &str {
-    path.rsplit([':', '/']).next().unwrap_or(path)
 }
