@@ -19,6 +19,7 @@ stage=$(mktemp -d)
 there=/tmp/tidewaiter-emulation.$$
 served=
 made_run_sshd=
+cgroups=
 
 fail() {
     echo "$(basename "$(dirname "$0")"): $*" >&2
@@ -41,6 +42,8 @@ leave() {
     fi
     inside rm -rf "$there" </dev/null || :
     rm -rf "$stage"
+    # Deepest first; whoever was in them has ended.
+    if [ -n "$cgroups" ]; then find "$cgroups/tidewaiter-emulation.$$" -depth -type d -exec rmdir {} + 2>/dev/null || :; fi
     if [ -n "$made_run_sshd" ]; then rmdir /run/sshd 2>/dev/null || :; fi
     exit "$status"
 }
@@ -51,6 +54,15 @@ trap 'exit 143' TERM
 # Puts standard input into a file inside.
 put() {
     inside sh -c "umask 077; cat >'$there/$1'"
+}
+
+# Makes a cgroup on this machine with the name or path $1, below one of this emulation. Sets `cgroup`, and `cgroups`,
+# the root of the hierarchy.
+make_cgroup() {
+    cgroups=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/self/mounts)
+    [ -n "$cgroups" ] || fail "no cgroup v2 hierarchy is mounted on this machine"
+    cgroup=$cgroups/tidewaiter-emulation.$$/$1
+    mkdir -p "$cgroup" || fail "no cgroup can be made below $cgroups"
 }
 
 # Runs a command for each connection, its standard input and output being the socket, as inetd does.

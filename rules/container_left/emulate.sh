@@ -3,12 +3,7 @@
 # Acts on this machine alone: it makes what it needs of a container. Needed: root and a cgroup v2 hierarchy.
 . "$(dirname "$0")/../emulation.sh"
 
-group=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/self/mounts)
-[ -n "$group" ] || fail "no cgroup v2 hierarchy is mounted on this machine"
-parent=$group/tidewaiter-emulation.$$
-id=$(od -An -tx1 -N32 /dev/urandom | tr -d ' \n')
-mkdir "$parent" "$parent/docker" "$parent/docker/$id" || fail "no cgroup can be made below $group"
+make_cgroup "docker/$(od -An -tx1 -N32 /dev/urandom | tr -d ' \n')"
 # The first program there is the container; its child leaves.
 unshare --mount sh -c 'echo $$ >"$1/cgroup.procs"; exec env sh -c "sh -c '"'"'echo \$\$ >\"\$1/cgroup.procs\"; exec cat /dev/null'"'"' sh \"\$1\"" sh "$2"' \
-    sh "$parent/docker/$id" "$group"
-rmdir "$parent/docker/$id" "$parent/docker" "$parent"
+    sh "$cgroup" "$cgroups"

@@ -160,7 +160,7 @@ impl Pipeline {
             self.sighted(time, &actor, host);
         }
         match body {
-            RecordBody::Exec(exec) => self.exec(time, &actor, &exec, host),
+            RecordBody::Exec(exec) => self.exec(time, &actor, *exec, host),
             RecordBody::Fork(fork) => self.fork(&actor, fork),
             RecordBody::Exit { code } => {
                 self.flows_ended(time, key(&actor), host);
@@ -317,12 +317,13 @@ impl Pipeline {
 
     fn event_of(&mut self, time: u64, process: Arc<Process>, body: Body, host: &mut impl Host) {
         let container = process.container.as_deref().and_then(|id| self.containers.get(id));
+        let phase = container.as_deref().and_then(|container| self.phase(time, &process, container));
         let event = Event {
             time,
             ancestors: self.processes.ancestors(process.key, LINEAGE_MAX),
             user: host.user(process.uid, process.key.pid, process.mnt_ns, time),
             container,
-            phase: self.phase(time, &process),
+            phase,
             process,
             body,
         };

@@ -9,11 +9,10 @@ use std::sync::Arc;
 use sensor_ebpf::wire::Actor;
 
 use super::{Host, Pipeline, key};
-use crate::decode::Exec;
 use crate::event::field::Category;
 use crate::event::{Body, SystemChange};
 use crate::state::cgroup_path;
-use crate::state::container::Role;
+use crate::state::container::{Container, Role};
 use crate::state::phase::{Phase, START_GRACE};
 use crate::state::process::{Place, Process, ProcessKey};
 use crate::state::standing::{
@@ -31,7 +30,7 @@ pub(super) struct Identities {
     /// Processes of the host that may be on their way into a container.
     entering: VecDeque<Entering>,
     untold: Vec<(ProcessKey, Trick)>,
-    /// Tricks that were not told: there were too many at the start.
+    /// Tricks that were not told: there were too many at the start, or on their way into a container.
     untold_dropped: u64,
 }
 
@@ -109,10 +108,10 @@ impl Pipeline {
         &mut self,
         time: u64,
         actor: &Actor,
-        exec: &Exec,
+        cgroup: &str,
         process: &mut Process,
     ) -> Option<Trick> {
-        let claim = self.claim_of_path(&exec.cgroup, actor.cgroup_id, time);
+        let claim = self.claim_of_path(cgroup, actor.cgroup_id, time);
         if let Claim::Container(id) = &claim {
             self.containers.note_seen(id, process.key);
         }
@@ -204,9 +203,9 @@ impl Pipeline {
     }
 
     /// What the container was doing when its process did something.
-    pub(super) fn phase(&self, time: u64, process: &Process) -> Option<Phase> {
+    pub(super) fn phase(&self, time: u64, process: &Process, container: &Container) -> Option<Phase> {
         let id = process.container.as_deref()?;
-        if self.containers.get(id).is_some_and(|container| container.role == Role::Build) {
+        if container.role == Role::Build {
             return Some(Phase::Build);
         }
         let since_start = self.containers.first(id).map(|(began, _)| time.saturating_sub(began));

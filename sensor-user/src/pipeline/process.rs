@@ -20,21 +20,21 @@ use crate::state::writer::Write;
 const WRITER_LINE_MAX: usize = 512;
 
 impl Pipeline {
-    pub(super) fn exec(&mut self, time: u64, actor: &Actor, exec: &Exec, host: &mut impl Host) {
+    pub(super) fn exec(&mut self, time: u64, actor: &Actor, exec: Exec, host: &mut impl Host) {
         let parent_key = ProcessKey { pid: exec.parent_pid, start_time: exec.parent_start_time };
         let mut process = Process {
             key: key(actor),
             parent: (exec.parent_pid != 0).then_some(parent_key),
-            executable: executable(exec),
-            session: self.session(exec),
+            executable: executable(&exec),
+            session: self.session(&exec),
             arguments_truncated: exec.arguments_truncated,
             arguments: arguments(
-                exec.arguments.clone(),
-                exec.last_arguments.clone(),
+                exec.arguments,
+                exec.last_arguments,
                 exec.argument_count,
                 exec.arguments_size,
             ),
-            directory: Some(exec.directory.clone()),
+            directory: Some(exec.directory),
             comm: comm(actor),
             uid: actor.uid,
             gid: actor.gid,
@@ -47,7 +47,7 @@ impl Pipeline {
             exec_time: time,
         };
         process.executable.written = self.writer_of(&process);
-        let trick = self.admit(time, actor, exec, &mut process);
+        let trick = self.admit(time, actor, &exec.cgroup, &mut process);
         if process.container.is_some() {
             host.entered(process.mnt_ns, process.key.pid, time);
         }

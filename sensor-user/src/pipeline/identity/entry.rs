@@ -1,6 +1,6 @@
 //! Ways into a container: the door a process came in by, and who is half inside.
 
-use super::{Entering, Sight};
+use super::{Entering, Identities, Sight};
 use crate::pipeline::{Host, Pipeline};
 use crate::state::process::{Place, Process, ProcessKey};
 use crate::state::standing::{Claim, Entry, Namespaces, Trick};
@@ -8,7 +8,7 @@ use crate::state::standing::{Claim, Entry, Namespaces, Trick};
 /// How long a process of the host may be half inside a container, nanoseconds: runtimes move a process,
 /// change its namespaces and start the program, most within 100 ms; who stays like that is none.
 pub(super) const ENTERING_MAX: u64 = 2_000_000_000;
-/// Most processes watched for that. Beyond it the oldest is let go: its next program is judged anyway.
+/// Most processes watched for that. Beyond it the oldest is let go, and counted.
 const ENTERING_BOUND: usize = 1_024;
 impl Pipeline {
     /// By which door a process came into a container with its program.
@@ -38,14 +38,15 @@ impl Pipeline {
     }
 
     pub(super) fn watch_entry(&mut self, since: u64, key: ProcessKey, trick: Option<Trick>) {
-        let entering = &mut self.identities.entering;
+        let Identities { entering, untold_dropped, .. } = &mut self.identities;
         if let Some(known) = entering.iter_mut().find(|known| known.key == key) {
             known.trick = known.trick.or(trick);
             return;
         }
         entering.push_back(Entering { since, key, trick });
         if entering.len() > ENTERING_BOUND {
-            entering.pop_front();
+            // Whether it was one will not be known; its next program is judged all the same.
+            *untold_dropped += u64::from(entering.pop_front().is_some());
         }
     }
 

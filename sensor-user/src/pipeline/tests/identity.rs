@@ -60,6 +60,11 @@ fn process(pipeline: &mut Pipeline, pid: u32) -> Arc<Process> {
     pipeline.processes.get(key(&actor(pid))).expect("it is known")
 }
 
+fn phase(pipeline: &Pipeline, time: u64, process: &Process) -> Option<&'static str> {
+    let container = pipeline.containers.get(process.container.as_deref()?)?;
+    pipeline.phase(time, process, &container).map(Phase::name)
+}
+
 fn shim_starts(pipeline: &mut Pipeline, pid: u32, path: &str, cgroup: (u64, &str), namespaces: Namespaces) {
     let shim = start(SHIM, 1, "/usr/bin/containerd-shim", SERVICE, HOST);
     feed(pipeline, [child(&shim, pid), start(pid, SHIM, path, cgroup, namespaces)]);
@@ -80,8 +85,8 @@ fn a_container_is_entered_by_its_command_and_by_exec() {
     feed(&mut pipeline, [child(&shell, 31), start(31, 30, "/usr/bin/curl", WEB, INSIDE)]);
     assert_eq!(process(&mut pipeline, 31).standing.entry, entry);
     assert_eq!(tricks(&mut pipeline), []);
-    assert_eq!(pipeline.phase(21 * SECOND, &main).map(Phase::name), Some("start"));
-    assert_eq!(pipeline.phase(20 * SECOND + START_GRACE, &main).map(Phase::name), Some("steady"));
+    assert_eq!(phase(&pipeline, 21 * SECOND, &main), Some("start"));
+    assert_eq!(phase(&pipeline, 20 * SECOND + START_GRACE, &main), Some("steady"));
 }
 
 #[test]
@@ -189,6 +194,27 @@ fn a_forged_id_is_told_after_its_cgroup_is_gone() {
 }
 
 #[test]
+fn namespaces_of_a_container_that_has_ended_are_nobodys() {
+    let mut pipeline = with_container();
+    let gone =
+        Cgroup { id: WEB.0, hierarchy: 0, path: WEB.1.to_owned(), target_pid: 0, target_start_time: 0 };
+    // Ends are read last in a turn: the number is another's before the first program's end is known.
+    feed(&mut pipeline, [record(25 * SECOND, SHIM, RecordBody::CgroupRemove(gone))]);
+    shim_starts(&mut pipeline, 30, "/usr/sbin/sshd", SERVICE, INSIDE);
+    assert_eq!(tricks(&mut pipeline), []);
+    assert_eq!(process(&mut pipeline, 30).standing.mount, Claim::Unknown);
+}
+
+#[test]
+fn who_is_half_inside_is_bounded_and_counted() {
+    let mut pipeline = with_container();
+    for pid in 1_000..2_100 {
+        shim_starts(&mut pipeline, pid, "/usr/bin/containerd-shim", WEB, HOST);
+    }
+    assert!(pipeline.dropped().contains(&("identity event", 1_100 - 1_024)), "{:?}", pipeline.dropped());
+}
+
+#[test]
 fn an_id_that_nobody_confirms_is_said_to_be_forged_and_one_within_a_container_is_not() {
     let mut pipeline = with_container();
     let inner = format!("{}/docker/{}", WEB.1, ID.replace('8', "9"));
@@ -219,7 +245,7 @@ fn a_probe_is_known_by_its_command_or_by_its_period() {
     pipeline.containers.complete(ID, named);
     shim_starts(&mut pipeline, 30, "/bin/ready", WEB, INSIDE);
     let probe = process(&mut pipeline, 30);
-    assert_eq!(pipeline.phase(30 * SECOND, &probe).map(Phase::name), Some("probe"));
+    assert_eq!(phase(&pipeline, 30 * SECOND, &probe), Some("probe"));
     for pid in [100, 110, 120, 130] {
         shim_starts(&mut pipeline, pid, "/bin/pg_isready", WEB, INSIDE);
     }

@@ -4,6 +4,7 @@
 //! Names join late: an id is known from the first record, and [`ContainerTable::due`] says whose
 //! runtime should be asked (again). Pure: asking is `host::container`'s part.
 
+mod due;
 mod present;
 
 use std::collections::VecDeque;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::{CgroupIdentity, Confirmation, Container};
+use super::{CgroupIdentity, Container};
 use crate::state::pod::PodTable;
 use crate::state::process::ProcessKey;
 
@@ -25,15 +26,6 @@ const CONTAINERS_MAX: usize = 4_096;
 const CGROUPS_MAX: usize = 65_536;
 /// How long a container is known after its last cgroup went, nanoseconds: as long as its processes.
 pub const CONTAINER_KEPT: u64 = crate::state::process::EXITED_KEPT;
-/// When a runtime is asked for names, nanoseconds after the first sight. A runtime writes its state
-/// before the first program runs; what comes later covers a slow disk and a runtime found later.
-const ASK_AFTER: [u64; 6] = [0, 20_000_000, 80_000_000, 300_000_000, 1_000_000_000, 4_000_000_000];
-/// Nobody has confirmed an id so long after its first sight, nanoseconds: it is told so. The last question
-/// has had its second by then.
-const GIVEN_UP_AFTER: u64 = 5_000_000_000;
-/// And after that it is asked for so often, nanoseconds, while it has a cgroup: a runtime that was found late,
-/// or a file that could not be read, must not leave it unnamed for ever.
-const ASK_AGAIN: u64 = 60_000_000_000;
 /// Ids up to this name no cgroup of their own: 0 is unknown, 1 the root of a hierarchy, where the
 /// processes of a host without cgroup v2 all are.
 const ROOT_CGROUP: u64 = 1;
@@ -89,6 +81,8 @@ pub struct ContainerTable {
     ended: VecDeque<Arc<str>>,
     /// Still unverified or unnamed.
     pending: Vec<Arc<str>>,
+    /// When the first of them is due (boot, nanoseconds): the turns before it have nothing to look at.
+    due_at: u64,
     /// Given up since they were taken.
     unconfirmed: Vec<Arc<str>>,
     /// Named or given up since they were taken.
@@ -139,47 +133,6 @@ impl ContainerTable {
     /// was given up may be named all the same, and then comes again.
     pub fn settled(&mut self) -> Vec<Arc<str>> {
         std::mem::take(&mut self.settled)
-    }
-
-    /// Whose runtime should be asked at `now`, at most `max`. Each is told once per step of a short
-    /// schedule, and rarely after it, until it is verified and named or has ended; an id given here counts
-    /// as asked, one that did not fit is given next time.
-    pub fn due(&mut self, now: u64, max: usize) -> Vec<CgroupIdentity> {
-        let (mut due, mut given_up) = (Vec::new(), Vec::new());
-        let Self { containers, pending, settled, unconfirmed, stats, .. } = self;
-        pending.retain(|id| {
-            let Some(entry) = containers.get_mut(id) else { return false };
-            if entry.container.is_answered() {
-                return false;
-            }
-            if entry.container.is_asked() && now >= entry.first_seen.saturating_add(GIVEN_UP_AFTER) {
-                let container = Container::clone(&entry.container);
-                let is_known = container.is_verified();
-                let confirmation = if is_known { Confirmation::Known } else { Confirmation::Unknown };
-                entry.container = Arc::new(Container { confirmation, ..container });
-                settled.push(Arc::clone(id));
-                given_up.push(Arc::clone(id));
-                if !is_known {
-                    stats.unconfirmed += 1;
-                    unconfirmed.push(Arc::clone(id));
-                }
-            }
-            if due.len() >= max {
-                return true;
-            }
-            if now >= entry.first_seen.saturating_add(ask_after(entry.asked)) {
-                if !entry.container.is_asked() && entry.ended.is_some() {
-                    return false;
-                }
-                entry.asked += 1;
-                due.push(entry.question());
-            }
-            true
-        });
-        for id in given_up {
-            self.show(&id);
-        }
-        due
     }
 
     /// Ids that no runtime confirmed in time, since the last call.
@@ -311,6 +264,7 @@ impl ContainerTable {
         self.containers.insert(Arc::clone(&id), entry);
         self.arrivals.push_back(Arc::clone(&id));
         self.pending.push(Arc::clone(&id));
+        self.due_at = 0;
         self.change(&id, |container, pods| container.join(pods, true));
         id
     }
@@ -377,20 +331,6 @@ impl ContainerTable {
             }
         }
     }
-}
-
-impl Entry {
-    fn question(&self) -> CgroupIdentity {
-        CgroupIdentity { outer: Vec::new(), ..self.identity.clone() }
-    }
-}
-
-/// When the question after `asked` others is due, nanoseconds after the first sight.
-fn ask_after(asked: usize) -> u64 {
-    ASK_AFTER.get(asked).copied().unwrap_or_else(|| {
-        let more = u64::try_from(asked - ASK_AFTER.len()).unwrap_or(u64::MAX);
-        ASK_AGAIN.saturating_mul(more.saturating_add(1))
-    })
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! Containers are seen, asked for, named, shown and forgotten.
 
+use super::due::ASK_AFTER;
 use super::*;
-use crate::state::container::Runtime;
+use crate::state::container::{Confirmation, Runtime};
 
 const SECOND: u64 = 1_000_000_000;
 
