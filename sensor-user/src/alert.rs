@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use sigma::Level;
 use uuid::Uuid;
 
 pub use notice::{
@@ -15,7 +16,6 @@ pub use notice::{
 };
 
 use crate::event::{Direction, Protocol};
-use crate::sigma::Level;
 use crate::state::container::Container;
 use crate::state::phase::Phase;
 use crate::state::process::Process;

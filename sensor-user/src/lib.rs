@@ -1,8 +1,8 @@
 //! The agent of Tidewaiter. Read the modules in the order in which a record travels.
 //!
 //! `ebpf` loads the kernel half and reads its ring; `decode` checks the bytes; `state` remembers
-//! processes, containers and files; `event` is what rules see; `sigma` matches; `story` joins what
-//! belongs together; `alert` is what leaves; `sink` delivers it; `source` brings what others tell.
+//! processes, containers and files; `event` is what rules see; the crate `sigma` matches; `story` joins
+//! what belongs together; `alert` is what leaves; `sink` delivers it; `source` brings what others tell.
 //! `agent` is the whole flow on one page. IO happens in `ebpf`, `host`, `source`, `sink`, `config` and
 //! the binary only.
 
@@ -12,7 +12,6 @@ pub mod decode;
 pub mod dns;
 pub mod state;
 pub mod event;
-pub mod sigma;
 pub mod detection;
 pub mod story;
 pub mod pipeline;

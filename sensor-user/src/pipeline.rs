@@ -23,6 +23,7 @@ pub use picture::{CONNECTIONS_MAX, Named, Picture};
 
 use awaited::Awaited;
 use held::Held;
+use sigma::{Engine, Matches};
 use undecided::Undecided;
 
 use crate::alert::Loss;
@@ -31,7 +32,6 @@ use crate::decode::{Body as RecordBody, Record};
 use crate::detection::Detections;
 use crate::event::field::Category;
 use crate::event::{Body, Direction, Event, LINEAGE_MAX};
-use crate::sigma::{Engine, Matches};
 use crate::state::container::{CgroupIdentity, ContainerTable, Role, Strangers};
 use crate::state::file::FileTable;
 use crate::state::flow::FlowTable;

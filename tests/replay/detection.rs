@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use sensor_user::detection::{Catalogue, Detections};
 use sensor_user::event::field::Fields;
-use sensor_user::sigma::{Engine, Matches, RuleSet};
+use sigma::{Engine, Matches, RuleSet};
 
 use crate::recorded::Recorded;
 

@@ -8,8 +8,8 @@ use std::net::IpAddr;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use sensor_user::event::field::Fields;
-use sensor_user::sigma::{FieldId, LogSource, LogSourceId, Presence, Record, Taxonomy, Value};
 use serde_json::{Map, Value as Json};
+use sigma::{FieldId, LogSource, LogSourceId, Presence, Record, Taxonomy, Value};
 
 /// One recorded event.
 pub(crate) struct Recorded {

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use sensor_user::detection::{Catalogue, HOST_LEVEL, SECTIONS, Strategy};
 use sensor_user::event::field::Fields;
-use sensor_user::sigma::{Level, Rule, RuleSet};
+use sigma::{Level, Rule, RuleSet};
 
 use crate::detection::folders;
 

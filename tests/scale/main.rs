@@ -14,13 +14,13 @@ use sensor_user::decode::{Body, Exec, Fork, Record};
 use sensor_user::detection::Catalogue;
 use sensor_user::event::field::Fields;
 use sensor_user::pipeline::{Host, Pipeline};
-use sensor_user::sigma::{Engine, RuleSet};
 use sensor_user::state::cgroup_path;
 use sensor_user::state::container::{Confirmation, Container, Owner, Pod};
 use sensor_user::state::mount::{MountTable, Mounts};
 use sensor_user::state::process::{Executable, Process, ProcessKey, Session};
 use sensor_user::state::standing::{Namespaces, Standing};
 use sensor_user::story::Stories;
+use sigma::{Engine, RuleSet};
 
 /// What must fit.
 const CONTAINERS: u32 = 2_000;

@@ -13,7 +13,7 @@ use crate::place::Place;
 use crate::progress;
 
 /// The crates; other folders hold documents.
-const CRATES: [&str; 4] = ["sensor-ebpf", "sensor-user", "tests", "xtask"];
+const CRATES: [&str; 5] = ["sensor-ebpf", "sensor-user", "sigma", "tests", "xtask"];
 
 /// Lines that fit a reader's head in one sitting.
 const LINES_MAX: usize = 400;

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use sigma::{Diagnostic, Engine, RuleSet};
 use thiserror::Error;
 use tokio::sync::mpsc::Receiver;
 use tracing::warn;
@@ -18,7 +19,6 @@ use crate::event::selection::Selection;
 use crate::host::capability::{self, Capability};
 use crate::host::procfs::{self, ProcfsError};
 use crate::pipeline::Pipeline;
-use crate::sigma::{Diagnostic, Engine, RuleSet};
 use crate::sink::{Origin, SinkSet, Stream, Target};
 use crate::source::kubernetes::AccessError;
 use crate::state::process::Process;

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use serde::Serialize;
+use sigma::RuleSet;
 
 use super::run::{log_to_stderr, runtime};
 use super::table::{print, table};
@@ -16,7 +17,6 @@ use crate::ebpf::offset::{Layout, VMLINUX};
 use crate::ebpf::proof::Proof;
 use crate::event::field::Fields;
 use crate::host::capability;
-use crate::sigma::RuleSet;
 use crate::sink::stdout::terminal_width;
 use crate::sink::text::escape::visible;
 

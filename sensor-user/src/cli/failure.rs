@@ -10,10 +10,10 @@ use std::io::Write;
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
+use sigma::Diagnostic;
 
 use crate::agent::StartError;
 use crate::config::ConfigError;
-use crate::sigma::Diagnostic;
 use crate::sink::text::escape::visible;
 
 /// Mistakes shown in full; who has more mends these first.

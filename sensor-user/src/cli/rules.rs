@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anstream::{AutoStream, ColorChoice};
+use sigma::{Level, RuleSet};
 
 use super::failure::diagnostics;
 use super::table::{print, table};
@@ -11,7 +12,6 @@ use crate::agent::StartError;
 use crate::alert::Detection;
 use crate::detection::{Catalogue, Problem};
 use crate::event::field::Fields;
-use crate::sigma::{Level, RuleSet};
 
 pub(super) fn list(options: &RuleOptions) -> Result<Exit, Failure> {
     let catalogue =

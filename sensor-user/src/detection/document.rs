@@ -8,9 +8,9 @@ use std::io::Read as _;
 use std::path::Path;
 
 use include_dir::{Dir, include_dir};
+use sigma::Source;
 
 use super::{Problem, Strategy};
-use crate::sigma::Source;
 
 static BUILT_IN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../rules");
 

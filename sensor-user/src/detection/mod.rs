@@ -9,8 +9,9 @@ mod document;
 
 use std::path::PathBuf;
 
+use sigma::{Level, Rule, RuleIndex, Source, UnknownLevel};
+
 use crate::alert::Detection;
-use crate::sigma::{Level, Rule, RuleIndex, Source, UnknownLevel};
 
 use document::Document;
 
@@ -193,7 +194,7 @@ mod tests {
                 .to_vec(),
             false_positives: vec!["Backups".into()],
             fields: Vec::new(),
-            log_source: crate::sigma::LogSource::default(),
+            log_source: sigma::LogSource::default(),
             custom: text
                 .split_once('=')
                 .map(|(key, value)| (key.to_owned(), serde_json::json!(value)))

@@ -10,7 +10,7 @@ mod identity;
 use sigma::{FieldId, LogSource, LogSourceId, Presence, Record, Taxonomy, Value};
 
 use super::{Body, Event, FileAction, FileChange};
-use crate::sigma;
+
 use crate::state::container::{Container, Runtime};
 use crate::state::process::Process;
 

@@ -1,8 +1,9 @@
 //! Fields of the network family.
 
+use sigma::{Presence, Value};
+
 use super::field::{Each, Field, all, one, text};
 use super::{Body, Connection, Direction, DnsQuery, Event, Flow, Socket};
-use crate::sigma::{Presence, Value};
 
 impl Event {
     /// The value of a field of this family; absent for the others.

@@ -8,11 +8,11 @@
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
+use sigma::{Matches, RuleIndex};
 
 use super::Pipeline;
 use super::undecided::Reason;
 use crate::event::Event;
-use crate::sigma::{Matches, RuleIndex};
 use crate::state::container::{Confirmation, Container, Role};
 use crate::state::phase::Phase;
 use crate::state::process::{Process, ProcessKey};

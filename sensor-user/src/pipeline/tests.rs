@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use sensor_ebpf::wire::{COMM_SIZE, FileId};
+use sigma::{FieldId, Record as _, RuleSet, Value};
 
 use super::*;
 use crate::alert::{Action, Place};
@@ -10,7 +11,6 @@ use crate::decode::{Cgroup, Close, Connect, Exec, FileChange as ChangeRecord, Fo
 use crate::detection::Catalogue;
 use crate::event::field::{Field, Fields};
 use crate::event::{FileAction, Protocol};
-use crate::sigma::{FieldId, Record as _, RuleSet, Value};
 use crate::state::container::{Confirmation, Container, Runtime};
 use crate::story::GATHER;
 
@@ -340,7 +340,7 @@ fn a_rule_on_files_sees_processes_of_no_story() {
     const RULE: &str = "title: t\nid: 3d1f1a52-8c0e-4f2b-9d57-0f6d5d9b7c11\nstatus: test\nlevel: low\n\
         logsource:\n  product: linux\n  category: file_event\n\
         detection:\n  a:\n    TargetFilename: /b\n  condition: a\n";
-    let set = RuleSet::load([crate::sigma::Source::new("file", RULE)], &Fields).expect("the rule loads");
+    let set = RuleSet::load([sigma::Source::new("file", RULE)], &Fields).expect("the rule loads");
     let engine = Engine::new(set);
     let detections = Catalogue::default().bind(engine.rules()).expect("and binds");
     let mut pipeline = Pipeline::new(engine, detections, Stories::default());

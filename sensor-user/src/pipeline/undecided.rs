@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
+use sigma::{Engine, RuleIndex};
 
 use crate::alert::Loss;
-use crate::sigma::{Engine, RuleIndex};
 use crate::state::container::Container;
 
 /// Most rows that are counted apart, by rule, container and reason: as many containers as may start while

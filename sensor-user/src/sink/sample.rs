@@ -7,11 +7,11 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use sigma::Level;
 use uuid::Uuid;
 
 use crate::alert::{Action, Alert, Detection, Message, Place, Step};
 use crate::event::{Body, Direction, Event, Protocol};
-use crate::sigma::Level;
 use crate::sink::Origin;
 use crate::state::container::{Confirmation, Container, Owner, Pod, Role, Runtime};
 use crate::state::phase::Phase;

@@ -3,9 +3,10 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
+use sigma::Level;
+
 use super::*;
 use crate::event::{Connection, Direction, FileChange, Flow, FlowState, Protocol};
-use crate::sigma::Level;
 use crate::state::process::{Executable, Session};
 
 const MILLISECOND: u64 = 1_000_000;

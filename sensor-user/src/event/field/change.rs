@@ -1,8 +1,9 @@
 //! Fields of what processes do to each other and to the ground under them.
 
+use sigma::Presence;
+
 use super::{Each, Field, known, text};
 use crate::event::{Body, Event, ProcessAccess, SystemChange};
-use crate::sigma::Presence;
 
 impl Event {
     pub(super) fn access(&self) -> Option<&ProcessAccess> {

@@ -1,8 +1,9 @@
 //! Fields of who it was: the program's origin, the container's, the pod's, and what speaks for them.
 
+use sigma::{Presence, Value};
+
 use super::{Each, Field, all, one, text};
 use crate::event::Event;
-use crate::sigma::{Presence, Value};
 use crate::state::container::{Confirmation, Pod};
 use crate::state::phase::Phase;
 use crate::state::standing::{Claim, Trick};

@@ -1,10 +1,10 @@
 //! Connections, their bytes and names: records and rows in, events and accounts out.
 
 use sensor_ebpf::wire::flow::{Flow as Row, FlowKey};
+use sigma::Source;
 
 use super::*;
 use crate::decode::{Dns, Socket as SocketRecord};
-use crate::sigma::Source;
 
 const START: u64 = 90_000 * MILLISECOND;
 const ADDRESS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 2));

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+use sigma::Level;
+
 use super::identity;
 use super::part::{EffectiveUser, Hash};
 use super::{
@@ -12,7 +14,6 @@ use super::{
 };
 use crate::alert::{Action, Alert, Detection, Place, Step};
 use crate::event::Direction;
-use crate::sigma::Level;
 use crate::sink::Origin;
 use crate::state::{container, process};
 

@@ -11,12 +11,12 @@ use std::sync::OnceLock;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
+use sigma::{FieldId, Presence, Record as _, Value as Fact};
 
 use super::dotted::Dotted;
 use super::{ECS_VERSION, SCHEMA, entity_id};
 use crate::event::field::{Category, TABLE};
 use crate::event::{Body, Connection, Direction, DnsQuery, Event, Flow, FlowState, ProcessAccess, Socket};
-use crate::sigma::{FieldId, Presence, Record as _, Value as Fact};
 use crate::sink::Origin;
 
 /// A line's document.

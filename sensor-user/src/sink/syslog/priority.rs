@@ -2,9 +2,9 @@
 
 use clap::ValueEnum;
 use serde::Deserialize;
+use sigma::Level;
 
 use crate::alert::{Message, Subject};
-use crate::sigma::Level;
 
 /// Where a receiver files a message.
 ///

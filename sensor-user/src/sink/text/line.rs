@@ -4,10 +4,10 @@
 use std::borrow::Cow;
 
 use anstyle::{AnsiColor, Style};
+use sigma::Level;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::escape::visible;
-use crate::sigma::Level;
 
 /// Some text in one style. Safe to show whatever it was made of.
 #[derive(Clone, Debug, PartialEq, Eq)]

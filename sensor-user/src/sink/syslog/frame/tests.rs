@@ -54,7 +54,7 @@ fn notices_have_their_message_id_and_severity() {
 
 #[test]
 fn never_emergency_or_alert() {
-    for level in crate::sigma::Level::ALL {
+    for level in sigma::Level::ALL {
         let mut alert = sample::alert();
         alert.level = level;
         let priority = priority(Facility::Local7, &Message::Alert(Box::new(alert)));

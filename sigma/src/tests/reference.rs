@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::{Owned, Sysmon, TestRecord, engine, load, rule, truth};
-use crate::sigma::{Presence, Taxonomy, Truth};
+use crate::{Presence, Taxonomy, Truth};
 
 /// Fields of the random rules; few, so that they meet.
 const FIELDS: [&str; 3] = ["Image", "CommandLine", "User"];

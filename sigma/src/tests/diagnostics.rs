@@ -1,7 +1,7 @@
 //! Mistakes in rules: found, placed, explained; and what belongs to a rule is kept.
 
 use super::{Sysmon, load, rule};
-use crate::sigma::{Diagnostic, Level, RuleSet, Source, Status};
+use crate::{Diagnostic, Level, RuleSet, Source, Status};
 
 fn refused(text: &str) -> Vec<Diagnostic> {
     load(text).err().unwrap_or_default()

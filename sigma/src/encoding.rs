@@ -155,7 +155,7 @@ fn is_word(character: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{Encoding, Refusal};
-    use crate::sigma::pattern::{Pattern, Piece};
+    use crate::pattern::{Pattern, Piece};
 
     fn forms(encoding: Encoding, text: &str) -> Vec<String> {
         let text_of = |pattern: Pattern| -> String {

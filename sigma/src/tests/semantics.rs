@@ -1,7 +1,7 @@
 //! What rules mean: hand-labelled cases, each under the section of the specification it follows.
 
 use super::{TestRecord, engine, rule, truth};
-use crate::sigma::Truth;
+use crate::Truth;
 
 const YES: Truth = Truth::True;
 const NO: Truth = Truth::False;
@@ -296,7 +296,7 @@ fn matches_come_in_order_of_loading() {
         .map(|value| rule(&format!("s:\n  Image|contains: '{value}'\ncondition: s")))
         .into();
     let mut engine = engine(&text.join("---\n"));
-    let mut found = crate::sigma::Matches::default();
+    let mut found = crate::Matches::default();
     engine.evaluate(&TestRecord::parse(["Image=ab"]), &mut found);
     assert_eq!(found.matched.iter().map(|index| index.0).collect::<Vec<_>>(), [0, 1, 2]);
     assert!(found.pending.is_empty());

@@ -181,8 +181,8 @@ fn index(at: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::{Expression, Program};
-    use crate::sigma::predicate::TestId;
-    use crate::sigma::record::Truth;
+    use crate::predicate::TestId;
+    use crate::record::Truth;
 
     const ALL: [Truth; 3] = [Truth::True, Truth::False, Truth::Unknown];
 

@@ -259,8 +259,8 @@ fn refuse<T>(message: impl Into<String>, help: impl Into<String>) -> Result<T, (
 #[cfg(test)]
 mod tests {
     use super::{Comparison, Modifiers, RegexFlags};
-    use crate::sigma::encoding::Encoding;
-    use crate::sigma::pattern::Place;
+    use crate::encoding::Encoding;
+    use crate::pattern::Place;
 
     fn parse(chain: &str) -> Result<Modifiers, String> {
         Modifiers::parse(chain.split('|'))

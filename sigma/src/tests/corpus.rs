@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::{SOURCES, Sysmon, TestRecord};
-use crate::sigma::{Engine, FieldId, LogSource, LogSourceId, Matches, RuleSet, Source, Taxonomy};
+use crate::{Engine, FieldId, LogSource, LogSourceId, Matches, RuleSet, Source, Taxonomy};
 
 fn folder() -> Option<PathBuf> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent()?;

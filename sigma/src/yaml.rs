@@ -223,7 +223,7 @@ impl Converter<'_> {
 #[cfg(test)]
 mod tests {
     use super::{Data, Node, ScalarKind, documents};
-    use crate::sigma::Source;
+    use crate::Source;
 
     fn only(text: &str) -> Node {
         documents(&Source::new("t", text)).unwrap().remove(0)

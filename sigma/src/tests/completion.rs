@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::{FIELDS, Owned, Sysmon, TestRecord, engine, rule, truth};
-use crate::sigma::{Presence, Taxonomy as _, Truth};
+use crate::{Presence, Taxonomy as _, Truth};
 
 /// Fields of these rules: few, so that rules and records meet.
 const ASKED: [&str; 3] = ["Image", "User", "DestinationPort"];

@@ -287,8 +287,8 @@ fn name_matches(pattern: &str, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{Selection, name_matches, parse};
-    use crate::sigma::expression::Expression;
-    use crate::sigma::predicate::TestId;
+    use crate::expression::Expression;
+    use crate::predicate::TestId;
 
     fn read(text: &str) -> Result<String, String> {
         let names = ["selection_a", "selection_b", "filter", "_hidden"];
