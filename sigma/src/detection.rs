@@ -26,8 +26,9 @@ struct Key {
 }
 
 impl Reader<'_> {
-    /// The whole detection as one expression; `None` if any part was refused.
-    pub(super) fn detection(&mut self, node: &Node) -> Option<Expression> {
+    /// The whole detection as one expression; `None` if any part was refused. `beside`: keys of the same map
+    /// that are no search identifiers.
+    pub(super) fn detection(&mut self, node: &Node, beside: &[&str]) -> Option<Expression> {
         let Data::Mapping(entries) = &node.data else {
             return self.refuse(
                 node.span,
@@ -39,7 +40,7 @@ impl Reader<'_> {
         let mut places = Vec::new();
         let mut condition = None;
         let mut sound = true;
-        for (key, value) in entries {
+        for (key, value) in entries.iter().filter(|(key, _)| !beside.contains(&key.text.as_str())) {
             match key.text.as_str() {
                 CONDITION => condition = Some(value),
                 TIMEFRAME => {

@@ -1,16 +1,21 @@
 //! A rule document: its keys, checked to the last one, and the rule they make.
 
 use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
 
+use rustc_hash::FxHasher;
 use uuid::Uuid;
 
+use super::correlation;
 use super::diagnostic::{Diagnostic, Source, Span};
 use super::expression::Expression;
+use super::filter::{self, Filter};
 use super::level::Level;
 use super::log_source::LogSource;
+use super::placeholder::Placeholders;
 use super::predicate::TestTable;
 use super::record::{LogSourceId, Taxonomy};
-use super::rule::{Rule, Status};
+use super::rule::{Related, Relation, Rule, Status};
 use super::suggestion::{did_you_mean, distance};
 use super::yaml::{Data, Node, Scalar, ScalarKind};
 
@@ -39,21 +44,37 @@ const KNOWN: [&str; 20] = [
     "simulation",
 ];
 /// The `type`s of `related`.
-const RELATIONS: [&str; 6] = ["derived", "obsolete", "obsoletes", "merged", "renamed", "similar"];
+/// The public rules also write "obsoletes".
+const RELATIONS: [(&str, Relation); 6] = [
+    ("derived", Relation::Derived),
+    ("obsolete", Relation::Obsolete),
+    ("obsoletes", Relation::Obsolete),
+    ("merged", Relation::Merged),
+    ("renamed", Relation::Renamed),
+    ("similar", Relation::Similar),
+];
 
-/// A rule and what it asks of which records.
+/// A document, understood; names of other rules are still names.
 #[derive(Debug)]
 pub(super) struct Understood {
-    pub(super) rule: Rule,
     pub(super) id_span: Option<Span>,
-    pub(super) log_source: LogSourceId,
-    pub(super) expression: Expression,
+    pub(super) body: Body,
+}
+
+/// The kinds of document.
+#[derive(Debug)]
+pub(super) enum Body {
+    /// A rule, and what it asks of which records.
+    Rule(Box<Rule>, LogSourceId, Expression),
+    Correlation(Box<Rule>, correlation::Draft),
+    Filter(Box<Filter>, filter::Draft),
 }
 
 /// Reads the documents of one source and collects what is wrong with them.
 pub(super) struct Reader<'a> {
     pub(super) source: &'a Source,
     pub(super) taxonomy: &'a dyn Taxonomy,
+    pub(super) placeholders: &'a Placeholders,
     pub(super) tests: &'a mut TestTable,
     pub(super) diagnostics: &'a mut Vec<Diagnostic>,
     /// Questions the document at hand asks so far.
@@ -62,10 +83,10 @@ pub(super) struct Reader<'a> {
 
 /// The entries of a document by key.
 #[derive(Clone, Copy)]
-struct Entries<'n>(&'n [(Scalar, Node)]);
+pub(super) struct Entries<'n>(pub(super) &'n [(Scalar, Node)]);
 
 impl<'n> Entries<'n> {
-    fn get(self, key: &str) -> Option<&'n Node> {
+    pub(super) fn get(self, key: &str) -> Option<&'n Node> {
         self.0.iter().find(|(found, _)| found.text == key).map(|(_, node)| node)
     }
 }
@@ -103,18 +124,45 @@ impl Reader<'_> {
         };
         let noted = self.diagnostics.len();
         self.questions = 0;
-        self.refuse_other_kinds(entries)?;
         let keys = Entries(entries);
-        let custom = self.custom(entries);
-        let title = self.required(node, keys, "title").and_then(|title| self.text(title, "title"));
-        let id = self.id(keys);
+        let id_span = keys.get("id").map(|node| node.span);
+        if let Some((key, _)) = entries.iter().find(|(key, _)| key.text == "action") {
+            return self.refuse(key.span(), "rule collections (`action`) are not supported yet", None);
+        }
+        let body = if keys.get("correlation").is_some() {
+            self.correlation_document(node, keys)
+        } else if keys.get("filter").is_some() {
+            self.filter_document(node, keys)
+        } else {
+            self.rule_document(node, keys)
+        };
+        body.filter(|_| self.diagnostics.len() == noted).map(|body| Understood { id_span, body })
+    }
+
+    fn rule_document(&mut self, node: &Node, keys: Entries<'_>) -> Option<Body> {
+        let mut rule = self.metadata(node, keys);
         let log_source = self.required(node, keys, "logsource").and_then(|node| self.log_source(node));
-        let expression = self.required(node, keys, "detection").and_then(|node| self.detection(node));
-        self.related(keys);
+        let expression = self.required(node, keys, "detection").and_then(|node| self.detection(node, &[]));
+        let (named, log_source) = log_source?;
+        rule.log_source = named;
+        Some(Body::Rule(Box::new(rule), log_source, expression?))
+    }
+
+    fn correlation_document(&mut self, node: &Node, keys: Entries<'_>) -> Option<Body> {
+        let mut rule = self.metadata(node, keys);
+        let read = keys.get("correlation").and_then(|node| self.correlation(node, &rule));
+        let draft = read?;
+        rule.correlation = Some(draft.correlation.clone());
+        Some(Body::Correlation(Box::new(rule), draft))
+    }
+
+    /// What all rules have.
+    fn metadata(&mut self, node: &Node, keys: Entries<'_>) -> Rule {
+        let title = self.required(node, keys, "title").and_then(|title| self.text(title, "title"));
         self.taxonomy_key(keys);
-        let rule = Rule {
+        Rule {
             title: title.unwrap_or_default(),
-            id,
+            id: self.id(keys),
             name: self.optional_text(keys, "name"),
             status: self.status(keys),
             level: self.level(keys),
@@ -127,28 +175,20 @@ impl Reader<'_> {
             tags: self.tags(keys),
             false_positives: self.texts(keys, "falsepositives"),
             fields: self.texts(keys, "fields"),
-            log_source: log_source.as_ref().map(|(named, _)| named.clone()).unwrap_or_default(),
-            custom,
+            related: self.related(keys),
+            log_source: LogSource::default(),
+            correlation: None,
+            reports: true,
+            fingerprint: fingerprint(node),
+            custom: self.custom(keys.0),
             source: self.source.name.to_string(),
-            line: Diagnostic::new(self.source, node.span, "").line,
-        };
-        let (log_source, expression) = (log_source?.1, expression?);
-        let id_span = keys.get("id").map(|node| node.span);
-        (self.diagnostics.len() == noted).then_some(Understood { rule, id_span, log_source, expression })
+            line: self.line(node),
+        }
     }
 
-    /// Documents that are Sigma but no rules.
-    fn refuse_other_kinds(&mut self, entries: &[(Scalar, Node)]) -> Option<()> {
-        for (key, _) in entries {
-            let kind = match key.text.as_str() {
-                "correlation" => "correlation rules are",
-                "filter" => "filters are",
-                "action" => "rule collections (`action`) are",
-                _ => continue,
-            };
-            return self.refuse(key.span(), format!("{kind} not supported yet"), None);
-        }
-        Some(())
+    /// The line of the document's first key, from 1.
+    pub(super) fn line(&self, node: &Node) -> usize {
+        Diagnostic::new(self.source, node.span, "").line
     }
 
     fn custom(&mut self, entries: &[(Scalar, Node)]) -> BTreeMap<String, serde_json::Value> {
@@ -168,14 +208,14 @@ impl Reader<'_> {
         custom
     }
 
-    fn required<'n>(&mut self, rule: &Node, keys: Entries<'n>, key: &str) -> Option<&'n Node> {
+    pub(super) fn required<'n>(&mut self, rule: &Node, keys: Entries<'n>, key: &str) -> Option<&'n Node> {
         match keys.get(key) {
             Some(node) => Some(node),
             None => self.refuse(rule.span, format!("the rule has no `{key}`"), None),
         }
     }
 
-    fn text(&mut self, node: &Node, key: &str) -> Option<String> {
+    pub(super) fn text(&mut self, node: &Node, key: &str) -> Option<String> {
         match &node.data {
             Data::Scalar(scalar) if !scalar.text.trim().is_empty() => Some(scalar.text.trim_end().to_owned()),
             Data::Scalar(_) | Data::Null => self.refuse(node.span, format!("`{key}` is empty"), None),
@@ -185,12 +225,12 @@ impl Reader<'_> {
         }
     }
 
-    fn optional_text(&mut self, keys: Entries<'_>, key: &str) -> Option<String> {
+    pub(super) fn optional_text(&mut self, keys: Entries<'_>, key: &str) -> Option<String> {
         keys.get(key).and_then(|node| self.text(node, key))
     }
 
     /// A list of texts; one text alone is a list of one, an empty value is no list.
-    fn texts(&mut self, keys: Entries<'_>, key: &str) -> Vec<String> {
+    pub(super) fn texts(&mut self, keys: Entries<'_>, key: &str) -> Vec<String> {
         match keys.get(key).map(|node| (node, &node.data)) {
             None | Some((_, Data::Null)) => Vec::new(),
             Some((_, Data::Sequence(items))) => {
@@ -200,7 +240,7 @@ impl Reader<'_> {
         }
     }
 
-    fn id(&mut self, keys: Entries<'_>) -> Option<Uuid> {
+    pub(super) fn id(&mut self, keys: Entries<'_>) -> Option<Uuid> {
         let node = keys.get("id")?;
         let text = self.text(node, "id")?;
         match Uuid::try_parse(&text) {
@@ -250,7 +290,7 @@ impl Reader<'_> {
         tags
     }
 
-    fn log_source(&mut self, node: &Node) -> Option<(LogSource, LogSourceId)> {
+    pub(super) fn log_source(&mut self, node: &Node) -> Option<(LogSource, LogSourceId)> {
         let Data::Mapping(entries) = &node.data else {
             return self.refuse(
                 node.span,
@@ -285,34 +325,32 @@ impl Reader<'_> {
         }
     }
 
-    fn related(&mut self, keys: Entries<'_>) {
-        let Some(node) = keys.get("related") else { return };
+    fn related(&mut self, keys: Entries<'_>) -> Vec<Related> {
+        let Some(node) = keys.get("related") else { return Vec::new() };
         let Data::Sequence(items) = &node.data else {
             self.note(node.span, "`related` must be a list of maps with `id` and `type`", None);
-            return;
+            return Vec::new();
         };
-        for item in items {
-            let Data::Mapping(entries) = &item.data else {
-                self.note(item.span, "a relation must be a map with `id` and `type`", None);
-                continue;
-            };
-            let entries = Entries(entries);
-            self.id(entries);
-            let Some(kind) = entries.get("type") else {
-                self.note(item.span, "the relation has no `type`", None);
-                continue;
-            };
-            if let Some(text) = self.text(kind, "type").filter(|text| !RELATIONS.contains(&text.as_str())) {
-                self.note(
-                    kind.span,
-                    format!("`{text}` is no type of relation"),
-                    did_you_mean(&text, RELATIONS),
-                );
-            }
-        }
+        items.iter().filter_map(|item| self.relation(item)).collect()
     }
 
-    fn taxonomy_key(&mut self, keys: Entries<'_>) {
+    fn relation(&mut self, item: &Node) -> Option<Related> {
+        let Data::Mapping(entries) = &item.data else {
+            return self.refuse(item.span, "a relation must be a map with `id` and `type`", None);
+        };
+        let entries = Entries(entries);
+        let id = self.id(entries);
+        let kind = entries.get("type");
+        let Some(kind) = kind else { return self.refuse(item.span, "the relation has no `type`", None) };
+        let text = self.text(kind, "type")?;
+        let Some((_, relation)) = RELATIONS.into_iter().find(|(name, _)| *name == text) else {
+            let help = did_you_mean(&text, RELATIONS.map(|(name, _)| name));
+            return self.refuse(kind.span, format!("`{text}` is no type of relation"), help);
+        };
+        Some(Related { id: id?, relation })
+    }
+
+    pub(super) fn taxonomy_key(&mut self, keys: Entries<'_>) {
         let Some(node) = keys.get("taxonomy") else { return };
         if let Some(text) = self.text(node, "taxonomy").filter(|text| text != "sigma") {
             let help = Some("use the field names of Sigma's own taxonomy and remove this key".to_owned());
@@ -341,4 +379,11 @@ fn json(node: &Node) -> serde_json::Value {
         Data::Sequence(items) => items.iter().map(json).collect(),
         Data::Mapping(entries) => entries.iter().map(|(key, node)| (key.text.clone(), json(node))).collect(),
     }
+}
+
+/// The same for two documents that say the same, whatever their comments and layout.
+fn fingerprint(node: &Node) -> u64 {
+    let mut hasher = FxHasher::default();
+    json(node).to_string().hash(&mut hasher);
+    hasher.finish()
 }

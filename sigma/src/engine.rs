@@ -4,7 +4,7 @@ use super::matcher::ScanScratch;
 use super::plan::{Numbered, Plan};
 use super::predicate::TextScratch;
 use super::record::{LogSourceId, Presence, Record, Truth};
-use super::rule::{Rule, RuleIndex};
+use super::rule::{FilterIndex, Rule, RuleIndex};
 use super::rule_set::RuleSet;
 
 /// What one record matched. Kept by the caller and reused, so that matching allocates nothing.
@@ -14,6 +14,8 @@ pub struct Matches {
     pub matched: Vec<RuleIndex>,
     /// Rules that are neither true nor false until a pending field is known, in order of loading.
     pub pending: Vec<RuleIndex>,
+    /// Rules that are true and that a filter keeps back, with the first such filter.
+    pub suppressed: Vec<(RuleIndex, FilterIndex)>,
 }
 
 /// A rule set with the scratch space to run it. One for each task that matches.
@@ -44,6 +46,12 @@ impl Engine {
         Self { set, scratch: Scratch::default() }
     }
 
+    /// The rules that are run.
+    #[must_use]
+    pub fn set(&self) -> &RuleSet {
+        &self.set
+    }
+
     /// In order of loading.
     #[must_use]
     pub fn rules(&self) -> &[Rule] {
@@ -65,6 +73,7 @@ impl Engine {
     pub fn evaluate(&mut self, record: &impl Record, found: &mut Matches) {
         found.matched.clear();
         found.pending.clear();
+        found.suppressed.clear();
         let Some(plan) = self.set.plan(record.log_source()) else { return };
         self.scratch.find_candidates(plan, record);
         let Scratch { found: literals, candidates, pending, answers, text, .. } = &mut self.scratch;

@@ -8,6 +8,12 @@ use super::log_source::LogSource;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FieldId(pub u16);
 
+impl FieldId {
+    /// No field of the table, but every value of a record: what a keyword searches (rules
+    /// specification, "Keywords search").
+    pub const MESSAGE: Self = Self(u16::MAX);
+}
+
 /// A kind of records, for example those of `linux/process_creation`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LogSourceId(pub u16);
@@ -22,6 +28,43 @@ pub trait Taxonomy {
 
     /// The records a rule of this log source is to see; `None` if the host has none such.
     fn supports(&self, log_source: &LogSource) -> Option<LogSourceId>;
+
+    /// What a value of this field belongs to: with it, state that is kept under the value ends.
+    fn lifetime(&self, field: FieldId) -> Lifetime {
+        let _ = field;
+        Lifetime::Lasting
+    }
+
+    /// The field of this exact name in another taxonomy than Sigma's own (rules specification,
+    /// "Taxonomy"). `None`: the host knows no such taxonomy, or no such field in it.
+    fn field_of(&self, taxonomy: &str, name: &str) -> Option<FieldId> {
+        let _ = (taxonomy, name);
+        None
+    }
+
+    /// The taxonomies that [`field_of`](Self::field_of) knows.
+    fn taxonomies(&self) -> &[&'static str] {
+        &[]
+    }
+}
+
+/// What a value belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Lifetime {
+    /// Means the same for ever: an address, a user's name.
+    Lasting,
+    /// Means something while its container is there.
+    Container,
+    /// Means something while its process is there: a process id.
+    Process,
+}
+
+/// One container or process of the host's, never used again for another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Owner {
+    pub lifetime: Lifetime,
+    /// The host's own number for it.
+    pub number: u64,
 }
 
 /// One value of a field.
@@ -48,6 +91,12 @@ pub enum Presence {
 /// What rules see of an event.
 pub trait Record {
     fn log_source(&self) -> LogSourceId;
+
+    /// When it happened: nanoseconds of a clock that only goes forward.
+    fn time(&self) -> u64;
+
+    /// Whose it is, of that lifetime; `None`: nobody's.
+    fn owner(&self, lifetime: Lifetime) -> Option<Owner>;
 
     /// Calls `each` with every value of `field`. A field with several values matches when any
     /// of them does. May be called more than once for one field; the answer must not change.

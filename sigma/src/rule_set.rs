@@ -3,20 +3,33 @@
 use rustc_hash::FxHashMap;
 use uuid::Uuid;
 
+use super::correlation;
 use super::diagnostic::{Diagnostic, Source, Span};
-use super::document::{Reader, Understood};
+use super::document::{Body, Reader, Understood};
 use super::expression::Expression;
+use super::filter::{self, Filter};
+use super::placeholder::Placeholders;
 use super::plan::Plan;
 use super::predicate::TestTable;
 use super::record::{LogSourceId, Taxonomy};
-use super::rule::{Rule, RuleIndex};
+use super::rule::{FilterIndex, Rule, RuleIndex};
 use super::yaml::{self, Data};
 
 /// Rules that loaded without a mistake. The default is a set without rules.
 #[derive(Debug, Default)]
 pub struct RuleSet {
     rules: Vec<Rule>,
+    filters: Vec<Filter>,
     plans: FxHashMap<LogSourceId, Plan>,
+}
+
+/// What was understood, document by document, before the names of other rules are looked up.
+#[derive(Debug, Default)]
+struct Read {
+    rules: Vec<Rule>,
+    by_log_source: FxHashMap<LogSourceId, Vec<(RuleIndex, Expression)>>,
+    correlations: Vec<(RuleIndex, Source, correlation::Draft)>,
+    filters: Vec<(Filter, Source, filter::Draft)>,
 }
 
 impl RuleSet {
@@ -28,15 +41,16 @@ impl RuleSet {
     pub fn load(
         sources: impl IntoIterator<Item = Source>,
         taxonomy: &dyn Taxonomy,
+        placeholders: &Placeholders,
     ) -> Result<Self, Vec<Diagnostic>> {
         let mut loader = Loader {
             taxonomy,
+            placeholders,
             tests: TestTable::default(),
             diagnostics: Vec::new(),
             ids: FxHashMap::default(),
         };
-        let mut rules = Vec::new();
-        let mut by_log_source: FxHashMap<LogSourceId, Vec<(RuleIndex, Expression)>> = FxHashMap::default();
+        let mut read = Read::default();
         let mut last = None;
         for source in sources {
             let noted = loader.diagnostics.len();
@@ -44,11 +58,7 @@ impl RuleSet {
             if let Some(of_source) = loader.diagnostics.get_mut(noted..) {
                 of_source.sort_by_key(|diagnostic| diagnostic.span);
             }
-            for Understood { rule, log_source, expression, .. } in understood {
-                let index = RuleIndex(u32::try_from(rules.len()).unwrap_or(u32::MAX));
-                rules.push(rule);
-                by_log_source.entry(log_source).or_default().push((index, expression));
-            }
+            understood.into_iter().for_each(|document| read.add(&source, document));
             last = Some(source);
         }
         let Loader { tests, mut diagnostics, .. } = loader;
@@ -56,7 +66,7 @@ impl RuleSet {
             return Err(diagnostics);
         }
         let mut plans = FxHashMap::default();
-        for (log_source, rules) in by_log_source {
+        for (log_source, rules) in read.by_log_source {
             match (Plan::build(&rules, &tests), &last) {
                 (Ok(plan), _) => _ = plans.insert(log_source, plan),
                 (Err(error), Some(source)) => {
@@ -66,10 +76,11 @@ impl RuleSet {
                 (Err(_), None) => {}
             }
         }
-        if diagnostics.is_empty() { Ok(Self { rules, plans }) } else { Err(diagnostics) }
+        let filters = read.filters.into_iter().map(|(filter, ..)| filter).collect();
+        if diagnostics.is_empty() { Ok(Self { rules: read.rules, filters, plans }) } else { Err(diagnostics) }
     }
 
-    /// In order of loading.
+    /// In order of loading, correlations among them.
     #[must_use]
     pub fn rules(&self) -> &[Rule] {
         &self.rules
@@ -80,17 +91,46 @@ impl RuleSet {
         self.rules.get(index.0 as usize)
     }
 
+    /// In order of loading.
+    #[must_use]
+    pub fn filters(&self) -> &[Filter] {
+        &self.filters
+    }
+
+    #[must_use]
+    pub fn filter(&self, index: FilterIndex) -> Option<&Filter> {
+        self.filters.get(index.0 as usize)
+    }
+
     pub(super) fn plan(&self, log_source: LogSourceId) -> Option<&Plan> {
         self.plans.get(&log_source)
+    }
+}
+
+impl Read {
+    fn add(&mut self, source: &Source, document: Understood) {
+        let index = RuleIndex(u32::try_from(self.rules.len()).unwrap_or(u32::MAX));
+        match document.body {
+            Body::Rule(rule, log_source, expression) => {
+                self.rules.push(*rule);
+                self.by_log_source.entry(log_source).or_default().push((index, expression));
+            }
+            Body::Correlation(rule, draft) => {
+                self.rules.push(*rule);
+                self.correlations.push((index, source.clone(), draft));
+            }
+            Body::Filter(filter, draft) => self.filters.push((*filter, source.clone(), draft)),
+        }
     }
 }
 
 /// What lasts from one source to the next while loading.
 struct Loader<'a> {
     taxonomy: &'a dyn Taxonomy,
+    placeholders: &'a Placeholders,
     tests: TestTable,
     diagnostics: Vec<Diagnostic>,
-    /// Where each rule id was first seen.
+    /// Where each id was first seen.
     ids: FxHashMap<Uuid, String>,
 }
 
@@ -106,6 +146,7 @@ impl Loader<'_> {
         let mut reader = Reader {
             source,
             taxonomy: self.taxonomy,
+            placeholders: self.placeholders,
             tests: &mut self.tests,
             diagnostics: &mut self.diagnostics,
             questions: 0,
@@ -116,16 +157,22 @@ impl Loader<'_> {
             reader.note(Span::default(), "the document holds no rule", None);
         }
         let understood: Vec<_> = rules.into_iter().filter_map(|node| reader.document(node)).collect();
-        for Understood { rule, id_span, .. } in &understood {
-            let (Some(id), Some(span)) = (rule.id, *id_span) else { continue };
-            let here = format!("{}:{}", rule.source, rule.line);
-            if let Some(first) = self.ids.insert(id, here) {
-                let message = format!("the rule id {id} is taken already by the rule at {first}");
-                let diagnostic = Diagnostic::new(source, span, message);
-                self.diagnostics
-                    .push(diagnostic.with_help("give this rule an id of its own; run `uuidgen` for one"));
-            }
+        for document in &understood {
+            self.note_id(source, document);
         }
         understood
+    }
+
+    fn note_id(&mut self, source: &Source, document: &Understood) {
+        let (id, line) = match &document.body {
+            Body::Rule(rule, ..) | Body::Correlation(rule, _) => (rule.id, rule.line),
+            Body::Filter(filter, _) => (filter.id, filter.line),
+        };
+        let (Some(id), Some(span)) = (id, document.id_span) else { return };
+        if let Some(first) = self.ids.insert(id, format!("{}:{line}", source.name)) {
+            let message = format!("the id {id} is taken already by the rule at {first}");
+            let help = "give this one an id of its own; run `uuidgen` for one";
+            self.diagnostics.push(Diagnostic::new(source, span, message).with_help(help));
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use sensor_user::detection::{Catalogue, Detections};
 use sensor_user::event::field::Fields;
-use sigma::{Engine, Matches, RuleSet};
+use sigma::{Engine, Matches, Placeholders, RuleSet};
 
 use crate::recorded::Recorded;
 
@@ -20,10 +20,12 @@ pub(crate) struct Catalogued {
 impl Catalogued {
     pub(crate) fn built_in() -> Self {
         let catalogue = Catalogue::built_in();
-        let rules = RuleSet::load(catalogue.sources(), &Fields).unwrap_or_else(|diagnostics| {
-            let told: Vec<_> = diagnostics.iter().map(|diagnostic| diagnostic.render(false)).collect();
-            panic!("{}", told.join("\n"))
-        });
+        let rules = RuleSet::load(catalogue.sources(), &Fields, &Placeholders::default()).unwrap_or_else(
+            |diagnostics| {
+                let told: Vec<_> = diagnostics.iter().map(|diagnostic| diagnostic.render(false)).collect();
+                panic!("{}", told.join("\n"))
+            },
+        );
         let detections = catalogue.bind(rules.rules()).unwrap_or_else(|problems| panic!("{problems:#?}"));
         Self { engine: Engine::new(rules), detections, found: Matches::default() }
     }

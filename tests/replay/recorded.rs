@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use anyhow::{Context as _, Result, bail, ensure};
 use sensor_user::event::field::Fields;
 use serde_json::{Map, Value as Json};
-use sigma::{FieldId, LogSource, LogSourceId, Presence, Record, Taxonomy, Value};
+use sigma::{FieldId, Lifetime, LogSource, LogSourceId, Owner, Presence, Record, Taxonomy, Value};
 
 /// One recorded event.
 pub(crate) struct Recorded {
@@ -64,6 +64,14 @@ impl Recorded {
 impl Record for Recorded {
     fn log_source(&self) -> LogSourceId {
         self.log_source
+    }
+
+    fn time(&self) -> u64 {
+        0
+    }
+
+    fn owner(&self, _: Lifetime) -> Option<Owner> {
+        None
     }
 
     fn visit(&self, field: FieldId, each: &mut dyn FnMut(Value<'_>)) -> Presence {

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use sensor_user::detection::{Catalogue, HOST_LEVEL, SECTIONS, Strategy};
 use sensor_user::event::field::Fields;
-use sigma::{Level, Rule, RuleSet};
+use sigma::{Level, Placeholders, Rule, RuleSet};
 
 use crate::detection::folders;
 
@@ -20,7 +20,8 @@ const STEP_MAX: usize = 100;
 /// Each rule with its folder's name and its ADS.
 fn each(mut check: impl FnMut(&str, &Rule, &Strategy)) {
     let catalogue = Catalogue::built_in();
-    let rules = RuleSet::load(catalogue.sources(), &Fields).unwrap_or_else(|errors| panic!("{errors:#?}"));
+    let rules = RuleSet::load(catalogue.sources(), &Fields, &Placeholders::default())
+        .unwrap_or_else(|errors| panic!("{errors:#?}"));
     assert!(!rules.rules().is_empty());
     for rule in rules.rules() {
         let name = rule.source.strip_prefix("built-in:").expect("a built-in rule says so");

@@ -20,7 +20,7 @@ use sensor_user::state::mount::{MountTable, Mounts};
 use sensor_user::state::process::{Executable, Process, ProcessKey, Session};
 use sensor_user::state::standing::{Namespaces, Standing};
 use sensor_user::story::Stories;
-use sigma::{Engine, RuleSet};
+use sigma::{Engine, Placeholders, RuleSet};
 
 /// What must fit.
 const CONTAINERS: u32 = 2_000;
@@ -293,7 +293,8 @@ fn resident() -> u64 {
 
 fn pipeline() -> Pipeline {
     let catalogue = Catalogue::built_in();
-    let set = RuleSet::load(catalogue.sources(), &Fields).expect("the built-in rules load");
+    let set = RuleSet::load(catalogue.sources(), &Fields, &Placeholders::default())
+        .expect("the built-in rules load");
     let engine = Engine::new(set);
     let detections = catalogue.bind(engine.rules()).expect("and bind");
     let mut pipeline = Pipeline::new(engine, detections, Stories::default());

@@ -78,7 +78,8 @@ pub(super) struct Rules {
 /// Reads all rules.
 pub(super) fn rules(config: &Config) -> Result<Rules, StartError> {
     let catalogue = Catalogue::load(&config.rules, config.embedded_rules).map_err(StartError::Catalogue)?;
-    let set = RuleSet::load(catalogue.sources(), &Fields).map_err(StartError::Rules)?;
+    let set =
+        RuleSet::load(catalogue.sources(), &Fields, &config.placeholders()).map_err(StartError::Rules)?;
     let engine = Engine::new(set);
     let detections = catalogue.bind(engine.rules()).map_err(StartError::Catalogue)?;
     Ok(Rules { engine, detections })

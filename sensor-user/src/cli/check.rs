@@ -32,7 +32,8 @@ pub(super) fn check(options: RunOptions) -> Result<Exit, Failure> {
     let config = options.config()?;
     log_to_stderr(config.log);
     let catalogue = Catalogue::load(&config.rules, config.embedded_rules).map_err(StartError::Catalogue)?;
-    let rules = RuleSet::load(catalogue.sources(), &Fields).map_err(StartError::Rules)?;
+    let rules =
+        RuleSet::load(catalogue.sources(), &Fields, &config.placeholders()).map_err(StartError::Rules)?;
     catalogue.bind(rules.rules()).map_err(StartError::Catalogue)?;
     let missing = capability::missing();
     if !missing.is_empty() {

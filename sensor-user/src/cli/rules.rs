@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anstream::{AutoStream, ColorChoice};
-use sigma::{Level, RuleSet};
+use sigma::{Level, Placeholders, RuleSet};
 
 use super::failure::diagnostics;
 use super::table::{print, table};
@@ -16,7 +16,8 @@ use crate::event::field::Fields;
 pub(super) fn list(options: &RuleOptions) -> Result<Exit, Failure> {
     let catalogue =
         Catalogue::load(&options.paths, !options.no_embedded_rules).map_err(StartError::Catalogue)?;
-    let rules = RuleSet::load(catalogue.sources(), &Fields).map_err(StartError::Rules)?;
+    let rules =
+        RuleSet::load(catalogue.sources(), &Fields, &Placeholders::default()).map_err(StartError::Rules)?;
     let detections = catalogue.bind(rules.rules()).map_err(StartError::Catalogue)?;
     let mut rows: Vec<(&Detection, Level)> = detections.iter().collect();
     // Gravest first, then by name: what somebody looks for stands at the top or in order.
@@ -42,7 +43,7 @@ fn row(detection: &Detection, host: Level) -> Vec<String> {
 /// Mistakes go to standard output: they are what was asked for.
 pub(super) fn check(paths: &[PathBuf]) -> Result<Exit, Failure> {
     let catalogue = Catalogue::load(paths, false).map_err(StartError::Catalogue)?;
-    let rules = match RuleSet::load(catalogue.sources(), &Fields) {
+    let rules = match RuleSet::load(catalogue.sources(), &Fields, &Placeholders::default()) {
         Ok(rules) => rules,
         Err(mistakes) => {
             let colour = AutoStream::choice(&std::io::stdout()) != ColorChoice::Never;

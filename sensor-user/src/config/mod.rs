@@ -8,6 +8,7 @@ mod error;
 
 pub use error::{ConfigError, Excerpt};
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 use serde::Deserialize;
 use serde::de::{Unexpected, Visitor};
+use sigma::Placeholders;
 
 use crate::capture::Capture;
 use crate::control::SOCKET;
@@ -39,6 +41,8 @@ pub struct Config {
     pub embedded_rules: bool,
     /// Rule files and folders of them, besides the embedded.
     pub rules: Vec<PathBuf>,
+    /// What stands for `%name%` in rules with the modifier `expand`.
+    pub placeholders: BTreeMap<String, Vec<String>>,
     pub story: Story,
     /// What is taken in of environments and secrets.
     pub capture: Capture,
@@ -62,6 +66,7 @@ impl Default for Config {
             facility: Facility::default(),
             embedded_rules: true,
             rules: Vec::new(),
+            placeholders: BTreeMap::new(),
             story: Story::default(),
             capture: Capture::default(),
             avoid: Vec::new(),
@@ -69,6 +74,14 @@ impl Default for Config {
             kubernetes: Kubernetes::default(),
             control: Some(PathBuf::from(SOCKET)),
         }
+    }
+}
+
+impl Config {
+    /// The values of placeholders, as the rule engine takes them.
+    #[must_use]
+    pub fn placeholders(&self) -> Placeholders {
+        self.placeholders.clone().into_iter().collect()
     }
 }
 

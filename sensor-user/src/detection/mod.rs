@@ -194,7 +194,11 @@ mod tests {
                 .to_vec(),
             false_positives: vec!["Backups".into()],
             fields: Vec::new(),
+            related: Vec::new(),
             log_source: sigma::LogSource::default(),
+            correlation: None,
+            reports: true,
+            fingerprint: 0,
             custom: text
                 .split_once('=')
                 .map(|(key, value)| (key.to_owned(), serde_json::json!(value)))

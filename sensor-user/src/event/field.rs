@@ -4,13 +4,15 @@
 //! gives them for `process_creation`, `network_connection` and `file_event`; names that neither has
 //! are this sensor's extensions.
 
+mod taxonomy;
 mod change;
 mod identity;
 
-use sigma::{FieldId, LogSource, LogSourceId, Presence, Record, Taxonomy, Value};
+pub use taxonomy::{Fields, container_owner, process_owner};
+
+use sigma::{FieldId, Lifetime, LogSourceId, Owner, Presence, Record, Value};
 
 use super::{Body, Event, FileAction, FileChange};
-
 use crate::state::container::{Container, Runtime};
 use crate::state::process::Process;
 
@@ -168,29 +170,14 @@ impl Category {
     }
 }
 
-/// This sensor's fields and log sources, for the rule engine.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Fields;
-
-impl Taxonomy for Fields {
-    fn field(&self, name: &str) -> Option<FieldId> {
-        TABLE.iter().find(|(_, sigma, _, _)| *sigma == name).map(|(field, ..)| FieldId(*field as u16))
-    }
-
-    fn field_names(&self) -> Vec<&'static str> {
-        TABLE.iter().map(|(_, sigma, _, _)| *sigma).collect()
-    }
-
-    fn supports(&self, source: &LogSource) -> Option<LogSourceId> {
-        let category = source.category.as_deref()?;
-        if source.service.is_some() || source.product.as_deref().is_some_and(|product| product != "linux") {
-            return None;
-        }
-        Category::ALL.into_iter().find(|known| known.name() == category).map(Category::id)
-    }
-}
-
 impl Event {
+    /// Every value of every field; what is not known yet may be what is searched for.
+    fn message(&self, each: Each<'_>) -> Presence {
+        let open =
+            |(field, ..): &&(Field, _, _, _)| self.visit(FieldId(*field as u16), each) == Presence::Pending;
+        if TABLE.iter().filter(open).count() > 0 { Presence::Pending } else { Presence::Present }
+    }
+
     #[must_use]
     pub fn category(&self) -> Category {
         match &self.body {
@@ -215,8 +202,23 @@ impl Record for Event {
         self.category().id()
     }
 
+    fn time(&self) -> u64 {
+        self.time
+    }
+
+    fn owner(&self, lifetime: Lifetime) -> Option<Owner> {
+        match lifetime {
+            Lifetime::Lasting => None,
+            Lifetime::Process => Some(process_owner(self.process.key)),
+            Lifetime::Container => self.container.as_deref().map(|container| container_owner(&container.id)),
+        }
+    }
+
     #[expect(clippy::too_many_lines, reason = "an arm for each field")]
     fn visit(&self, field: FieldId, each: Each<'_>) -> Presence {
+        if field == FieldId::MESSAGE {
+            return self.message(each);
+        }
         let Some(&(field, ..)) = TABLE.get(usize::from(field.0)) else { return Presence::Absent };
         let process = &*self.process;
         let parent = self.ancestors.first().map(|parent| &**parent);

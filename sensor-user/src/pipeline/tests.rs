@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use sensor_ebpf::wire::{COMM_SIZE, FileId};
-use sigma::{FieldId, Record as _, RuleSet, Value};
+use sigma::{FieldId, Placeholders, Record as _, RuleSet, Value};
 
 use super::*;
 use crate::alert::{Action, Place};
@@ -65,7 +65,8 @@ impl Host for Paper {
 
 fn pipeline() -> Pipeline {
     let catalogue = Catalogue::built_in();
-    let set = RuleSet::load(catalogue.sources(), &Fields).expect("the built-in rules load");
+    let set = RuleSet::load(catalogue.sources(), &Fields, &Placeholders::default())
+        .expect("the built-in rules load");
     let engine = Engine::new(set);
     let detections = catalogue.bind(engine.rules()).expect("and bind");
     Pipeline::new(engine, detections, Stories::default())
@@ -340,7 +341,8 @@ fn a_rule_on_files_sees_processes_of_no_story() {
     const RULE: &str = "title: t\nid: 3d1f1a52-8c0e-4f2b-9d57-0f6d5d9b7c11\nstatus: test\nlevel: low\n\
         logsource:\n  product: linux\n  category: file_event\n\
         detection:\n  a:\n    TargetFilename: /b\n  condition: a\n";
-    let set = RuleSet::load([sigma::Source::new("file", RULE)], &Fields).expect("the rule loads");
+    let set = RuleSet::load([sigma::Source::new("file", RULE)], &Fields, &Placeholders::default())
+        .expect("the rule loads");
     let engine = Engine::new(set);
     let detections = Catalogue::default().bind(engine.rules()).expect("and binds");
     let mut pipeline = Pipeline::new(engine, detections, Stories::default());

@@ -127,7 +127,7 @@ fn record(fields: &[Growing], of: impl Fn(&Growing) -> (Presence, Vec<Owned>)) -
         let (presence, values) = of(field);
         (Sysmon.field(name).expect("it is known"), presence, values)
     });
-    TestRecord { source: 0, fields: fields.collect() }
+    TestRecord { fields: fields.collect(), ..TestRecord::default() }
 }
 
 proptest! {
@@ -179,7 +179,7 @@ fn what_is_open_can_go_either_way() {
                             false => (field, Presence::Present, vec![Owned::Text((*value).to_owned())]),
                         }
                     });
-                    TestRecord { source: 0, fields: fields.collect() }
+                    TestRecord { fields: fields.collect(), ..TestRecord::default() }
                 };
                 let ends: Vec<Truth> = ways
                     .iter()

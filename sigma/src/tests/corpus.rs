@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::{SOURCES, Sysmon, TestRecord};
-use crate::{Engine, FieldId, LogSource, LogSourceId, Matches, RuleSet, Source, Taxonomy};
+use crate::{Engine, FieldId, LogSource, LogSourceId, Matches, Placeholders, RuleSet, Source, Taxonomy};
 
 fn folder() -> Option<PathBuf> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent()?;
@@ -59,14 +59,14 @@ fn every_public_linux_endpoint_rule_loads() {
     let rules: Vec<_> = sources(&folder).into_iter().filter(is_endpoint_rule).collect();
     let refusals: Vec<String> = rules
         .iter()
-        .filter_map(|source| RuleSet::load([source.clone()], &Sysmon).err())
+        .filter_map(|source| RuleSet::load([source.clone()], &Sysmon, &Placeholders::default()).err())
         .flatten()
         .map(|diagnostic| diagnostic.to_string())
         .collect();
     println!("{} rules, {} refusals\n{}", rules.len(), refusals.len(), refusals.join("\n"));
     assert!(rules.len() >= 100, "this is not the public corpus");
     assert!(refusals.is_empty(), "{}", refusals.join("\n"));
-    let set = RuleSet::load(rules.clone(), &Sysmon).unwrap();
+    let set = RuleSet::load(rules.clone(), &Sysmon, &Placeholders::default()).unwrap();
     assert_eq!(set.rules().len(), rules.len());
 }
 
@@ -98,7 +98,7 @@ fn the_whole_public_corpus_is_read_or_refused_with_a_reason() {
     let mut reasons: BTreeMap<String, (usize, String)> = BTreeMap::new();
     let (mut loaded, mut refused) = (0, 0);
     for source in sources(&folder) {
-        match RuleSet::load([source], &taxonomy) {
+        match RuleSet::load([source], &taxonomy, &Placeholders::default()) {
             Ok(_) => loaded += 1,
             Err(found) => {
                 refused += 1;
@@ -132,7 +132,7 @@ fn events_a_second_over_the_public_process_rules() {
         is_endpoint_rule(source)
             && source.text.lines().any(|line| line.trim() == "category: process_creation")
     });
-    let mut engine = Engine::new(RuleSet::load(rules, &Sysmon).unwrap());
+    let mut engine = Engine::new(RuleSet::load(rules, &Sysmon, &Placeholders::default()).unwrap());
     let records: Vec<TestRecord> = [
         [
             "/usr/bin/curl",

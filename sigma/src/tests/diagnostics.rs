@@ -1,7 +1,7 @@
 //! Mistakes in rules: found, placed, explained; and what belongs to a rule is kept.
 
 use super::{Sysmon, load, rule};
-use crate::{Diagnostic, Level, RuleSet, Source, Status};
+use crate::{Diagnostic, Level, Placeholders, RuleSet, Source, Status};
 
 fn refused(text: &str) -> Vec<Diagnostic> {
     load(text).err().unwrap_or_default()
@@ -52,8 +52,6 @@ fn the_caret_stands_under_the_mistake() {
             "category: process_creation",
             "log source",
         ),
-        ("title: x\ncorrelation: {}\n".to_owned(), "correlation", "not supported yet"),
-        ("title: x\nfilter: {}\n".to_owned(), "filter", "not supported yet"),
     ] {
         let found = refused(&text);
         let [diagnostic] = found.as_slice() else { panic!("{text}\n{found:#?}") };
@@ -89,7 +87,7 @@ fn a_mistake_hides_no_other_and_refuses_the_set() {
         Source::new("good.yml", good.clone()),
         Source::new("two.yml", item("Usr: x") + "level: hihg\n---\n" + &item("Imge: x")),
     ];
-    let found = RuleSet::load(sources, &Sysmon).unwrap_err();
+    let found = RuleSet::load(sources, &Sysmon, &Placeholders::default()).unwrap_err();
     let places: Vec<_> =
         found.iter().map(|diagnostic| (diagnostic.source.as_str(), diagnostic.line)).collect();
     assert_eq!(places[1..], [("two.yml", 7), ("two.yml", 9), ("two.yml", 17)], "{found:#?}");
@@ -106,8 +104,12 @@ fn a_mistake_hides_no_other_and_refuses_the_set() {
 #[test]
 fn an_id_is_taken_once_across_sources() {
     let text = rule("s:\n  User: x\ncondition: s") + "id: 5b0b75dc-9190-4047-b9a8-14164cee8a31\n";
-    let found =
-        RuleSet::load([Source::new("a.yml", text.clone()), Source::new("b.yml", text)], &Sysmon).unwrap_err();
+    let found = RuleSet::load(
+        [Source::new("a.yml", text.clone()), Source::new("b.yml", text)],
+        &Sysmon,
+        &Placeholders::default(),
+    )
+    .unwrap_err();
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].source, "b.yml");
     assert!(found[0].message.contains("a.yml:1"), "{}", found[0]);

@@ -14,8 +14,8 @@ mod semantics;
 use std::net::IpAddr;
 
 use super::{
-    Diagnostic, Engine, FieldId, LogSource, LogSourceId, Matches, Presence, Record, RuleSet, Source,
-    Taxonomy, Truth, Value,
+    Diagnostic, Engine, FieldId, Lifetime, LogSource, LogSourceId, Matches, Owner, Placeholders, Presence,
+    Record, RuleSet, Source, Taxonomy, Truth, Value,
 };
 
 /// Sysmon's names for what the public Linux endpoint rules ask.
@@ -80,6 +80,7 @@ pub(super) enum Owned {
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct TestRecord {
+    pub(super) time: u64,
     pub(super) source: u16,
     pub(super) fields: Vec<(FieldId, Presence, Vec<Owned>)>,
 }
@@ -113,7 +114,20 @@ impl Record for TestRecord {
         LogSourceId(self.source)
     }
 
+    fn time(&self) -> u64 {
+        self.time
+    }
+
+    fn owner(&self, _: Lifetime) -> Option<Owner> {
+        None
+    }
+
     fn visit(&self, field: FieldId, each: &mut dyn FnMut(Value<'_>)) -> Presence {
+        if field == FieldId::MESSAGE {
+            let presence = self.fields.iter().map(|(field, ..)| self.visit(*field, each));
+            let open = presence.filter(|presence| *presence == Presence::Pending).count();
+            return if open > 0 { Presence::Pending } else { Presence::Present };
+        }
         let Some((_, presence, values)) = self.fields.iter().find(|(known, ..)| *known == field) else {
             return Presence::Absent;
         };
@@ -136,7 +150,7 @@ pub(super) fn rule(detection: &str) -> String {
 }
 
 pub(super) fn load(text: &str) -> Result<RuleSet, Vec<Diagnostic>> {
-    RuleSet::load([Source::new("test.yml", text)], &Sysmon)
+    RuleSet::load([Source::new("test.yml", text)], &Sysmon, &Placeholders::default())
 }
 
 pub(super) fn engine(text: &str) -> Engine {

@@ -305,7 +305,7 @@ fn record() -> impl Strategy<Value = TestRecord> {
         let fields = fields.filter_map(|(name, field)| {
             field.map(|(presence, values)| (Sysmon.field(name).unwrap(), presence, values))
         });
-        TestRecord { source: 0, fields: fields.collect() }
+        TestRecord { fields: fields.collect(), ..TestRecord::default() }
     })
 }
 

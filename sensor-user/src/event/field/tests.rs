@@ -1,5 +1,7 @@
 //! Names are found as rules write them.
 
+use sigma::{LogSource, Taxonomy};
+
 use super::*;
 
 #[test]

@@ -1,7 +1,7 @@
 //! Connections, their bytes and names: records and rows in, events and accounts out.
 
 use sensor_ebpf::wire::flow::{Flow as Row, FlowKey};
-use sigma::Source;
+use sigma::{Placeholders, Source};
 
 use super::*;
 use crate::decode::{Dns, Socket as SocketRecord};
@@ -16,7 +16,8 @@ fn with_rule(category: &str, detection: &str) -> Pipeline {
          logsource:\n  product: linux\n  category: {category}\n\
          detection:\n  a:\n    {detection}\n  condition: a\n"
     );
-    let set = RuleSet::load([Source::new("rule", rule.as_str())], &Fields).expect("the rule loads");
+    let set = RuleSet::load([Source::new("rule", rule.as_str())], &Fields, &Placeholders::default())
+        .expect("the rule loads");
     let engine = Engine::new(set);
     let detections = Catalogue::default().bind(engine.rules()).expect("and binds");
     Pipeline::new(engine, detections, Stories::default())

@@ -134,7 +134,8 @@ pub(super) fn rule(id: u8, title: &str, category: &str, detection: &str) -> Stri
 }
 
 pub(super) fn pipeline_of(rules: &[String]) -> Pipeline {
-    let set = RuleSet::load([sigma::Source::new("rules", rules.join("---\n"))], &Fields);
+    let set =
+        RuleSet::load([sigma::Source::new("rules", rules.join("---\n"))], &Fields, &Placeholders::default());
     let engine = Engine::new(set.expect("the rules load"));
     let detections = Catalogue::default().bind(engine.rules()).expect("and bind");
     Pipeline::new(engine, detections, Stories::default())
