@@ -1,7 +1,7 @@
 //! Matching: one record against all rules of its log source.
 
 use super::matcher::ScanScratch;
-use super::plan::{Numbered, Plan};
+use super::plan::{Numbered, Plan, PlannedRule};
 use super::predicate::TextScratch;
 use super::record::{LogSourceId, Presence, Record, Truth};
 use super::rule::{FilterIndex, Rule, RuleIndex};
@@ -12,7 +12,8 @@ use super::rule_set::RuleSet;
 pub struct Matches {
     /// Rules that are true, in order of loading.
     pub matched: Vec<RuleIndex>,
-    /// Rules that are neither true nor false until a pending field is known, in order of loading.
+    /// Rules that are neither true nor false until a pending field is known, or that a filter may yet keep back; in
+    /// order of loading.
     pub pending: Vec<RuleIndex>,
     /// Rules that are true and that a filter keeps back, with the first such filter.
     pub suppressed: Vec<(RuleIndex, FilterIndex)>,
@@ -77,23 +78,56 @@ impl Engine {
         let Some(plan) = self.set.plan(record.log_source()) else { return };
         self.scratch.find_candidates(plan, record);
         let Scratch { found: literals, candidates, pending, answers, text, .. } = &mut self.scratch;
+        let mut ask = |number| match plan.test(number) {
+            Some(Numbered::Literal { .. }) if literals.contains(number) => Truth::True,
+            Some(Numbered::Literal { slot }) if pending.get(slot) == Some(&true) => Truth::Unknown,
+            Some(Numbered::Literal { .. }) => Truth::False,
+            Some(Numbered::Lazy(test, at)) => match answers.get_mut(at) {
+                Some(answer) => *answer.get_or_insert_with(|| test.ask(record, text)),
+                None => test.ask(record, text),
+            },
+            // Programs only name tests of their own plan; one that is not there proves nothing.
+            None => Truth::Unknown,
+        };
         for position in candidates.iter() {
-            let Some((rule, program)) = plan.rules.get(position) else { continue };
-            let truth = program.run(&mut |number| match plan.test(number) {
-                Some(Numbered::Literal { .. }) if literals.contains(number) => Truth::True,
-                Some(Numbered::Literal { slot }) if pending.get(slot) == Some(&true) => Truth::Unknown,
-                Some(Numbered::Literal { .. }) => Truth::False,
-                Some(Numbered::Lazy(test, at)) => match answers.get_mut(at) {
-                    Some(answer) => *answer.get_or_insert_with(|| test.ask(record, text)),
-                    None => test.ask(record, text),
-                },
-                // Programs only name tests of their own plan; one that is not there proves nothing.
-                None => Truth::Unknown,
-            });
-            match truth {
-                Truth::True => found.matched.push(*rule),
-                Truth::Unknown => found.pending.push(*rule),
-                Truth::False => {}
+            let Some(rule) = plan.rules.get(position) else { continue };
+            let truth = rule.program.run(&mut ask);
+            if truth != Truth::False {
+                found.add(rule.index, truth, filtered(plan, rule, &mut ask));
+            }
+        }
+    }
+}
+
+/// What the filters before a rule say: the first that holds, or else whether one may yet.
+enum Filtered {
+    By(FilterIndex),
+    Perhaps,
+    Not,
+}
+
+fn filtered(plan: &Plan, rule: &PlannedRule, ask: &mut impl FnMut(u32) -> Truth) -> Filtered {
+    let mut result = Filtered::Not;
+    for (filter, program) in plan.filters(rule) {
+        match program.run(ask) {
+            Truth::True => return Filtered::By(filter),
+            Truth::Unknown => result = Filtered::Perhaps,
+            Truth::False => {}
+        }
+    }
+    result
+}
+
+impl Matches {
+    /// A rule that is not false. One that may be true and is kept back in any case has nothing to tell: it is not
+    /// known to be true, so it was not suppressed, and waiting for it would change nothing.
+    fn add(&mut self, rule: RuleIndex, truth: Truth, filtered: Filtered) {
+        match (truth, filtered) {
+            (Truth::False, _) | (Truth::Unknown, Filtered::By(_)) => {}
+            (Truth::True, Filtered::By(filter)) => self.suppressed.push((rule, filter)),
+            (Truth::True, Filtered::Not) => self.matched.push(rule),
+            (Truth::True, Filtered::Perhaps) | (Truth::Unknown, Filtered::Perhaps | Filtered::Not) => {
+                self.pending.push(rule);
             }
         }
     }

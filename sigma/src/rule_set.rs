@@ -7,7 +7,7 @@ use super::correlation;
 use super::diagnostic::{Diagnostic, Source, Span};
 use super::document::{Body, Reader, Understood};
 use super::expression::Expression;
-use super::filter::{self, Filter};
+use super::filter::{self, Filter, Resolver};
 use super::placeholder::Placeholders;
 use super::plan::Plan;
 use super::predicate::TestTable;
@@ -65,9 +65,12 @@ impl RuleSet {
         if !diagnostics.is_empty() {
             return Err(diagnostics);
         }
+        // Names are looked up only where every document was read: one that is missing would be blamed twice.
+        let mut resolver = Resolver { rules: &read.rules, taxonomy, diagnostics: &mut diagnostics };
+        let (filters, table) = resolver.filters(read.filters);
         let mut plans = FxHashMap::default();
         for (log_source, rules) in read.by_log_source {
-            match (Plan::build(&rules, &tests), &last) {
+            match (Plan::build(&rules, &table, &tests), &last) {
                 (Ok(plan), _) => _ = plans.insert(log_source, plan),
                 (Err(error), Some(source)) => {
                     let message = format!("all rules together are too large to match at once: {error}");
@@ -76,7 +79,6 @@ impl RuleSet {
                 (Err(_), None) => {}
             }
         }
-        let filters = read.filters.into_iter().map(|(filter, ..)| filter).collect();
         if diagnostics.is_empty() { Ok(Self { rules: read.rules, filters, plans }) } else { Err(diagnostics) }
     }
 

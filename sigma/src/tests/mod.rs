@@ -8,6 +8,7 @@
 mod completion;
 mod corpus;
 mod diagnostics;
+mod filter;
 mod reference;
 mod semantics;
 
