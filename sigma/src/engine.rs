@@ -1,5 +1,6 @@
 //! Matching: one record against all rules of its log source.
 
+use super::cost::{Clock, Cost, Meter, Outcome};
 use super::matcher::ScanScratch;
 use super::plan::{Numbered, Plan, PlannedRule};
 use super::predicate::TextScratch;
@@ -24,6 +25,7 @@ pub struct Matches {
 pub struct Engine {
     set: RuleSet,
     scratch: Scratch,
+    meter: Meter,
 }
 
 /// What is known about the record at hand. Grows to the largest plan, then stays.
@@ -44,7 +46,35 @@ struct Scratch {
 impl Engine {
     #[must_use]
     pub fn new(set: RuleSet) -> Self {
-        Self { set, scratch: Scratch::default() }
+        let meter = Meter::new(set.rules().len());
+        Self { set, scratch: Scratch::default(), meter }
+    }
+
+    /// Takes the time of a sample of the evaluations by this clock; without one, no time is taken.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Clock) -> Self {
+        self.meter.set_clock(clock);
+        self
+    }
+
+    /// Runs other rules from now on; those that are [the same](RuleSet::successor) keep their costs. The old set
+    /// comes back.
+    pub fn replace(&mut self, set: RuleSet) -> RuleSet {
+        self.meter.replace(set.rules().len(), |index| self.set.successor(index, &set));
+        std::mem::replace(&mut self.set, set)
+    }
+
+    /// By rule, in order of loading. Those of correlations stay 0: they run elsewhere.
+    #[must_use]
+    pub fn costs(&self) -> &[Cost] {
+        self.meter.rules()
+    }
+
+    /// What all rules share, since the engine was made: each record is read once for all of them. Its runs are the
+    /// records, its matches those of all rules, its time that of reading; what the rules take comes on top.
+    #[must_use]
+    pub fn scan_cost(&self) -> Cost {
+        self.meter.scan()
     }
 
     /// The rules that are run.
@@ -76,7 +106,9 @@ impl Engine {
         found.pending.clear();
         found.suppressed.clear();
         let Some(plan) = self.set.plan(record.log_source()) else { return };
+        let mut watch = self.meter.start();
         self.scratch.find_candidates(plan, record);
+        self.meter.scanned(watch.as_mut());
         let Scratch { found: literals, candidates, pending, answers, text, .. } = &mut self.scratch;
         let mut ask = |number| match plan.test(number) {
             Some(Numbered::Literal { .. }) if literals.contains(number) => Truth::True,
@@ -91,10 +123,13 @@ impl Engine {
         };
         for position in candidates.iter() {
             let Some(rule) = plan.rules.get(position) else { continue };
-            let truth = rule.program.run(&mut ask);
-            if truth != Truth::False {
-                found.add(rule.index, truth, filtered(plan, rule, &mut ask));
-            }
+            let outcome = match rule.program.run(&mut ask) {
+                Truth::False => Outcome::Nothing,
+                truth @ (Truth::True | Truth::Unknown) => {
+                    found.add(rule.index, truth, filtered(plan, rule, &mut ask))
+                }
+            };
+            self.meter.ran(rule.index, outcome, watch.as_mut());
         }
     }
 }
@@ -121,13 +156,20 @@ fn filtered(plan: &Plan, rule: &PlannedRule, ask: &mut impl FnMut(u32) -> Truth)
 impl Matches {
     /// A rule that is not false. One that may be true and is kept back in any case has nothing to tell: it is not
     /// known to be true, so it was not suppressed, and waiting for it would change nothing.
-    fn add(&mut self, rule: RuleIndex, truth: Truth, filtered: Filtered) {
+    fn add(&mut self, rule: RuleIndex, truth: Truth, filtered: Filtered) -> Outcome {
         match (truth, filtered) {
-            (Truth::False, _) | (Truth::Unknown, Filtered::By(_)) => {}
-            (Truth::True, Filtered::By(filter)) => self.suppressed.push((rule, filter)),
-            (Truth::True, Filtered::Not) => self.matched.push(rule),
+            (Truth::False, _) | (Truth::Unknown, Filtered::By(_)) => Outcome::Nothing,
+            (Truth::True, Filtered::By(filter)) => {
+                self.suppressed.push((rule, filter));
+                Outcome::Suppressed
+            }
+            (Truth::True, Filtered::Not) => {
+                self.matched.push(rule);
+                Outcome::Matched
+            }
             (Truth::True, Filtered::Perhaps) | (Truth::Unknown, Filtered::Perhaps | Filtered::Not) => {
                 self.pending.push(rule);
+                Outcome::Nothing
             }
         }
     }

@@ -7,6 +7,7 @@
 
 mod completion;
 mod corpus;
+mod cost;
 mod diagnostics;
 mod filter;
 mod reference;
