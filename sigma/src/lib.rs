@@ -35,6 +35,7 @@ mod plan;
 mod matcher;
 mod engine;
 mod cost;
+mod explain;
 mod yaml;
 mod diagnostic;
 mod suggestion;
@@ -47,6 +48,7 @@ pub use correlation::{
 pub use cost::Cost;
 pub use diagnostic::{Diagnostic, Source, Span};
 pub use engine::{Engine, Matches};
+pub use explain::{Asked, Clause, Detected, Explainer, Explanation, Filtered, Found, Item, Part, Search};
 pub use filter::Filter;
 pub use level::{Level, UnknownLevel};
 pub use log_source::LogSource;
