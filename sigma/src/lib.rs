@@ -36,6 +36,7 @@ mod plan;
 mod matcher;
 mod engine;
 mod cost;
+mod explain;
 mod yaml;
 mod diagnostic;
 mod suggestion;
@@ -48,6 +49,7 @@ pub use correlation::{
 pub use cost::{Clock, Cost, Excess, over_budget};
 pub use diagnostic::{Diagnostic, Source, Span};
 pub use engine::{Engine, Matches};
+pub use explain::{Asked, Clause, Detected, Explainer, Explanation, Filtered, Found, Item, Part, Search};
 pub use filter::Filter;
 pub use level::{Level, UnknownLevel};
 pub use log_source::LogSource;
