@@ -8,7 +8,7 @@
 //!
 //! Followed: Sigma specification 2.1, <https://github.com/SigmaHQ/sigma-specification>. Where it
 //! leaves a choice, the choice is stated beside the code that makes it. Not here yet, and refused:
-//! correlations, filters, placeholders, keyword searches, time modifiers, rule collections.
+//! correlations, filters.
 
 #![expect(
     dead_code,
@@ -22,13 +22,18 @@ mod rule;
 mod rule_set;
 mod placeholder;
 mod document;
+mod metadata;
+mod collection;
 mod detection;
+mod keyword;
+mod value;
 mod condition;
 mod filter;
 mod correlation;
 mod modifier;
 mod pattern;
 mod encoding;
+mod moment;
 mod predicate;
 mod expression;
 mod plan;

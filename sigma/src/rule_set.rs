@@ -3,6 +3,7 @@
 use rustc_hash::FxHashMap;
 use uuid::Uuid;
 
+use super::collection;
 use super::correlation;
 use super::diagnostic::{Diagnostic, Source, Span};
 use super::document::{Body, Reader, Understood};
@@ -143,17 +144,14 @@ impl Loader<'_> {
                 return Vec::new();
             }
         };
-        let mut reader = Reader {
-            source,
-            taxonomy: self.taxonomy,
-            placeholders: self.placeholders,
-            tests: &mut self.tests,
-            diagnostics: &mut self.diagnostics,
-            questions: 0,
-        };
+        let noted = self.diagnostics.len();
+        let documents = collection::unfold(source, documents, &mut self.diagnostics);
+        let is_unfolded = self.diagnostics.len() == noted;
+        let Self { taxonomy, placeholders, tests, diagnostics, .. } = self;
+        let mut reader = Reader::new(source, *taxonomy, placeholders, tests, diagnostics);
         // `---` at the end of a file makes an empty document, which says nothing.
         let rules: Vec<_> = documents.iter().filter(|node| !matches!(node.data, Data::Null)).collect();
-        if rules.is_empty() {
+        if rules.is_empty() && is_unfolded {
             reader.note(Span::default(), "the document holds no rule", None);
         }
         let understood: Vec<_> = rules.into_iter().filter_map(|node| reader.document(node)).collect();

@@ -5,6 +5,7 @@
 //! `User~` one not known yet, `User~=x` one of which only this much is known. A field named twice
 //! has two values.
 
+mod collection;
 mod completion;
 mod corpus;
 mod diagnostics;
