@@ -20,7 +20,7 @@ use super::{
 };
 
 /// Sysmon's names for what the public Linux endpoint rules ask.
-const FIELDS: [&str; 24] = [
+const FIELDS: [&str; 25] = [
     "Image",
     "CommandLine",
     "ParentImage",
@@ -45,6 +45,7 @@ const FIELDS: [&str; 24] = [
     "Description",
     "Product",
     "IntegrityLevel",
+    "UtcTime",
 ];
 
 const SOURCES: [&str; 3] = ["process_creation", "network_connection", "file_event"];
