@@ -9,7 +9,7 @@
 use super::diagnostic::{Diagnostic, Source, Span};
 use super::document::Entries;
 use super::suggestion::did_you_mean;
-use super::yaml::{Data, Node, Scalar};
+use super::yaml::{self, Data, Node, Scalar};
 
 /// Most values that a collection may unfold to: as many as a document of the largest size can hold. Without a
 /// bound, a large common part and many short rules would unfold to gigabytes.
@@ -19,10 +19,22 @@ const ACTION: &str = "action";
 /// Keys that say which rule it is.
 const IDENTITY: [&str; 2] = ["id", "name"];
 
-/// The documents of a source, each whole in itself; none has an `action` any more.
-pub(super) fn unfold(source: &Source, documents: Vec<Node>, diagnostics: &mut Vec<Diagnostic>) -> Vec<Node> {
-    let is_part =
-        |node: &Node| matches!(&node.data, Data::Mapping(entries) if Entries(entries).get(ACTION).is_some());
+/// The documents of a source, each whole in itself: none has an `action` any more. `None`: it is no YAML.
+pub(super) fn documents(source: &Source, diagnostics: &mut Vec<Diagnostic>) -> Option<Vec<Node>> {
+    match yaml::documents(source) {
+        Ok(documents) => Some(unfold(source, documents, diagnostics)),
+        Err(diagnostic) => {
+            diagnostics.push(diagnostic);
+            None
+        }
+    }
+}
+
+fn unfold(source: &Source, documents: Vec<Node>, diagnostics: &mut Vec<Diagnostic>) -> Vec<Node> {
+    let is_part = |node: &Node| match &node.data {
+        Data::Mapping(entries) => Entries(entries).get(ACTION).is_some(),
+        Data::Null | Data::Scalar(_) | Data::Sequence(_) => false,
+    };
     if !documents.iter().any(is_part) {
         return documents;
     }

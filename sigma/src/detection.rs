@@ -5,7 +5,6 @@ use super::condition::{self, QUESTIONS_MAX, Selection};
 use super::document::Reader;
 use super::expression::Expression;
 use super::modifier::{Comparison, Modifiers};
-use super::placeholder;
 use super::record::FieldId;
 use super::suggestion::did_you_mean;
 use super::yaml::{Data, Node, Scalar};
@@ -73,7 +72,12 @@ impl Reader<'_> {
     }
 
     /// One condition or a list of them, linked by "or".
-    fn conditions(&mut self, node: &Node, selections: &[Selection], used: &mut [bool]) -> Option<Expression> {
+    pub(super) fn conditions(
+        &mut self,
+        node: &Node,
+        selections: &[Selection],
+        used: &mut [bool],
+    ) -> Option<Expression> {
         match &node.data {
             Data::Sequence(items) if !items.is_empty() => {
                 let parts: Vec<_> = items.iter().map(|item| self.condition(item, selections, used)).collect();
@@ -100,7 +104,7 @@ impl Reader<'_> {
     }
 
     /// A map of fields ("and"), a keyword, or a list of both ("or").
-    fn selection(&mut self, node: &Node) -> Option<Expression> {
+    pub(super) fn selection(&mut self, node: &Node) -> Option<Expression> {
         match &node.data {
             Data::Mapping(entries) if !entries.is_empty() => {
                 let parts: Vec<_> = entries.iter().map(|(key, value)| self.item(key, value)).collect();
@@ -135,7 +139,7 @@ impl Reader<'_> {
     }
 
     /// `Field|modifiers: values`.
-    fn item(&mut self, key: &Scalar, node: &Node) -> Option<Expression> {
+    pub(super) fn item(&mut self, key: &Scalar, node: &Node) -> Option<Expression> {
         let read = self.key(key)?;
         let values: &[Node] = match &node.data {
             Data::Sequence(items) => items,
@@ -181,17 +185,6 @@ impl Reader<'_> {
             let help =
                 "ask for `null` in a search identifier of its own, and join them with `1 of`".to_owned();
             return self.refuse(null.span, "`null` cannot stand in a list of values", Some(help));
-        }
-        let is_filled_in = |value: &Node| match &value.data {
-            // What cannot be taken apart is refused at its place.
-            Data::Scalar(scalar) => placeholder::parts(&scalar.text).map_or(true, |parts| {
-                parts.iter().any(|part| matches!(part, placeholder::Part::Name { .. }))
-            }),
-            Data::Null | Data::Sequence(_) | Data::Mapping(_) => true,
-        };
-        if read.modifiers.expand && !values.iter().any(is_filled_in) {
-            let help = Some("write `%name%` where its values belong, or drop `expand`".to_owned());
-            return self.refuse(key.span(), "`expand` finds no placeholder here", help);
         }
         Some(())
     }
