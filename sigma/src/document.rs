@@ -130,7 +130,8 @@ impl Reader<'_> {
             return self.refuse(key.span(), "rule collections (`action`) are not supported yet", None);
         }
         let body = if keys.get("correlation").is_some() {
-            self.correlation_document(node, keys)
+            let rule = Box::new(self.metadata(node, keys));
+            self.correlation_document(rule, keys)
         } else if keys.get("filter").is_some() {
             self.filter_document(node, keys)
         } else {
@@ -146,14 +147,6 @@ impl Reader<'_> {
         let (named, log_source) = log_source?;
         rule.log_source = named;
         Some(Body::Rule(Box::new(rule), log_source, expression?))
-    }
-
-    fn correlation_document(&mut self, node: &Node, keys: Entries<'_>) -> Option<Body> {
-        let mut rule = self.metadata(node, keys);
-        let read = keys.get("correlation").and_then(|node| self.correlation(node, &rule));
-        let draft = read?;
-        rule.correlation = Some(draft.correlation.clone());
-        Some(Body::Correlation(Box::new(rule), draft))
     }
 
     /// What all rules have.

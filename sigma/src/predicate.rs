@@ -298,7 +298,7 @@ fn address_of(value: Value<'_>) -> Option<IpAddr> {
     Some(address.to_canonical())
 }
 
-fn number_of(value: Value<'_>) -> Option<Number> {
+pub(super) fn number_of(value: Value<'_>) -> Option<Number> {
     match value {
         Value::Number(number) => Some(Number::Whole(number)),
         Value::Text(text) => Number::parse(text),

@@ -21,6 +21,7 @@ pub struct RuleSet {
     rules: Vec<Rule>,
     filters: Vec<Filter>,
     plans: FxHashMap<LogSourceId, Plan>,
+    correlations: correlation::Network,
 }
 
 /// What was understood, document by document, before the names of other rules are looked up.
@@ -62,6 +63,9 @@ impl RuleSet {
             last = Some(source);
         }
         let Loader { tests, mut diagnostics, .. } = loader;
+        let incomplete = !diagnostics.is_empty();
+        let correlations =
+            correlation::resolve(&mut read.rules, &read.correlations, taxonomy, incomplete, &mut diagnostics);
         if !diagnostics.is_empty() {
             return Err(diagnostics);
         }
@@ -77,7 +81,10 @@ impl RuleSet {
             }
         }
         let filters = read.filters.into_iter().map(|(filter, ..)| filter).collect();
-        if diagnostics.is_empty() { Ok(Self { rules: read.rules, filters, plans }) } else { Err(diagnostics) }
+        if !diagnostics.is_empty() {
+            return Err(diagnostics);
+        }
+        Ok(Self { rules: read.rules, filters, plans, correlations })
     }
 
     /// In order of loading, correlations among them.
@@ -100,6 +107,10 @@ impl RuleSet {
     #[must_use]
     pub fn filter(&self, index: FilterIndex) -> Option<&Filter> {
         self.filters.get(index.0 as usize)
+    }
+
+    pub(super) fn correlations(&self) -> &correlation::Network {
+        &self.correlations
     }
 
     pub(super) fn plan(&self, log_source: LogSourceId) -> Option<&Plan> {
