@@ -20,6 +20,7 @@ mod level;
 mod log_source;
 mod rule;
 mod rule_set;
+mod succession;
 mod placeholder;
 mod document;
 mod detection;
@@ -45,7 +46,7 @@ mod tests;
 pub use correlation::{
     Bound, Condition, Correlated, Correlation, Correlator, Joined, Key, Kind, Operator, Stats, Step,
 };
-pub use cost::Cost;
+pub use cost::{Clock, Cost, Excess, over_budget};
 pub use diagnostic::{Diagnostic, Source, Span};
 pub use engine::{Engine, Matches};
 pub use explain::{Asked, Clause, Detected, Explainer, Explanation, Filtered, Found, Item, Part, Search};

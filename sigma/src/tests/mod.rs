@@ -7,7 +7,9 @@
 
 mod completion;
 mod corpus;
+mod cost;
 mod diagnostics;
+mod filter;
 mod explanation;
 mod reference;
 mod semantics;
