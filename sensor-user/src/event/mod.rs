@@ -1,6 +1,7 @@
 //! The enriched event: what rules match and stories are made of.
 
 pub mod field;
+pub mod recorded;
 pub mod selection;
 mod network;
 
