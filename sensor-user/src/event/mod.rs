@@ -3,6 +3,7 @@
 pub mod field;
 pub mod selection;
 mod network;
+mod deed;
 
 use std::net::IpAddr;
 use std::sync::Arc;
