@@ -4,6 +4,7 @@
 
 mod correlation;
 mod notice;
+mod rule;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ pub use correlation::{Correlation, Member};
 pub use notice::{
     Aggregate, Coverage, HookCoverage, LedgerRow, Loss, Notice, Stopped, Subject, Tampering, Target, Window,
 };
+pub use rule::{Reload, RuleChange, RuleMistake, RuleName, RuleNames, RulePlace, RuleRefusal};
 
 use crate::event::{Direction, Protocol};
 use crate::state::container::Container;

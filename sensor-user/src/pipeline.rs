@@ -11,6 +11,7 @@ mod system;
 mod awaited;
 mod held;
 mod undecided;
+mod reload;
 mod picture;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use sensor_ebpf::wire::Actor;
 
 pub use file::{HostDeed, HostFile, HostStat};
 use identity::Identities;
+pub use reload::Retired;
 pub use picture::{CONNECTIONS_MAX, Named, Picture};
 
 use awaited::Awaited;
