@@ -3,6 +3,7 @@
 //! Values only: how they look is the sinks' business (`sink::text`, `sink::document`).
 
 mod notice;
+mod rule;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use uuid::Uuid;
 pub use notice::{
     Aggregate, Coverage, HookCoverage, LedgerRow, Loss, Notice, Stopped, Subject, Tampering, Target, Window,
 };
+pub use rule::{Reload, RuleChange, RuleMistake, RuleName, RuleNames, RulePlace, RuleRefusal};
 
 use crate::event::{Direction, Protocol};
 use crate::state::container::Container;

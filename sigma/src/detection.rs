@@ -78,7 +78,12 @@ impl Reader<'_> {
     }
 
     /// One condition or a list of them, linked by "or".
-    fn conditions(&mut self, node: &Node, selections: &[Selection], used: &mut [bool]) -> Option<Expression> {
+    pub(super) fn conditions(
+        &mut self,
+        node: &Node,
+        selections: &[Selection],
+        used: &mut [bool],
+    ) -> Option<Expression> {
         match &node.data {
             Data::Scalar(scalar) => match condition::parse(&scalar.text, selections, used) {
                 Ok(expression) => Some(expression),
@@ -100,7 +105,7 @@ impl Reader<'_> {
     }
 
     /// A map ("and") or a list of maps ("or").
-    fn selection(&mut self, node: &Node) -> Option<Expression> {
+    pub(super) fn selection(&mut self, node: &Node) -> Option<Expression> {
         match &node.data {
             Data::Mapping(entries) if !entries.is_empty() => {
                 let parts: Vec<_> = entries.iter().map(|(key, value)| self.item(key, value)).collect();
@@ -128,7 +133,7 @@ impl Reader<'_> {
     }
 
     /// `Field|modifiers: values`.
-    fn item(&mut self, key: &Scalar, node: &Node) -> Option<Expression> {
+    pub(super) fn item(&mut self, key: &Scalar, node: &Node) -> Option<Expression> {
         if key.text.is_empty() || key.text.starts_with('|') {
             return self.refuse_keywords(&Node { span: key.span(), data: Data::Null });
         }

@@ -284,6 +284,15 @@ impl Reader<'_> {
     }
 
     pub(super) fn log_source(&mut self, node: &Node) -> Option<(LogSource, LogSourceId)> {
+        let named = self.log_source_parts(node)?;
+        match self.taxonomy.supports(&named) {
+            Some(id) => Some((named, id)),
+            None => self.refuse(node.span, format!("no records come from the log source `{named}`"), None),
+        }
+    }
+
+    /// The log source as it is written, whether the host has it or not.
+    pub(super) fn log_source_parts(&mut self, node: &Node) -> Option<LogSource> {
         let Data::Mapping(entries) = &node.data else {
             return self.refuse(
                 node.span,
@@ -309,13 +318,7 @@ impl Reader<'_> {
             *place = self.text(value, &key.text);
             sound &= place.is_some();
         }
-        if !sound {
-            return None;
-        }
-        match self.taxonomy.supports(&named) {
-            Some(id) => Some((named, id)),
-            None => self.refuse(node.span, format!("no records come from the log source `{named}`"), None),
-        }
+        sound.then_some(named)
     }
 
     fn related(&mut self, keys: Entries<'_>) -> Vec<Related> {

@@ -20,6 +20,7 @@ mod level;
 mod log_source;
 mod rule;
 mod rule_set;
+mod succession;
 mod placeholder;
 mod document;
 mod detection;
@@ -35,6 +36,7 @@ mod plan;
 mod matcher;
 mod engine;
 mod cost;
+mod explain;
 mod yaml;
 mod diagnostic;
 mod suggestion;
@@ -44,9 +46,10 @@ mod tests;
 pub use correlation::{
     Bound, Condition, Correlated, Correlation, Correlator, Joined, Key, Kind, Operator, Stats, Step,
 };
-pub use cost::Cost;
+pub use cost::{Clock, Cost, Excess, over_budget};
 pub use diagnostic::{Diagnostic, Source, Span};
 pub use engine::{Engine, Matches};
+pub use explain::{Asked, Clause, Detected, Explainer, Explanation, Filtered, Found, Item, Part, Search};
 pub use filter::Filter;
 pub use level::{Level, UnknownLevel};
 pub use log_source::LogSource;

@@ -7,12 +7,13 @@ use super::correlation;
 use super::diagnostic::{Diagnostic, Source, Span};
 use super::document::{Body, Reader, Understood};
 use super::expression::Expression;
-use super::filter::{self, Filter};
+use super::filter::{self, Filter, Resolver};
 use super::placeholder::Placeholders;
 use super::plan::Plan;
 use super::predicate::TestTable;
 use super::record::{LogSourceId, Taxonomy};
 use super::rule::{FilterIndex, Rule, RuleIndex};
+use super::succession::{Succession, is_same};
 use super::yaml::{self, Data};
 
 /// Rules that loaded without a mistake. The default is a set without rules.
@@ -21,6 +22,7 @@ pub struct RuleSet {
     rules: Vec<Rule>,
     filters: Vec<Filter>,
     plans: FxHashMap<LogSourceId, Plan>,
+    succession: Succession,
     correlations: correlation::Network,
 }
 
@@ -63,15 +65,17 @@ impl RuleSet {
             last = Some(source);
         }
         let Loader { tests, mut diagnostics, .. } = loader;
-        let incomplete = !diagnostics.is_empty();
-        let correlations =
-            correlation::resolve(&mut read.rules, &read.correlations, taxonomy, incomplete, &mut diagnostics);
         if !diagnostics.is_empty() {
             return Err(diagnostics);
         }
+        // Names are looked up only where every document was read: one that is missing would be blamed twice.
+        let correlations =
+            correlation::resolve(&mut read.rules, &read.correlations, taxonomy, &mut diagnostics);
+        let mut resolver = Resolver { rules: &read.rules, taxonomy, diagnostics: &mut diagnostics };
+        let (filters, table) = resolver.filters(read.filters);
         let mut plans = FxHashMap::default();
         for (log_source, rules) in read.by_log_source {
-            match (Plan::build(&rules, &tests), &last) {
+            match (Plan::build(&rules, &table, &tests), &last) {
                 (Ok(plan), _) => _ = plans.insert(log_source, plan),
                 (Err(error), Some(source)) => {
                     let message = format!("all rules together are too large to match at once: {error}");
@@ -80,11 +84,11 @@ impl RuleSet {
                 (Err(_), None) => {}
             }
         }
-        let filters = read.filters.into_iter().map(|(filter, ..)| filter).collect();
         if !diagnostics.is_empty() {
             return Err(diagnostics);
         }
-        Ok(Self { rules: read.rules, filters, plans, correlations })
+        let succession = Succession::of(&read.rules);
+        Ok(Self { rules: read.rules, filters, plans, succession, correlations })
     }
 
     /// In order of loading, correlations among them.
@@ -107,6 +111,14 @@ impl RuleSet {
     #[must_use]
     pub fn filter(&self, index: FilterIndex) -> Option<&Filter> {
         self.filters.get(index.0 as usize)
+    }
+
+    /// The rule of `new` that is the rule at `index` here: written the same, with the same id and title, in the
+    /// document of the same name. Found by hash, so asking for every rule of a large set is cheap.
+    #[must_use]
+    pub fn successor(&self, index: RuleIndex, new: &Self) -> Option<RuleIndex> {
+        let place = self.succession.find(index, &new.succession)?;
+        is_same(self.rule(index)?, new.rule(place)?).then_some(place)
     }
 
     pub(super) fn correlations(&self) -> &correlation::Network {

@@ -24,7 +24,7 @@ const STRATEGY: &str = "ads.md";
 const DOCUMENT_MAX: u64 = 1 << 20;
 
 /// Deepest folder searched: twice what public rule collections nest. Ends circles of links.
-const DEPTH_MAX: usize = 16;
+pub(crate) const DEPTH_MAX: usize = 16;
 
 /// A rule with what lies beside it.
 #[derive(Clone, Debug)]
@@ -76,7 +76,7 @@ fn search(folder: &Path, depth: usize, found: &mut Vec<Document>) -> Result<(), 
     let mut paths: Vec<_> =
         entries.map_err(|reason| unreadable(folder, reason))?.iter().map(fs::DirEntry::path).collect();
     paths.sort();
-    for path in paths {
+    for path in paths.into_iter().filter(|path| path.file_name().is_some_and(|name| !is_hidden(name))) {
         if path.is_dir() {
             search(&path, depth - 1, found)?;
         } else if matches!(path.extension().and_then(OsStr::to_str), Some("yml" | "yaml")) {
@@ -84,6 +84,13 @@ fn search(folder: &Path, depth: usize, found: &mut Vec<Document>) -> Result<(), 
         }
     }
     Ok(())
+}
+
+/// Not the user's to read: what editors keep beside a file while it is open (`.#rule.yml`), what version control
+/// keeps (`.git`), and where Kubernetes keeps the generations of a ConfigMap (`..data`), whose files stand
+/// beside it as links.
+pub(crate) fn is_hidden(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".")
 }
 
 fn read_rule(path: &Path) -> Result<Document, Problem> {

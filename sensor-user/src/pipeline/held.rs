@@ -126,6 +126,30 @@ impl Held {
         Some(waiting)
     }
 
+    /// Other rules took over: what waits for a rule waits for its successor. Gives each match whose rule has
+    /// none, with the container it was about.
+    pub(super) fn renumber(
+        &mut self,
+        successor: &impl Fn(RuleIndex) -> Option<RuleIndex>,
+    ) -> Vec<(RuleIndex, Arc<Container>)> {
+        let mut gone = Vec::new();
+        for deed in self.containers.values_mut().flat_map(|waiting| &mut waiting.deeds) {
+            let Deed::Event(event, open) = deed else { continue };
+            open.retain_mut(|rule| match (successor(*rule), &event.container) {
+                (Some(new), _) => {
+                    *rule = new;
+                    true
+                }
+                (None, Some(container)) => {
+                    gone.push((*rule, Arc::clone(container)));
+                    false
+                }
+                (None, None) => false,
+            });
+        }
+        gone
+    }
+
     fn ids(&self) -> Vec<Arc<str>> {
         self.containers.keys().cloned().collect()
     }

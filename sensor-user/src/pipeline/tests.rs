@@ -54,6 +54,10 @@ impl Host for Paper {
         (path == "/tmp/x").then_some(4096)
     }
 
+    fn date(&mut self, _time: u64) -> Timestamp {
+        Timestamp::UNIX_EPOCH
+    }
+
     fn namespaces(&mut self, _pid: u32) -> Option<Namespaces> {
         None
     }
@@ -385,5 +389,14 @@ fn values(event: &Event, field: Field) -> Vec<String> {
 
 fn event_of(pipeline: &mut Pipeline, pid: u32, body: Body) -> Event {
     let process = pipeline.processes.get(key(&actor(pid))).expect("it is known");
-    Event { time: 0, process, ancestors: Vec::new(), container: None, phase: None, user: None, body }
+    Event {
+        time: 0,
+        date: Timestamp::UNIX_EPOCH,
+        process,
+        ancestors: Vec::new(),
+        container: None,
+        phase: None,
+        user: None,
+        body,
+    }
 }

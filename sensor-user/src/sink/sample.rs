@@ -152,7 +152,7 @@ pub(crate) fn alert() -> Alert {
 /// A program that started in a container.
 pub(crate) fn event() -> Event {
     let Alert { process, ancestors, container, phase, user, .. } = alert();
-    Event { time: 0, process, ancestors, container, phase, user, body: Body::ProcessCreation }
+    Event { time: 0, date: time(), process, ancestors, container, phase, user, body: Body::ProcessCreation }
 }
 
 fn place(name: Option<&str>) -> Place {

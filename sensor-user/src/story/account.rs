@@ -159,7 +159,7 @@ impl Account {
 
     /// A connection moved data, failed or ended. What it had moved before is told anew. True: it is news.
     pub fn flow(&mut self, time: u64, process: &Process, flow: &Flow) -> bool {
-        let Flow { connection, bytes_sent, bytes_received, state } = flow;
+        let Flow { connection, bytes_sent, bytes_received, state, .. } = flow;
         let (bytes_sent, bytes_received, socket) = (*bytes_sent, *bytes_received, connection.socket);
         let place = place(connection);
         let is_former = |step: &Step| {

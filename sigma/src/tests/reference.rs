@@ -7,7 +7,7 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::{Owned, Sysmon, TestRecord, engine, load, rule, truth};
+use super::{Owned, Sysmon, TestRecord, engine, explain, load, rule, truth};
 use crate::{Presence, Taxonomy, Truth};
 
 /// Fields of the random rules; few, so that they meet.
@@ -323,6 +323,24 @@ proptest! {
         for record in &records {
             let (found, expected) = (truth(&mut engine, record), random.ask(record));
             prop_assert_eq!(found, expected, "{}\n{:?}", document, record);
+        }
+    }
+
+    #[test]
+    fn an_explanation_says_of_a_rule_what_the_engine_says(
+        random in random_rule(),
+        records in prop::collection::vec(record(), 4),
+    ) {
+        let document = random.document();
+        let mut engine = engine(&document);
+        for record in &records {
+            let found = truth(&mut engine, record);
+            let explained = explain(engine.set(), &document, record);
+            prop_assert_eq!(explained.truth, found, "{}\n{:?}", document, record);
+            prop_assert_eq!(explained.verdict(), found);
+            for search in &explained.detection.searches {
+                prop_assert_eq!(search.truth, search.asks.truth());
+            }
         }
     }
 

@@ -15,7 +15,7 @@ use sigma::{FieldId, Presence, Record as _, Value as Fact};
 
 use super::dotted::Dotted;
 use super::{ECS_VERSION, SCHEMA, entity_id};
-use crate::event::field::{Category, TABLE};
+use crate::event::field::{Category, Field, TABLE};
 use crate::event::{Body, Connection, Direction, DnsQuery, Event, Flow, FlowState, ProcessAccess, Socket};
 use crate::sink::Origin;
 
@@ -54,7 +54,8 @@ impl EventDocument {
     /// of it, except where the field is a list.
     fn fields(&mut self, event: &Event) {
         let mut pending = Vec::new();
-        for (field, _, name, _) in TABLE {
+        // The date stands there already, to the microsecond.
+        for (field, _, name, _) in TABLE.iter().filter(|(field, ..)| *field != Field::UtcTime) {
             let mut values = Vec::new();
             let presence = event.visit(FieldId(*field as u16), &mut |fact| values.push(value_of(name, fact)));
             match presence {

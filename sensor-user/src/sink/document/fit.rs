@@ -108,6 +108,7 @@ fn long_texts(document: &mut Document<'_>) {
     }
     cut_list(&mut own.images, LINEAGE, SHORT);
     cut_list(&mut own.files, LINEAGE, SHORT);
+    own.reload.iter_mut().for_each(|reload| reload.cut(LINEAGE, &mut |text| cut(text, 2 * SHORT)));
 }
 
 fn all_but_the_essential(document: &mut Document<'_>) {
@@ -133,6 +134,7 @@ fn all_but_the_essential(document: &mut Document<'_>) {
     own.losses.truncate(LOSSES);
     own.aggregates.truncate(LOSSES);
     own.ledger.truncate(LEDGER);
+    own.reload.iter_mut().for_each(|reload| reload.cut(2, &mut |text| cut(text, TEXT)));
     if let Some(coverage) = &mut own.coverage {
         coverage.hooks.clear();
         coverage.missing_offsets.clear();

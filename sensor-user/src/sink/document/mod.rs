@@ -17,6 +17,7 @@ mod notice;
 mod part;
 mod picture;
 mod report;
+mod rule;
 
 use std::borrow::Cow;
 
@@ -39,6 +40,7 @@ pub use report::{
     AggregateReport, ContainerReport, CoverageReport, Deed, Hook, LedgerReport, LossReport, Refusal,
     StoppedReport,
 };
+pub use rule::{MistakeReport, NameReport, NamedRule, ReloadReport};
 
 use super::Origin;
 use crate::alert::{Message, Subject};
@@ -94,6 +96,7 @@ pub enum Kind {
     Loss,
     Tampering,
     Aggregation,
+    Reload,
     Stopped,
 }
 
@@ -108,6 +111,7 @@ impl Kind {
             Self::Loss => "loss",
             Self::Tampering => "tampering",
             Self::Aggregation => "aggregation",
+            Self::Reload => "reload",
             Self::Stopped => "stopped",
         }
     }
@@ -123,6 +127,7 @@ impl Kind {
                 Subject::Loss(_) => Self::Loss,
                 Subject::Tampering(_) => Self::Tampering,
                 Subject::Aggregation(_) => Self::Aggregation,
+                Subject::Reload(_) => Self::Reload,
                 Subject::Stopped(_) => Self::Stopped,
             },
         }
@@ -206,6 +211,8 @@ pub struct Tidewaiter<'a> {
     /// What became of every record, by kind.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ledger: Vec<LedgerReport>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reload: Option<ReloadReport<'a>>,
 }
 
 impl<'a> Document<'a> {

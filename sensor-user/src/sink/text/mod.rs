@@ -13,6 +13,7 @@ mod line;
 mod notice;
 mod picture;
 mod quantity;
+mod rule;
 mod witness;
 
 use jiff::Timestamp;

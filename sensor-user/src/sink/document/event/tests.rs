@@ -24,6 +24,8 @@ fn flow(state: FlowState) -> Body {
         },
         bytes_sent: 92,
         bytes_received: 1_258_291,
+        bytes_sent_new: 2,
+        bytes_received_new: 291,
         state,
     })
 }
