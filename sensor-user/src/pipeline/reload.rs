@@ -29,6 +29,7 @@ impl Pipeline {
             self.undecided.note(*rule, container, Reason::RuleGone);
         }
         self.undecided.renumber(&successor, &self.engine);
+        self.correlations.adopt(self.engine.set(), &set);
         self.detections = detections;
         let engine = std::mem::replace(&mut self.engine, Engine::new(set));
         Retired { engine, undecided: gone.len() as u64 }
