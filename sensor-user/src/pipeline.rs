@@ -16,6 +16,7 @@ mod picture;
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use sensor_ebpf::wire::Actor;
 
 pub use file::{HostDeed, HostFile, HostStat};
@@ -58,6 +59,8 @@ pub trait Host {
     fn path_of_host(&mut self, path: &str, mnt_ns: u32, pid: u32, now: u64) -> Option<String>;
     /// Size of a file by its path in a mount namespace.
     fn size(&mut self, path: &str, mnt_ns: u32) -> Option<u64>;
+    /// A moment (`CLOCK_BOOTTIME`, nanoseconds) by the clock of the day.
+    fn date(&mut self, time: u64) -> Timestamp;
     /// Namespaces of a process as they are now.
     fn namespaces(&mut self, pid: u32) -> Option<Namespaces>;
     /// A path of the host is an overlay's own scratch: what happens there no process asked for.
@@ -322,6 +325,7 @@ impl Pipeline {
         let phase = container.as_deref().and_then(|container| self.phase(time, &process, container));
         let event = Event {
             time,
+            date: host.date(time),
             ancestors: self.processes.ancestors(process.key, LINEAGE_MAX),
             user: host.user(process.uid, process.key.pid, process.mnt_ns, time),
             container,
