@@ -21,8 +21,8 @@ use sensor_ebpf::wire::Actor;
 
 pub use file::{HostDeed, HostFile, HostStat};
 use identity::Identities;
-pub use reload::Retired;
 pub use picture::{CONNECTIONS_MAX, Named, Picture};
+pub use reload::Retired;
 
 use awaited::Awaited;
 use held::Held;

@@ -4,6 +4,7 @@ pub mod field;
 pub mod recorded;
 pub mod selection;
 mod network;
+mod deed;
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -253,8 +253,11 @@ impl Thread {
                 Some((path, error)) => warn!(directories, path = %path.display(), %error,
                     "some places of rules are not watched: after a change there send SIGHUP, or raise \
                      fs.inotify.max_user_watches"),
-                None => warn!(directories, "more than {DIRECTORIES_MAX} folders of rules: the rest is not \
-                     watched; after a change there send SIGHUP"),
+                None => warn!(
+                    directories,
+                    "more than {DIRECTORIES_MAX} folders of rules: the rest is not \
+                     watched; after a change there send SIGHUP"
+                ),
             }
         }
         self.unwatched = outcome.is_err();

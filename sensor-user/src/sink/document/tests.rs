@@ -87,6 +87,23 @@ fn a_destination_has_its_name_and_a_refused_one_its_reason() {
 }
 
 #[test]
+fn what_a_correlation_found_stands_in_one_object() {
+    let document = value(&Message::Alert(Box::new(sample::correlated())));
+    let expected = json!({
+        "type": "value_count", "field": ["DestinationPort"], "value": 3, "condition": {"gte": 3},
+        "timespan_ns": 10_000_000_000_u64, "matches": 4,
+        "first": "2026-11-21T12:03:14.281042Z", "last": "2026-11-21T12:03:15.181042Z",
+        "group": {"ContainerName": "web-1"},
+        "rules": [{"id": "3d1f1a52-8c0e-4f2b-9d57-0f6d5d9b7c11", "name": "A connection"}],
+    });
+    assert_eq!(document["tidewaiter"]["correlation"], expected);
+    let message = "curl downloads into a container: curl (pid 4242) in web-1, 4 matches within 900 ms";
+    assert_eq!(document["message"], message);
+    assert_eq!(document["tidewaiter"]["steps_omitted"], 1);
+    assert_eq!(document.pointer("/source"), None, "not all transfers are listed");
+}
+
+#[test]
 fn kind_comes_first_but_for_the_time() {
     let line = encode(&Document::new(&sample::message(), &sample::origin()));
     assert!(line.starts_with(r#"{"@timestamp":"2026-11-21T12:03:14.281042Z","kind":"alert","#), "{line}");

@@ -64,6 +64,23 @@ fn connections_have_names_and_ends() {
 }
 
 #[test]
+fn what_a_correlation_found_stands_beside_its_condition() {
+    let shown = show(&Message::Alert(Box::new(sample::correlated())), 80);
+    let expected = "\
+\x20 correlated 3 values of DestinationPort ≥ 3 in 10 s   4 matches within 900 ms
+             ContainerName web-1  User none
+  to         10.0.0.2:22 tcp
+             10.0.0.2:80 tcp
+             10.0.0.2:443 tcp
+  timeline       0 ms  sh    connected  10.0.0.2:22 tcp
+                12 ms  curl  connected  10.0.0.2:80 tcp
+               900 ms  curl  connected  10.0.0.2:443 tcp
+             and 1 more steps
+";
+    assert!(shown.contains(expected), "{shown}");
+}
+
+#[test]
 fn identity_is_told_with_what_is_odd_about_it() {
     let shown = show(&Message::Alert(Box::new(sample::stranger())), 80);
     let expected = "\
