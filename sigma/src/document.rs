@@ -112,7 +112,8 @@ impl Reader<'_> {
         let id_span = keys.get("id").map(|node| node.span);
         self.taxonomy_key(keys);
         let body = if keys.get("correlation").is_some() {
-            self.correlation_document(node, keys)
+            let rule = Box::new(self.metadata(node, keys));
+            self.correlation_document(rule, keys)
         } else if keys.get("filter").is_some() {
             self.filter_document(node, keys)
         } else {
@@ -134,14 +135,6 @@ impl Reader<'_> {
         }
         rule.fingerprint = fingerprint(node, self.placeholders, &self.expanded);
         Some(Body::Rule(Box::new(rule), log_source, expression?))
-    }
-
-    fn correlation_document(&mut self, node: &Node, keys: Entries<'_>) -> Option<Body> {
-        let mut rule = self.metadata(node, keys);
-        let read = keys.get("correlation").and_then(|node| self.correlation(node, &rule));
-        let draft = read?;
-        rule.correlation = Some(draft.correlation.clone());
-        Some(Body::Correlation(Box::new(rule), draft))
     }
 
     /// The field of this name in the taxonomy of the document at hand.

@@ -313,7 +313,7 @@ fn moment_of(value: Value<'_>, part: Part) -> Option<i64> {
     }
 }
 
-fn number_of(value: Value<'_>) -> Option<Number> {
+pub(super) fn number_of(value: Value<'_>) -> Option<Number> {
     match value {
         Value::Number(number) => Some(Number::Whole(number)),
         Value::Text(text) => Number::parse(text),

@@ -24,6 +24,7 @@ pub struct RuleSet {
     filters: Vec<Filter>,
     plans: FxHashMap<LogSourceId, Plan>,
     succession: Succession,
+    correlations: correlation::Network,
 }
 
 /// What was understood, document by document, before the names of other rules are looked up.
@@ -69,6 +70,8 @@ impl RuleSet {
             return Err(diagnostics);
         }
         // Names are looked up only where every document was read: one that is missing would be blamed twice.
+        let correlations =
+            correlation::resolve(&mut read.rules, &read.correlations, taxonomy, &mut diagnostics);
         let mut resolver = Resolver { rules: &read.rules, taxonomy, diagnostics: &mut diagnostics };
         let (filters, table) = resolver.filters(read.filters);
         let mut plans = FxHashMap::default();
@@ -86,7 +89,7 @@ impl RuleSet {
             return Err(diagnostics);
         }
         let succession = Succession::of(&read.rules);
-        Ok(Self { rules: read.rules, filters, plans, succession })
+        Ok(Self { rules: read.rules, filters, plans, succession, correlations })
     }
 
     /// In order of loading, correlations among them.
@@ -117,6 +120,10 @@ impl RuleSet {
     pub fn successor(&self, index: RuleIndex, new: &Self) -> Option<RuleIndex> {
         let place = self.succession.find(index, &new.succession)?;
         is_same(self.rule(index)?, new.rule(place)?).then_some(place)
+    }
+
+    pub(super) fn correlations(&self) -> &correlation::Network {
+        &self.correlations
     }
 
     pub(super) fn plan(&self, log_source: LogSourceId) -> Option<&Plan> {
