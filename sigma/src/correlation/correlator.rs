@@ -139,12 +139,12 @@ impl<H: Clone> Correlator<H> {
                 None => {}
             }
         }
+        for id in gone {
+            self.table.remove(id);
+        }
         over.sort_unstable();
         for (_, id) in over {
             self.decide(set, id, now, joined);
-        }
-        for id in gone {
-            self.table.remove(id);
         }
         let horizon = now.saturating_sub(TOLERANCE + LAG);
         self.waiting.retain(|waiting| waiting.record >= horizon);
@@ -197,7 +197,8 @@ impl<H: Clone> Correlator<H> {
         let network = set.correlations();
         loop {
             let Some(group) = self.table.get(id) else { return };
-            let Some(plan) = network.plan(group.key.plan) else { return };
+            // The match of another window may have taken the group's place.
+            let Some(plan) = network.plan(group.key.plan).filter(|plan| !plan.at_once()) else { return };
             let over = group.window.over(plan).filter(|end| end.saturating_add(plan.slack) < now);
             let Some(end) = over else { return };
             let decided = self.table.update(id, |group, _| {

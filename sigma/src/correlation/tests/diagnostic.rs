@@ -151,8 +151,8 @@ fn circles_are_refused_once() {
         assert!(found.iter().all(|found| found.message.contains("read itself")));
     }
     // A long chain is no circle, and costs no stack.
-    let chain: String = (0..5_000).map(|at| one(&format!("r{at}"), &format!("r{}", at + 1))).collect();
-    assert!(load(&(chain + &rules(&["r5000"]))).is_ok());
+    let chain: String = (0..1_000).map(|at| one(&format!("r{at}"), &format!("r{}", at + 1))).collect();
+    assert!(load(&(chain + &rules(&["r1000"]))).is_ok());
 }
 
 /// Without a record at hand only what the inner correlation groups by is known.
