@@ -10,6 +10,7 @@ mod question;
 
 use serde::Serialize;
 
+use super::collection;
 use super::diagnostic::{Diagnostic, Source};
 use super::document::{Body, Entries, Reader};
 use super::filter::Filter;
@@ -18,7 +19,7 @@ use super::predicate::TestTable;
 use super::record::{LogSourceId, Presence, Record, Taxonomy, Truth};
 use super::rule::{Rule, RuleIndex};
 use super::rule_set::RuleSet;
-use super::yaml::{self, Data, Node};
+use super::yaml::{Data, Node};
 
 use question::{Asking, every};
 
@@ -206,15 +207,10 @@ impl Explainer<'_> {
         let mut tests = TestTable::default();
         let mut diagnostics: Vec<Diagnostic> = Vec::new();
         for source in self.sources.iter().filter(|known| *known.name == *source) {
-            let mut reader = Reader {
-                source,
-                taxonomy: self.taxonomy,
-                placeholders: self.placeholders,
-                tests: &mut tests,
-                diagnostics: &mut diagnostics,
-                questions: 0,
-            };
-            for node in yaml::documents(source).ok()? {
+            let documents = collection::documents(source, &mut diagnostics)?;
+            let mut reader =
+                Reader::new(source, self.taxonomy, self.placeholders, &mut tests, &mut diagnostics);
+            for node in documents {
                 let found =
                     reader.document(&node).and_then(|document| read(&mut reader, &node, document.body));
                 if found.is_some() {

@@ -211,6 +211,7 @@ impl Witness {
                 | Predicate::Regex(_)
                 | Predicate::Cidr(_)
                 | Predicate::Order(..)
+                | Predicate::Moment(..)
                 | Predicate::Exists
                 | Predicate::Anything
                 | Predicate::Null

@@ -3,6 +3,7 @@
 use rustc_hash::FxHashMap;
 use uuid::Uuid;
 
+use super::collection;
 use super::correlation;
 use super::diagnostic::{Diagnostic, Source, Span};
 use super::document::{Body, Reader, Understood};
@@ -14,7 +15,7 @@ use super::predicate::TestTable;
 use super::record::{LogSourceId, Taxonomy};
 use super::rule::{FilterIndex, Rule, RuleIndex};
 use super::succession::{Succession, is_same};
-use super::yaml::{self, Data};
+use super::yaml::Data;
 
 /// Rules that loaded without a mistake. The default is a set without rules.
 #[derive(Debug, Default)]
@@ -159,24 +160,14 @@ struct Loader<'a> {
 
 impl Loader<'_> {
     fn source(&mut self, source: &Source) -> Vec<Understood> {
-        let documents = match yaml::documents(source) {
-            Ok(documents) => documents,
-            Err(diagnostic) => {
-                self.diagnostics.push(diagnostic);
-                return Vec::new();
-            }
-        };
-        let mut reader = Reader {
-            source,
-            taxonomy: self.taxonomy,
-            placeholders: self.placeholders,
-            tests: &mut self.tests,
-            diagnostics: &mut self.diagnostics,
-            questions: 0,
-        };
+        let noted = self.diagnostics.len();
+        let Some(documents) = collection::documents(source, &mut self.diagnostics) else { return Vec::new() };
+        let is_unfolded = self.diagnostics.len() == noted;
+        let Self { taxonomy, placeholders, tests, diagnostics, .. } = self;
+        let mut reader = Reader::new(source, *taxonomy, placeholders, tests, diagnostics);
         // `---` at the end of a file makes an empty document, which says nothing.
         let rules: Vec<_> = documents.iter().filter(|node| !matches!(node.data, Data::Null)).collect();
-        if rules.is_empty() {
+        if rules.is_empty() && is_unfolded {
             reader.note(Span::default(), "the document holds no rule", None);
         }
         let understood: Vec<_> = rules.into_iter().filter_map(|node| reader.document(node)).collect();

@@ -1,8 +1,10 @@
 //! The enriched event: what rules match and stories are made of.
 
 pub mod field;
+pub mod recorded;
 pub mod selection;
 mod network;
+mod deed;
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -22,6 +22,7 @@ mod system;
 mod pending;
 mod late;
 mod pod;
+mod reload;
 mod picture;
 
 const ID: &str = "8f3a2c91d0b4aa0b1c2d3e4f5061728394a5b6c7d8e9f0011223344556677889";
@@ -338,24 +339,6 @@ fn nothing_is_asked_for_what_no_rule_and_no_story_wants() {
     }
     assert_eq!(host.paths_asked, 1, "curl is");
     assert_eq!(pipeline.passed().events, 4, "each counts as seen");
-}
-
-#[test]
-fn a_rule_on_files_sees_processes_of_no_story() {
-    const RULE: &str = "title: t\nid: 3d1f1a52-8c0e-4f2b-9d57-0f6d5d9b7c11\nstatus: test\nlevel: low\n\
-        logsource:\n  product: linux\n  category: file_event\n\
-        detection:\n  a:\n    TargetFilename: /b\n  condition: a\n";
-    let set = RuleSet::load([sigma::Source::new("file", RULE)], &Fields, &Placeholders::default())
-        .expect("the rule loads");
-    let engine = Engine::new(set);
-    let detections = Catalogue::default().bind(engine.rules()).expect("and binds");
-    let mut pipeline = Pipeline::new(engine, detections, Stories::default());
-    let start = 70_000 * MILLISECOND;
-    feed(
-        &mut pipeline,
-        [exec(start, 70, 1, "/usr/bin/cp", &["cp", "/a", "/b"]), write(start, 70, "/layer/b")],
-    );
-    assert_eq!(pipeline.drain().len(), 1);
 }
 
 #[test]

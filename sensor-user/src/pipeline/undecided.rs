@@ -61,11 +61,7 @@ impl Undecided {
     }
 
     /// Other rules took over from those of `engine`: rows go on under their rule's successor.
-    pub(super) fn renumber(
-        &mut self,
-        successor: &impl Fn(RuleIndex) -> Option<RuleIndex>,
-        engine: &Engine,
-    ) {
+    pub(super) fn renumber(&mut self, successor: &impl Fn(RuleIndex) -> Option<RuleIndex>, engine: &Engine) {
         let rows = std::mem::take(&mut self.rows);
         for ((rule, id, reason), (count, container)) in rows {
             match successor(rule) {

@@ -36,10 +36,8 @@ pub(super) fn known(set: &RuleSet, fingerprints: &FxHashMap<&str, (u64, u64)>) -
         *nth += 1;
         (is_filter, text, *nth)
     };
-    let name = |title: &str, id: Option<Uuid>| RuleName {
-        title: title.to_owned(),
-        id: id.map(|id| id.to_string()),
-    };
+    let name =
+        |title: &str, id: Option<Uuid>| RuleName { title: title.to_owned(), id: id.map(|id| id.to_string()) };
     let of = |source: &str| fingerprints.get(source).copied().unwrap_or_default();
     let rules = set.rules().iter().map(|rule| {
         let (_, strategy) = of(&rule.source);

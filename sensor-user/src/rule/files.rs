@@ -63,8 +63,7 @@ impl RuleFiles {
     }
 
     pub(super) fn understand(&self, catalogue: &Catalogue) -> Result<Rules, Mistakes> {
-        let set =
-            RuleSet::load(catalogue.sources(), &Fields, &self.placeholders).map_err(Mistakes::Rules)?;
+        let set = RuleSet::load(catalogue.sources(), &Fields, &self.placeholders).map_err(Mistakes::Rules)?;
         let detections = catalogue.bind(set.rules()).map_err(Mistakes::Catalogue)?;
         let known = known(&set, &catalogue.fingerprints());
         Ok(Rules { set, detections, fingerprint: catalogue.fingerprint(), known })

@@ -166,15 +166,9 @@ mod tests {
         symlink("..", root.join("team/a/up")).unwrap();
         let cases: [(&str, &[&str]); 5] = [
             ("team/a/one.yml", &["team/a: one.yml"]),
-            (
-                "map/rule.yml",
-                &["map: ..data rule.yml", "map/..2026_11_21: rule.yml"],
-            ),
+            ("map/rule.yml", &["map: ..data rule.yml", "map/..2026_11_21: rule.yml"]),
             ("map", &[": map", "map/: ..data rule.yml", "map/..2026_11_21: rule.yml"]),
-            (
-                "team",
-                &[": elsewhere team", "elsewhere/:", "team/: linked", "team/a/: up", "team/a/b/:"],
-            ),
+            ("team", &[": elsewhere team", "elsewhere/:", "team/: linked", "team/a/: up", "team/a/b/:"]),
             ("gone/deep/rule.yml", &[": gone"]),
         ];
         for (path, expected) in cases {

@@ -65,13 +65,18 @@ impl Reader {
     /// # Errors
     /// The system has no pipe, no signal handler or no thread left.
     pub fn start(files: RuleFiles, rules: &Rules) -> io::Result<Self> {
+        let watch = watch(&files);
+        Self::start_with(files, rules, watch)
+    }
+
+    fn start_with(files: RuleFiles, rules: &Rules, watch: Option<Watch>) -> io::Result<Self> {
         let (asleep, wake) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
         let wake = Arc::new(wake);
         let mut hangup = signal(SignalKind::hangup())?;
         let (told, news) = mpsc::channel(1);
         let thread = Thread {
-            watch: watch(&files),
             files,
+            watch,
             asleep,
             told,
             content: rules.fingerprint,
@@ -253,8 +258,11 @@ impl Thread {
                 Some((path, error)) => warn!(directories, path = %path.display(), %error,
                     "some places of rules are not watched: after a change there send SIGHUP, or raise \
                      fs.inotify.max_user_watches"),
-                None => warn!(directories, "more than {DIRECTORIES_MAX} folders of rules: the rest is not \
-                     watched; after a change there send SIGHUP"),
+                None => warn!(
+                    directories,
+                    "more than {DIRECTORIES_MAX} folders of rules: the rest is not \
+                     watched; after a change there send SIGHUP"
+                ),
             }
         }
         self.unwatched = outcome.is_err();

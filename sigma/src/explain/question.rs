@@ -89,7 +89,11 @@ impl<'r, 'a, R: Record> Asking<'r, 'a, R> {
             Data::Null | Data::Scalar(_) | Data::Mapping(_) => std::slice::from_ref(node),
         };
         let values = nodes.iter().map(|node| {
-            let expression = self.read(|reader| reader.item(&single, node))?;
+            // Without `all`, keywords need no key.
+            let expression = self.read(|reader| match single.text.as_str() {
+                "" => reader.selection(node),
+                _ => reader.item(&single, node),
+            })?;
             let other = self.other(&expression).map(|field| self.visit(field));
             Some(Asked { value: written(node), truth: self.ask(&expression), other })
         });

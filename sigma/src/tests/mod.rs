@@ -5,6 +5,7 @@
 //! `User~` one not known yet, `User~=x` one of which only this much is known. A field named twice
 //! has two values.
 
+mod collection;
 mod completion;
 mod corpus;
 mod cost;
@@ -22,7 +23,7 @@ use super::{
 };
 
 /// Sysmon's names for what the public Linux endpoint rules ask.
-const FIELDS: [&str; 24] = [
+const FIELDS: [&str; 25] = [
     "Image",
     "CommandLine",
     "ParentImage",
@@ -47,6 +48,7 @@ const FIELDS: [&str; 24] = [
     "Description",
     "Product",
     "IntegrityLevel",
+    "UtcTime",
 ];
 
 const SOURCES: [&str; 3] = ["process_creation", "network_connection", "file_event"];

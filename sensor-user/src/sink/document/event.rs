@@ -16,7 +16,7 @@ use sigma::{FieldId, Presence, Record as _, Value as Fact};
 use super::dotted::Dotted;
 use super::{ECS_VERSION, SCHEMA, entity_id};
 use crate::event::field::{Category, Field, TABLE};
-use crate::event::{Body, Connection, Direction, DnsQuery, Event, Flow, FlowState, ProcessAccess, Socket};
+use crate::event::{Body, Connection, DnsQuery, Event, Flow, FlowState, ProcessAccess, Socket};
 use crate::sink::Origin;
 
 /// A line's document.
@@ -33,7 +33,7 @@ impl EventDocument {
         document.0.set("kind", "event");
         document.0.set("event.kind", "event");
         document.0.set("event.category", vec![category(event)]);
-        document.0.set("event.action", action(event));
+        document.0.set("event.action", event.deed());
         document.0.set("event.sequence", sequence);
         document.0.set("event.module", "tidewaiter");
         document.0.set("event.dataset", format!("tidewaiter.{}", event.category().name()));
@@ -181,42 +181,6 @@ fn category(event: &Event) -> &'static str {
         | Category::DnsQuery => "network",
         Category::FileEvent | Category::FileAccess => "file",
         Category::SystemChange => "host",
-    }
-}
-
-/// What was done, in one word: `event.action`.
-pub(in crate::sink) fn action(event: &Event) -> &'static str {
-    match &event.body {
-        Body::ProcessCreation => "exec",
-        Body::ProcessAccess(access) => {
-            if access.signal.is_some() {
-                "signal"
-            } else {
-                "access"
-            }
-        }
-        Body::NetworkConnection(connection) => match (connection.direction, connection.connected) {
-            (Direction::Outbound, true) => "connect",
-            (Direction::Outbound, false) => "datagram",
-            (Direction::Inbound, _) => "accept",
-            (Direction::Unknown, _) => "traffic",
-        },
-        Body::NetworkFlow(flow) => match flow.state {
-            FlowState::Open => "transfer",
-            FlowState::Closed => "close",
-            FlowState::Failed(_) => "fail",
-        },
-        Body::NetworkSocket(Socket::Runtime { .. }) => "runtime_connect",
-        Body::NetworkSocket(_) => "socket",
-        Body::DnsQuery(query) => {
-            if query.answer.is_some() {
-                "answer"
-            } else {
-                "query"
-            }
-        }
-        Body::FileEvent(change) => change.action.name(),
-        Body::SystemChange(change) => change.name(),
     }
 }
 

@@ -9,6 +9,7 @@
 //! Text from watched processes is carried as it is; only [`json`](super::json) escapes.
 
 mod alert;
+mod correlation;
 mod dotted;
 mod event;
 mod fit;
@@ -26,8 +27,8 @@ use serde::Serialize;
 
 use alert::entity_id;
 pub(super) use alert::program;
+pub use correlation::{Amount, CorrelationReport, RuleReport};
 pub use event::EventDocument;
-pub(super) use event::action;
 pub use fit::fit;
 pub use identity::{Executable, Identity, LoginUser, OwnContainer, OwnImage, OwnProcess, Writer};
 pub use part::{
@@ -157,6 +158,9 @@ pub struct Tidewaiter<'a> {
     /// The detection's folder under `rules/`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detection: Option<Cow<'a, str>>,
+    /// What the matches have in common, where several together are the alert.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub correlation: Option<CorrelationReport<'a>>,
     /// All names of the executable, the resolved one first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<Cow<'a, str>>,

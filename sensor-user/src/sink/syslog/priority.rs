@@ -71,10 +71,12 @@ impl Severity {
             },
             Message::Notice(notice) => match notice.subject {
                 Subject::Coverage(_) => Self::Informational,
-                Subject::Loss(_) | Subject::Tampering(_) | Subject::Reload(Reload::Refused(_)) => Self::Warning,
-                Subject::Aggregation(_)
-                | Subject::Reload(Reload::Loaded(_))
-                | Subject::Stopped(_) => Self::Notice,
+                Subject::Loss(_) | Subject::Tampering(_) | Subject::Reload(Reload::Refused(_)) => {
+                    Self::Warning
+                }
+                Subject::Aggregation(_) | Subject::Reload(Reload::Loaded(_)) | Subject::Stopped(_) => {
+                    Self::Notice
+                }
             },
         }
     }

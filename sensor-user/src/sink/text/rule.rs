@@ -52,7 +52,9 @@ fn names(verb: &str, names: &RuleNames) -> Vec<Line> {
         .collect();
     let more = names.count.saturating_sub(names.first.len());
     if more > 0 {
-        lines.push(detail().with(FAINT, verb).pad(VERB).with(FAINT, format!("and {} more", grouped(more as u64))));
+        lines.push(
+            detail().with(FAINT, verb).pad(VERB).with(FAINT, format!("and {} more", grouped(more as u64))),
+        );
     }
     lines
 }

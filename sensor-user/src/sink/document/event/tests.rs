@@ -1,7 +1,7 @@
 //! What a line of `tidewaiter events` says, and where.
 
 use super::*;
-use crate::event::{FileAction, FileChange, Protocol};
+use crate::event::{Direction, FileAction, FileChange, Protocol};
 use crate::sink::{json, sample};
 
 fn told(body: Body) -> Value {
