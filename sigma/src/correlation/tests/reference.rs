@@ -180,8 +180,8 @@ impl Slow {
             group.repeats += 1;
             return;
         }
-        let same = |known: &Match| known.time == found.time && known.member != found.member;
-        if !temporal && group.matches.iter().any(same) {
+        let same = |known: &Match| known.time == found.time && (known.member == found.member) == temporal;
+        if group.matches.iter().any(same) {
             return;
         }
         group.matches.push(found.clone());
