@@ -22,6 +22,7 @@ mod system;
 mod pending;
 mod late;
 mod pod;
+mod reload;
 mod picture;
 mod correlation;
 
