@@ -29,6 +29,7 @@ impl Pipeline {
             self.undecided.note(*rule, container, Reason::RuleGone);
         }
         self.undecided.renumber(&successor, &self.engine);
+        self.correlations.adopt(self.engine.set(), &set);
         self.detections = detections;
         Retired { set: self.engine.replace(set), undecided: gone.len() as u64 }
     }
