@@ -66,13 +66,12 @@ impl RuleSet {
             last = Some(source);
         }
         let Loader { tests, mut diagnostics, .. } = loader;
-        let incomplete = !diagnostics.is_empty();
-        let correlations =
-            correlation::resolve(&mut read.rules, &read.correlations, taxonomy, incomplete, &mut diagnostics);
         if !diagnostics.is_empty() {
             return Err(diagnostics);
         }
         // Names are looked up only where every document was read: one that is missing would be blamed twice.
+        let correlations =
+            correlation::resolve(&mut read.rules, &read.correlations, taxonomy, &mut diagnostics);
         let mut resolver = Resolver { rules: &read.rules, taxonomy, diagnostics: &mut diagnostics };
         let (filters, table) = resolver.filters(read.filters);
         let mut plans = FxHashMap::default();

@@ -348,3 +348,17 @@ fn onward<H: Clone>(
         inner: Some(Arc::clone(key)),
     })
 }
+
+#[cfg(test)]
+impl<H> Correlator<H> {
+    /// The correlations that have a group, once for each.
+    pub(super) fn grouped(&self, set: &RuleSet) -> impl Iterator<Item = RuleIndex> {
+        let plans = &set.correlations().plans;
+        self.table.groups().filter_map(|(_, group)| plans.get(group.key.plan)).map(|plan| plan.rule)
+    }
+
+    /// How many events are kept to be shown.
+    pub(super) fn kept_events(&self) -> usize {
+        self.table.groups().map(|(_, group)| group.steps.len()).sum()
+    }
+}

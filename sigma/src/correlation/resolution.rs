@@ -15,16 +15,14 @@ use crate::record::Taxonomy;
 use crate::rule::{Rule, RuleIndex};
 use crate::suggestion::did_you_mean;
 
-/// Looks up all names; `rules` learn what they correlate and whether they are told by themselves. Names that
-/// nobody has are no mistake where documents were refused: they may have had them (`incomplete`).
+/// Looks up all names; `rules` learn what they correlate and whether they are told by themselves.
 pub(crate) fn resolve(
     rules: &mut [Rule],
     drafts: &[(RuleIndex, Source, Draft)],
     taxonomy: &dyn Taxonomy,
-    incomplete: bool,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Network {
-    let names = Names::of(rules, incomplete);
+    let names = Names::of(rules);
     let (members, plans) = (Vec::new(), Vec::new());
     let mut resolver =
         Resolver { rules, names, taxonomy, diagnostics, members, plans, planned: FxHashMap::default() };
@@ -91,12 +89,11 @@ fn resolved(draft: &Draft, plan: &Plan) -> super::Correlation {
 struct Names {
     ids: FxHashMap<Uuid, RuleIndex>,
     names: FxHashMap<String, Vec<RuleIndex>>,
-    incomplete: bool,
 }
 
 impl Names {
-    fn of(rules: &[Rule], incomplete: bool) -> Self {
-        let mut names = Self { ids: FxHashMap::default(), names: FxHashMap::default(), incomplete };
+    fn of(rules: &[Rule]) -> Self {
+        let mut names = Self { ids: FxHashMap::default(), names: FxHashMap::default() };
         for (index, rule) in (0..).map(RuleIndex).zip(rules) {
             if let Some(id) = rule.id {
                 names.ids.insert(id, index);
@@ -142,7 +139,7 @@ impl Resolver<'_> {
     fn rule(&mut self, source: &Source, name: &Name) -> Option<RuleIndex> {
         if let Ok(id) = Uuid::try_parse(&name.text) {
             let found = self.names.ids.get(&id).copied();
-            if found.is_none() && !self.names.incomplete {
+            if found.is_none() {
                 let help = Some("load that rule, too, or remove it here".to_owned());
                 self.note(source, name.span, format!("no rule has the id {id}"), help);
             }
@@ -151,17 +148,13 @@ impl Resolver<'_> {
         match self.names.names.get(&name.text).map(Vec::as_slice) {
             Some([only]) => Some(*only),
             None | Some([]) => {
-                if !self.names.incomplete {
-                    let titled = self.rules.iter().any(|rule| rule.title == name.text);
-                    let titled =
-                        titled.then(|| "this is a title; give the rule a `name` and write that".to_owned());
-                    let help = titled
-                        .or_else(|| did_you_mean(&name.text, self.names.names.keys().map(String::as_str)))
-                        .or_else(|| {
-                            Some("write the `name` or `id` of a rule that is loaded, too".to_owned())
-                        });
-                    self.note(source, name.span, format!("no rule has the name `{}`", name.text), help);
-                }
+                let titled = self.rules.iter().any(|rule| rule.title == name.text);
+                let titled =
+                    titled.then(|| "this is a title; give the rule a `name` and write that".to_owned());
+                let help = titled
+                    .or_else(|| did_you_mean(&name.text, self.names.names.keys().map(String::as_str)))
+                    .or_else(|| Some("write the `name` or `id` of a rule that is loaded, too".to_owned()));
+                self.note(source, name.span, format!("no rule has the name `{}`", name.text), help);
                 None
             }
             Some(several) => {

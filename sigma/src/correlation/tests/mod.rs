@@ -6,6 +6,12 @@
 //! tells the time, `exit 77` and `gone 9` end a process and a container.
 
 mod scenario;
+mod kind;
+mod chain;
+mod state;
+mod diagnostic;
+mod reference;
+mod flood;
 
 use crate::{
     Correlated, Correlator, Diagnostic, Engine, FieldId, Joined, Lifetime, LogSource, LogSourceId, Matches,
