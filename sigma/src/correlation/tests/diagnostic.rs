@@ -14,6 +14,7 @@ fn with(lines: &str) -> String {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a row for each mistake")]
 fn the_caret_stands_under_the_mistake() {
     for (text, under, says) in [
         (with("grup-by: [User]"), "grup-by", "did you mean `group-by`?"),
