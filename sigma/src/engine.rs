@@ -1,7 +1,8 @@
 //! Matching: one record against all rules of its log source.
 
+use super::cost::{Clock, Cost, Meter, Outcome};
 use super::matcher::ScanScratch;
-use super::plan::{Numbered, Plan};
+use super::plan::{Numbered, Plan, PlannedRule};
 use super::predicate::TextScratch;
 use super::record::{LogSourceId, Presence, Record, Truth};
 use super::rule::{FilterIndex, Rule, RuleIndex};
@@ -12,7 +13,8 @@ use super::rule_set::RuleSet;
 pub struct Matches {
     /// Rules that are true, in order of loading.
     pub matched: Vec<RuleIndex>,
-    /// Rules that are neither true nor false until a pending field is known, in order of loading.
+    /// Rules that are neither true nor false until a pending field is known, or that a filter may yet keep back; in
+    /// order of loading.
     pub pending: Vec<RuleIndex>,
     /// Rules that are true and that a filter keeps back, with the first such filter.
     pub suppressed: Vec<(RuleIndex, FilterIndex)>,
@@ -23,6 +25,7 @@ pub struct Matches {
 pub struct Engine {
     set: RuleSet,
     scratch: Scratch,
+    meter: Meter,
 }
 
 /// What is known about the record at hand. Grows to the largest plan, then stays.
@@ -43,7 +46,35 @@ struct Scratch {
 impl Engine {
     #[must_use]
     pub fn new(set: RuleSet) -> Self {
-        Self { set, scratch: Scratch::default() }
+        let meter = Meter::new(set.rules().len());
+        Self { set, scratch: Scratch::default(), meter }
+    }
+
+    /// Takes the time of a sample of the evaluations by this clock; without one, no time is taken.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Clock) -> Self {
+        self.meter.set_clock(clock);
+        self
+    }
+
+    /// Runs other rules from now on; those that are [the same](RuleSet::successor) keep their costs. The old set
+    /// comes back.
+    pub fn replace(&mut self, set: RuleSet) -> RuleSet {
+        self.meter.replace(set.rules().len(), |index| self.set.successor(index, &set));
+        std::mem::replace(&mut self.set, set)
+    }
+
+    /// By rule, in order of loading. Those of correlations stay 0: they run elsewhere.
+    #[must_use]
+    pub fn costs(&self) -> &[Cost] {
+        self.meter.rules()
+    }
+
+    /// What all rules share, since the engine was made: each record is read once for all of them. Its runs are the
+    /// records, its matches those of all rules, its time that of reading; what the rules take comes on top.
+    #[must_use]
+    pub fn scan_cost(&self) -> Cost {
+        self.meter.scan()
     }
 
     /// The rules that are run.
@@ -75,25 +106,70 @@ impl Engine {
         found.pending.clear();
         found.suppressed.clear();
         let Some(plan) = self.set.plan(record.log_source()) else { return };
+        let mut watch = self.meter.start();
         self.scratch.find_candidates(plan, record);
+        self.meter.scanned(watch.as_mut());
         let Scratch { found: literals, candidates, pending, answers, text, .. } = &mut self.scratch;
+        let mut ask = |number| match plan.test(number) {
+            Some(Numbered::Literal { .. }) if literals.contains(number) => Truth::True,
+            Some(Numbered::Literal { slot }) if pending.get(slot) == Some(&true) => Truth::Unknown,
+            Some(Numbered::Literal { .. }) => Truth::False,
+            Some(Numbered::Lazy(test, at)) => match answers.get_mut(at) {
+                Some(answer) => *answer.get_or_insert_with(|| test.ask(record, text)),
+                None => test.ask(record, text),
+            },
+            // Programs only name tests of their own plan; one that is not there proves nothing.
+            None => Truth::Unknown,
+        };
         for position in candidates.iter() {
-            let Some((rule, program)) = plan.rules.get(position) else { continue };
-            let truth = program.run(&mut |number| match plan.test(number) {
-                Some(Numbered::Literal { .. }) if literals.contains(number) => Truth::True,
-                Some(Numbered::Literal { slot }) if pending.get(slot) == Some(&true) => Truth::Unknown,
-                Some(Numbered::Literal { .. }) => Truth::False,
-                Some(Numbered::Lazy(test, at)) => match answers.get_mut(at) {
-                    Some(answer) => *answer.get_or_insert_with(|| test.ask(record, text)),
-                    None => test.ask(record, text),
-                },
-                // Programs only name tests of their own plan; one that is not there proves nothing.
-                None => Truth::Unknown,
-            });
-            match truth {
-                Truth::True => found.matched.push(*rule),
-                Truth::Unknown => found.pending.push(*rule),
-                Truth::False => {}
+            let Some(rule) = plan.rules.get(position) else { continue };
+            let outcome = match rule.program.run(&mut ask) {
+                Truth::False => Outcome::Nothing,
+                truth @ (Truth::True | Truth::Unknown) => {
+                    found.add(rule.index, truth, filtered(plan, rule, &mut ask))
+                }
+            };
+            self.meter.ran(rule.index, outcome, watch.as_mut());
+        }
+    }
+}
+
+/// What the filters before a rule say: the first that holds, or else whether one may yet.
+enum Filtered {
+    By(FilterIndex),
+    Perhaps,
+    Not,
+}
+
+fn filtered(plan: &Plan, rule: &PlannedRule, ask: &mut impl FnMut(u32) -> Truth) -> Filtered {
+    let mut result = Filtered::Not;
+    for (filter, program) in plan.filters(rule) {
+        match program.run(ask) {
+            Truth::True => return Filtered::By(filter),
+            Truth::Unknown => result = Filtered::Perhaps,
+            Truth::False => {}
+        }
+    }
+    result
+}
+
+impl Matches {
+    /// A rule that is not false. One that may be true and is kept back in any case has nothing to tell: it is not
+    /// known to be true, so it was not suppressed, and waiting for it would change nothing.
+    fn add(&mut self, rule: RuleIndex, truth: Truth, filtered: Filtered) -> Outcome {
+        match (truth, filtered) {
+            (Truth::False, _) | (Truth::Unknown, Filtered::By(_)) => Outcome::Nothing,
+            (Truth::True, Filtered::By(filter)) => {
+                self.suppressed.push((rule, filter));
+                Outcome::Suppressed
+            }
+            (Truth::True, Filtered::Not) => {
+                self.matched.push(rule);
+                Outcome::Matched
+            }
+            (Truth::True, Filtered::Perhaps) | (Truth::Unknown, Filtered::Perhaps | Filtered::Not) => {
+                self.pending.push(rule);
+                Outcome::Nothing
             }
         }
     }

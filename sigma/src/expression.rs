@@ -39,6 +39,19 @@ impl Expression {
         }
     }
 
+    /// Whether it is true where all its tests are false.
+    pub(super) fn holds_of_nothing(&self) -> bool {
+        match self {
+            Self::Test(_) => false,
+            Self::Not(inner) => !inner.holds_of_nothing(),
+            Self::And(parts) => parts.iter().all(Self::holds_of_nothing),
+            Self::Or(parts) => parts.iter().any(Self::holds_of_nothing),
+            Self::AtLeast(least, parts) => {
+                parts.iter().filter(|part| part.holds_of_nothing()).count() >= *least
+            }
+        }
+    }
+
     pub(super) fn for_each_test(&self, each: &mut impl FnMut(TestId)) {
         match self {
             Self::Test(id) => each(*id),

@@ -4,14 +4,15 @@
 //! can be true. Only rules with a witness found, or none to look for, run at all.
 
 use aho_corasick::BuildError;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::expression::{Expression, Program};
+use super::filter::FilterTable;
 use super::matcher::{FieldMatcher, Literal};
 use super::pattern::Place;
 use super::predicate::{Predicate, Test, TestId, TestTable};
 use super::record::FieldId;
-use super::rule::RuleIndex;
+use super::rule::{FilterIndex, RuleIndex};
 
 /// A literal this long is as rare as one can be; see [`rarity_cost`].
 const RARE_LENGTH: u32 = 16;
@@ -19,7 +20,9 @@ const RARE_LENGTH: u32 = 16;
 /// Everything needed to match records of one log source.
 #[derive(Debug)]
 pub(super) struct Plan {
-    pub(super) rules: Vec<(RuleIndex, Program)>,
+    pub(super) rules: Vec<PlannedRule>,
+    /// In order of loading; those that stand before any of its rules.
+    filters: Vec<(FilterIndex, Program)>,
     pub(super) fields: Vec<FieldMatcher>,
     /// By literal: which of `fields` it belongs to.
     slots: Vec<u32>,
@@ -29,6 +32,15 @@ pub(super) struct Plan {
     witnesses: Vec<Vec<u32>>,
     /// Positions of the rules without a witness.
     pub(super) always: Vec<u32>,
+}
+
+/// A rule ready to run.
+#[derive(Debug)]
+pub(super) struct PlannedRule {
+    pub(super) index: RuleIndex,
+    pub(super) program: Program,
+    /// Positions of the filters before it, in order of loading.
+    filters: Box<[u32]>,
 }
 
 /// A test of a plan by its number.
@@ -41,41 +53,55 @@ pub(super) enum Numbered<'a> {
 }
 
 impl Plan {
-    pub(super) fn build(rules: &[(RuleIndex, Expression)], table: &TestTable) -> Result<Self, BuildError> {
-        let mut literals: Vec<TestId> = Vec::new();
-        let mut lazy: Vec<TestId> = Vec::new();
-        let mut seen: FxHashMap<TestId, ()> = FxHashMap::default();
-        for (_, expression) in rules {
-            expression.for_each_test(&mut |id| {
-                if seen.insert(id, ()).is_none() {
-                    let literal =
-                        matches!(table.get(id), Some(Test { predicate: Predicate::Literal { .. }, .. }));
-                    if literal { literals.push(id) } else { lazy.push(id) }
-                }
-            });
-        }
+    pub(super) fn build(
+        rules: &[(RuleIndex, Expression)],
+        table: &FilterTable,
+        tests: &TestTable,
+    ) -> Result<Self, BuildError> {
+        let mut used: Vec<FilterIndex> =
+            rules.iter().flat_map(|(rule, _)| table.of(*rule)).copied().collect();
+        used.sort_unstable();
+        used.dedup();
+        let filters: Vec<(FilterIndex, &Expression)> = used
+            .iter()
+            .filter_map(|filter| Some((*filter, table.expressions.get(filter.0 as usize)?)))
+            .collect();
+        let expressions =
+            || rules.iter().map(|(_, rule)| rule).chain(filters.iter().map(|(_, filter)| *filter));
+        let (literals, lazy) = collect(expressions(), tests);
         let numbers: FxHashMap<TestId, u32> = literals.iter().chain(&lazy).copied().zip(0..).collect();
         let first_lazy = number(literals.len());
         let number_of = |id: TestId| numbers.get(&id).copied().unwrap_or(u32::MAX);
-        let programs = rules
-            .iter()
-            .map(|(rule, expression)| {
-                (*rule, Program::compile(expression, &number_of, &|test| test >= first_lazy))
-            })
-            .collect();
-        let (fields, slots) = build_fields(&literals, table)?;
+        let compile = |expression| Program::compile(expression, &number_of, &|test| test >= first_lazy);
+        let position = |filter: &FilterIndex| used.binary_search(filter).ok().map(number);
+        let planned = rules.iter().map(|(rule, expression)| PlannedRule {
+            index: *rule,
+            program: compile(expression),
+            filters: table.of(*rule).iter().filter_map(position).collect(),
+        });
+        let (fields, slots) = build_fields(&literals, tests)?;
         let mut plan = Self {
-            rules: programs,
+            rules: planned.collect(),
+            filters: filters.iter().map(|(filter, expression)| (*filter, compile(expression))).collect(),
             fields,
             slots,
-            lazy: lazy.iter().filter_map(|id| table.get(*id)).cloned().collect(),
+            lazy: lazy.iter().filter_map(|id| tests.get(*id)).cloned().collect(),
             witnesses: vec![Vec::new(); literals.len()],
             always: Vec::new(),
         };
         for (position, (_, expression)) in (0..).zip(rules) {
-            plan.index_witness(position, expression, table, &number_of);
+            plan.index_witness(position, expression, tests, &number_of);
         }
         Ok(plan)
+    }
+
+    /// The filters before a rule, in order of loading.
+    pub(super) fn filters<'p>(
+        &'p self,
+        rule: &'p PlannedRule,
+    ) -> impl Iterator<Item = (FilterIndex, &'p Program)> {
+        let filters = rule.filters.iter().filter_map(|&at| self.filters.get(at as usize));
+        filters.map(|(index, program)| (*index, program))
     }
 
     fn index_witness(
@@ -128,6 +154,25 @@ impl Plan {
     }
 }
 
+/// The tests of all expressions, each once: literals, and those that are answered on demand.
+fn collect<'e>(
+    expressions: impl Iterator<Item = &'e Expression>,
+    tests: &TestTable,
+) -> (Vec<TestId>, Vec<TestId>) {
+    let (mut literals, mut lazy) = (Vec::new(), Vec::new());
+    let mut seen: FxHashSet<TestId> = FxHashSet::default();
+    for expression in expressions {
+        expression.for_each_test(&mut |id| {
+            if seen.insert(id) {
+                let literal =
+                    matches!(tests.get(id), Some(Test { predicate: Predicate::Literal { .. }, .. }));
+                if literal { literals.push(id) } else { lazy.push(id) }
+            }
+        });
+    }
+    (literals, lazy)
+}
+
 /// One matcher for each field, and the field of every literal.
 fn build_fields(literals: &[TestId], table: &TestTable) -> Result<(Vec<FieldMatcher>, Vec<u32>), BuildError> {
     let mut grouped: Vec<(FieldId, Vec<Literal>)> = Vec::new();
@@ -166,6 +211,7 @@ impl Witness {
                 | Predicate::Regex(_)
                 | Predicate::Cidr(_)
                 | Predicate::Order(..)
+                | Predicate::Moment(..)
                 | Predicate::Exists
                 | Predicate::Anything
                 | Predicate::Null

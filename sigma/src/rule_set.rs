@@ -3,17 +3,19 @@
 use rustc_hash::FxHashMap;
 use uuid::Uuid;
 
+use super::collection;
 use super::correlation;
 use super::diagnostic::{Diagnostic, Source, Span};
 use super::document::{Body, Reader, Understood};
 use super::expression::Expression;
-use super::filter::{self, Filter};
+use super::filter::{self, Filter, Resolver};
 use super::placeholder::Placeholders;
 use super::plan::Plan;
 use super::predicate::TestTable;
 use super::record::{LogSourceId, Taxonomy};
 use super::rule::{FilterIndex, Rule, RuleIndex};
-use super::yaml::{self, Data};
+use super::succession::{Succession, is_same};
+use super::yaml::Data;
 
 /// Rules that loaded without a mistake. The default is a set without rules.
 #[derive(Debug, Default)]
@@ -21,6 +23,8 @@ pub struct RuleSet {
     rules: Vec<Rule>,
     filters: Vec<Filter>,
     plans: FxHashMap<LogSourceId, Plan>,
+    succession: Succession,
+    correlations: correlation::Network,
 }
 
 /// What was understood, document by document, before the names of other rules are looked up.
@@ -65,9 +69,14 @@ impl RuleSet {
         if !diagnostics.is_empty() {
             return Err(diagnostics);
         }
+        // Names are looked up only where every document was read: one that is missing would be blamed twice.
+        let correlations =
+            correlation::resolve(&mut read.rules, &read.correlations, taxonomy, &mut diagnostics);
+        let mut resolver = Resolver { rules: &read.rules, taxonomy, diagnostics: &mut diagnostics };
+        let (filters, table) = resolver.filters(read.filters);
         let mut plans = FxHashMap::default();
         for (log_source, rules) in read.by_log_source {
-            match (Plan::build(&rules, &tests), &last) {
+            match (Plan::build(&rules, &table, &tests), &last) {
                 (Ok(plan), _) => _ = plans.insert(log_source, plan),
                 (Err(error), Some(source)) => {
                     let message = format!("all rules together are too large to match at once: {error}");
@@ -76,8 +85,11 @@ impl RuleSet {
                 (Err(_), None) => {}
             }
         }
-        let filters = read.filters.into_iter().map(|(filter, ..)| filter).collect();
-        if diagnostics.is_empty() { Ok(Self { rules: read.rules, filters, plans }) } else { Err(diagnostics) }
+        if !diagnostics.is_empty() {
+            return Err(diagnostics);
+        }
+        let succession = Succession::of(&read.rules);
+        Ok(Self { rules: read.rules, filters, plans, succession, correlations })
     }
 
     /// In order of loading, correlations among them.
@@ -100,6 +112,18 @@ impl RuleSet {
     #[must_use]
     pub fn filter(&self, index: FilterIndex) -> Option<&Filter> {
         self.filters.get(index.0 as usize)
+    }
+
+    /// The rule of `new` that is the rule at `index` here: written the same, with the same id and title, in the
+    /// document of the same name. Found by hash, so asking for every rule of a large set is cheap.
+    #[must_use]
+    pub fn successor(&self, index: RuleIndex, new: &Self) -> Option<RuleIndex> {
+        let place = self.succession.find(index, &new.succession)?;
+        is_same(self.rule(index)?, new.rule(place)?).then_some(place)
+    }
+
+    pub(super) fn correlations(&self) -> &correlation::Network {
+        &self.correlations
     }
 
     pub(super) fn plan(&self, log_source: LogSourceId) -> Option<&Plan> {
@@ -136,24 +160,14 @@ struct Loader<'a> {
 
 impl Loader<'_> {
     fn source(&mut self, source: &Source) -> Vec<Understood> {
-        let documents = match yaml::documents(source) {
-            Ok(documents) => documents,
-            Err(diagnostic) => {
-                self.diagnostics.push(diagnostic);
-                return Vec::new();
-            }
-        };
-        let mut reader = Reader {
-            source,
-            taxonomy: self.taxonomy,
-            placeholders: self.placeholders,
-            tests: &mut self.tests,
-            diagnostics: &mut self.diagnostics,
-            questions: 0,
-        };
+        let noted = self.diagnostics.len();
+        let Some(documents) = collection::documents(source, &mut self.diagnostics) else { return Vec::new() };
+        let is_unfolded = self.diagnostics.len() == noted;
+        let Self { taxonomy, placeholders, tests, diagnostics, .. } = self;
+        let mut reader = Reader::new(source, *taxonomy, placeholders, tests, diagnostics);
         // `---` at the end of a file makes an empty document, which says nothing.
         let rules: Vec<_> = documents.iter().filter(|node| !matches!(node.data, Data::Null)).collect();
-        if rules.is_empty() {
+        if rules.is_empty() && is_unfolded {
             reader.note(Span::default(), "the document holds no rule", None);
         }
         let understood: Vec<_> = rules.into_iter().filter_map(|node| reader.document(node)).collect();

@@ -7,7 +7,7 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::{Owned, Sysmon, TestRecord, engine, load, rule, truth};
+use super::{Owned, Sysmon, TestRecord, engine, explain, load, rule, truth};
 use crate::{Presence, Taxonomy, Truth};
 
 /// Fields of the random rules; few, so that they meet.
@@ -54,13 +54,13 @@ impl RandomRule {
         for (index, items) in self.selections.iter().enumerate() {
             detection += &format!("s{index}:\n");
             for item in items {
-                detection += &format!("  {}:\n", item.key());
-                for value in &item.values {
-                    detection += &match value {
-                        Written::Null => "    - null\n".to_owned(),
-                        Written::Text(text) => format!("    - '{}'\n", text.replace('\'', "''")),
-                    };
-                }
+                detection += &match item.values.as_slice() {
+                    [Written::Null] => format!("  {}: null\n", item.key()),
+                    values => values.iter().fold(format!("  {}:\n", item.key()), |whole, value| {
+                        let Written::Text(text) = value else { panic!("null stands alone") };
+                        format!("{whole}    - '{}'\n", text.replace('\'', "''"))
+                    }),
+                };
             }
         }
         // Every selection is used: those the condition leaves out are joined without effect.
@@ -258,7 +258,7 @@ fn item() -> impl Strategy<Value = Item> {
         .prop_map(|(field, place, [cased, all, negated], texts, null)| {
             let mut values: Vec<Written> = texts.into_iter().map(Written::Text).collect();
             if null == 0 && place.is_empty() {
-                values.push(Written::Null);
+                values = vec![Written::Null];
             }
             let all = all && values.len() > 1;
             Item { field, place, cased, all, negated, values }
@@ -323,6 +323,24 @@ proptest! {
         for record in &records {
             let (found, expected) = (truth(&mut engine, record), random.ask(record));
             prop_assert_eq!(found, expected, "{}\n{:?}", document, record);
+        }
+    }
+
+    #[test]
+    fn an_explanation_says_of_a_rule_what_the_engine_says(
+        random in random_rule(),
+        records in prop::collection::vec(record(), 4),
+    ) {
+        let document = random.document();
+        let mut engine = engine(&document);
+        for record in &records {
+            let found = truth(&mut engine, record);
+            let explained = explain(engine.set(), &document, record);
+            prop_assert_eq!(explained.truth, found, "{}\n{:?}", document, record);
+            prop_assert_eq!(explained.verdict(), found);
+            for search in &explained.detection.searches {
+                prop_assert_eq!(search.truth, search.asks.truth());
+            }
         }
     }
 
