@@ -1,13 +1,17 @@
 //! The fuzzer's cases on the stable tool chain: every seed, every input that once was a finding, and some
 //! thousand seeded random ones. `cargo xtask fuzz` runs millions more, guided by coverage.
 
-#![expect(clippy::unwrap_used, reason = "a test that panics is a test that fails")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that panics is a test that fails; clippy.toml excuses the test functions, not what they call"
+)]
 
 #[expect(
     unreachable_pub,
     dead_code,
     clippy::panic,
     clippy::print_stderr,
+    clippy::unwrap_used,
     reason = "written for the fuzz targets, which are crates of their own, and whose findings are panics"
 )]
 #[path = "../fuzz/src/lib.rs"]
@@ -17,12 +21,11 @@ use std::fs;
 use std::path::Path;
 
 use fuzz::clock::Clock;
-use fuzz::{correlate, load, matching};
+use fuzz::{load, matching};
 
 /// Enough to meet every kind of mutation some hundred times, few enough for an unoptimised build.
 const MUTATIONS: usize = 3000;
 const MATCHES: usize = 600;
-const STREAMS: usize = 300;
 /// Bytes that a random rule and its records are made of.
 const MATCH_BYTES: usize = 900;
 
@@ -154,17 +157,4 @@ fn random_rules_agree_with_their_opposites_their_neighbours_and_their_future() {
         assert!(count > MATCHES / 20, "only {count} answers are {what}");
     }
     assert!(seen.rules > seen.refused / 2, "most random rules are refused: {seen:?}");
-}
-
-#[test]
-fn random_correlations_keep_their_bounds() {
-    let mut random = Random(3);
-    let mut seen = correlate::Seen::default();
-    for _ in 0..STREAMS {
-        let case = random.bytes(MATCH_BYTES);
-        seen = seen.plus(correlate::check(&case, Clock::UNOPTIMISED));
-    }
-    println!("{seen:?}");
-    assert!(seen.sets > STREAMS / 4, "most random correlations are refused: {seen:?}");
-    assert!(seen.told > STREAMS / 4 && seen.open > STREAMS / 4, "{seen:?}");
 }

@@ -12,16 +12,18 @@ use sigma::Source;
 
 use super::{Problem, Strategy};
 
-static BUILT_IN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../rules");
+pub(super) static BUILT_IN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../rules");
+/// What the names of the binary's own documents begin with.
+pub(super) const EMBEDDED: &str = "built-in:";
 
 /// The rule of a detection's folder.
-const RULE: &str = "rule.yml";
+pub(super) const RULE: &str = "rule.yml";
 /// The strategy of a detection's folder.
 const STRATEGY: &str = "ads.md";
 
 /// Largest document read, bytes. The largest public Sigma rule has some 20 KiB; more than this is
 /// a mistaken path, and reading it would only waste memory.
-const DOCUMENT_MAX: u64 = 1 << 20;
+pub(super) const DOCUMENT_MAX: u64 = 1 << 20;
 
 /// Deepest folder searched: twice what public rule collections nest. Ends circles of links.
 pub(crate) const DEPTH_MAX: usize = 16;
@@ -44,7 +46,7 @@ pub(super) fn built_in() -> Vec<Document> {
             let name = folder.path().to_str()?;
             Some(Document {
                 name: name.to_owned(),
-                rule: Source::new(format!("built-in:{name}"), text(folder, RULE)?),
+                rule: Source::new(format!("{EMBEDDED}{name}"), text(folder, RULE)?),
                 strategy: text(folder, STRATEGY).map(Strategy::new),
             })
         })
@@ -105,7 +107,7 @@ fn read_rule(path: &Path) -> Result<Document, Problem> {
     Ok(Document { name: folder.map_or_else(alone, |name| name.display().to_string()), rule, strategy })
 }
 
-fn read_text(path: &Path) -> Result<String, Problem> {
+pub(super) fn read_text(path: &Path) -> Result<String, Problem> {
     let refuse = |reason| unreadable(path, reason);
     let file = fs::File::open(path).map_err(refuse)?;
     let size = file.metadata().map_err(refuse)?.len();

@@ -6,6 +6,7 @@
 
 mod strategy;
 mod document;
+mod recording;
 
 use std::hash::{Hash as _, Hasher as _};
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ use crate::alert::Detection;
 use document::Document;
 
 pub(crate) use document::{DEPTH_MAX, is_hidden};
+pub use recording::Recordings;
 pub use strategy::{SECTIONS, Section, Strategy};
 
 /// The custom key of a rule that gives its level outside of a container.
@@ -67,6 +69,23 @@ impl Catalogue {
     #[must_use]
     pub fn strategy(&self, name: &str) -> Option<&Strategy> {
         self.documents.iter().find(|document| document.name == name)?.strategy.as_ref()
+    }
+
+    /// A document that lies nowhere, under a name for messages.
+    pub fn add(&mut self, source: Source) {
+        self.documents.push(Document { name: source.name.to_string(), rule: source, strategy: None });
+    }
+
+    /// Leaves out the documents that `keeps` says no to.
+    pub fn retain(&mut self, keeps: impl Fn(&Source) -> bool) {
+        self.documents.retain(|document| keeps(&document.rule));
+    }
+
+    /// The detection's name (`curl_download`) of the document of this name.
+    #[must_use]
+    pub fn name(&self, source: &str) -> Option<&str> {
+        let document = self.documents.iter().find(|document| *document.rule.name == *source)?;
+        Some(&document.name)
     }
 
     /// The same number for the same names and texts.

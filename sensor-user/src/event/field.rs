@@ -6,7 +6,7 @@
 
 mod taxonomy;
 mod category;
-mod date;
+pub(super) mod date;
 mod change;
 mod identity;
 

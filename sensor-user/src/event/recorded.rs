@@ -2,7 +2,7 @@
 //!
 //! One flat object of Sigma field names. A field's value is a string, a whole number, a boolean, or a list of
 //! these where the field has several values. `logsource` names the category; `time` (seconds from any point) or
-//! `@timestamp` (RFC 3339) says when, which only correlations ask. A field that the sensor does not have is
+//! `@timestamp` (RFC 3339, the field `UtcTime` as well) says when, which correlations ask. A field that the sensor does not have is
 //! refused: such a recording could never have been made.
 //!
 //! A line of `tidewaiter events --format json` is read as well, by the ECS names of the same table. It says less:
@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
 use sigma::{FieldId, Lifetime, LogSource, LogSourceId, Owner, Presence, Record, Taxonomy, Value};
 
-use super::field::{Category, Field, Fields, TABLE};
+use super::field::{Category, Field, Fields, TABLE, date};
 
 /// Keys of a recording that are no fields.
 const LOG_SOURCE: &str = "logsource";
@@ -104,16 +104,18 @@ impl Recorded {
 
     fn flat(mut object: Map<String, Json>) -> Result<Self, Malformed> {
         let log_source = log_source(&object.remove(LOG_SOURCE).ok_or(Malformed::NoLogSource)?)?;
-        let time = match (object.remove(TIME), object.remove(TIMESTAMP)) {
-            (Some(seconds), _) => Some(since_start(seconds)?),
-            (None, Some(date)) => Some(since_epoch(&date)?),
-            (None, None) => None,
+        let date = object.remove(TIMESTAMP).as_ref().map(dated).transpose()?;
+        let time = match object.remove(TIME) {
+            Some(seconds) => Some(since_start(seconds)?),
+            None => date.map(since_epoch),
         };
         let fields = object.into_iter().map(|(name, value)| {
             let field = Fields.field(&name).ok_or_else(|| Malformed::Field(name.clone()))?;
             fact(field, &name, value)
         });
-        Ok(Self { log_source, time, fields: fields.collect::<Result<_, _>>()? })
+        let mut fields = fields.collect::<Result<Vec<_>, _>>()?;
+        fields.extend(date.map(utc_time));
+        Ok(Self { log_source, time, fields })
     }
 
     /// A document of `tidewaiter events`.
@@ -128,9 +130,10 @@ impl Recorded {
         let log_source = log_source(category)?;
         let pending: Vec<&Json> =
             at("tidewaiter.pending").and_then(Json::as_array).into_iter().flatten().collect();
-        let mut fields = Vec::new();
+        let date = at(TIMESTAMP).map(dated).transpose()?;
+        let mut fields: Vec<Fact> = date.map(utc_time).into_iter().collect();
         for (field, _, name, _) in TABLE {
-            if !speaks_of(category, *field) {
+            if *field == Field::UtcTime || !speaks_of(category, *field) {
                 continue;
             }
             // The executable's other names stand elsewhere.
@@ -148,7 +151,7 @@ impl Recorded {
                 fields.push(read);
             }
         }
-        Ok(Self { log_source, time: at(TIMESTAMP).map(since_epoch).transpose()?, fields })
+        Ok(Self { log_source, time: date.map(since_epoch), fields })
     }
 }
 
@@ -208,14 +211,28 @@ fn since_start(seconds: Json) -> Result<u64, Malformed> {
     })
 }
 
-/// A date as nanoseconds.
-fn since_epoch(date: &Json) -> Result<u64, Malformed> {
-    let known = date.as_str().and_then(|date| date.parse::<Timestamp>().ok());
-    known.and_then(|date| u64::try_from(date.as_nanosecond()).ok()).ok_or_else(|| Malformed::Time {
+fn dated(value: &Json) -> Result<Timestamp, Malformed> {
+    value.as_str().and_then(|date| date.parse().ok()).ok_or_else(|| Malformed::Time {
         key: TIMESTAMP,
-        value: date.clone(),
+        value: value.clone(),
         remedy: "a date like 2026-11-21T12:03:14.281Z",
     })
+}
+
+/// A date as nanoseconds; one before 1970 is as early as any.
+fn since_epoch(date: Timestamp) -> u64 {
+    u64::try_from(date.as_nanosecond()).unwrap_or_default()
+}
+
+/// The date as rules read it.
+fn utc_time(date: Timestamp) -> Fact {
+    let mut values = Vec::new();
+    let presence = date::visit(date, &mut |value| {
+        if let Value::Text(text) = value {
+            values.push(Datum::Text(text.to_owned()));
+        }
+    });
+    Fact { field: FieldId(Field::UtcTime as u16), presence, values }
 }
 
 impl Record for Recorded {
@@ -244,7 +261,9 @@ impl Record for Recorded {
             }
         };
         if field == FieldId::MESSAGE {
-            self.fields.iter().for_each(&mut visit);
+            // As of an event: the date says nothing of what was done.
+            let spoken = self.fields.iter().filter(|fact| fact.field != FieldId(Field::UtcTime as u16));
+            spoken.for_each(&mut visit);
             let is_open = self.fields.iter().any(|fact| fact.presence == Presence::Pending);
             return if is_open { Presence::Pending } else { Presence::Present };
         }
@@ -302,7 +321,7 @@ mod tests {
     #[test]
     fn the_sensors_own_document_is_read_back() {
         let event = sample::event();
-        let document = json::encode(&EventDocument::new(&event, Timestamp::UNIX_EPOCH, 1, &sample::origin()));
+        let document = json::encode(&EventDocument::new(&event, event.date, 1, &sample::origin()));
         let read = Recorded::parse(&document).unwrap();
         assert_eq!(read.log_source(), event.log_source());
         let told = |record: &dyn Fn(FieldId, &mut dyn FnMut(Value<'_>)) -> Presence, field| {

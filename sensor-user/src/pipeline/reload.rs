@@ -2,7 +2,7 @@
 //! under its place in the new one.
 
 use rustc_hash::FxHashMap;
-use sigma::{Engine, Rule, RuleIndex, RuleSet};
+use sigma::{Rule, RuleIndex, RuleSet};
 use uuid::Uuid;
 
 use super::Pipeline;
@@ -12,8 +12,8 @@ use crate::detection::Detections;
 /// What a set of rules left behind.
 #[derive(Debug)]
 pub struct Retired {
-    /// It ran them; freeing a large one takes a while.
-    pub engine: Engine,
+    /// Freeing a large one takes a while.
+    pub set: RuleSet,
     /// Matches that waited for a container's name, and whose rule is gone.
     pub undecided: u64,
 }
@@ -29,17 +29,20 @@ impl Pipeline {
             self.undecided.note(*rule, container, Reason::RuleGone);
         }
         self.undecided.renumber(&successor, &self.engine);
+        self.correlations.adopt(self.engine.set(), &set);
         self.detections = detections;
-        let engine = std::mem::replace(&mut self.engine, Engine::new(set));
-        Retired { engine, undecided: gone.len() as u64 }
+        Retired { set: self.engine.replace(set), undecided: gone.len() as u64 }
     }
 }
 
-/// Where each rule is in the new set, by what people take for its identity.
+/// Where each rule is in the new set: written the same, or else by what people take for its identity.
 fn successors(old: &RuleSet, new: &RuleSet) -> Vec<Option<RuleIndex>> {
     let index = (0..).map(RuleIndex);
     let places: FxHashMap<Identity<'_>, RuleIndex> = new.rules().iter().map(identity).zip(index).collect();
-    old.rules().iter().map(|rule| places.get(&identity(rule)).copied()).collect()
+    let same = (0..).map(RuleIndex).map(|index| old.successor(index, new));
+    let successor =
+        |(rule, same): (&Rule, Option<RuleIndex>)| same.or_else(|| places.get(&identity(rule)).copied());
+    old.rules().iter().zip(same).map(successor).collect()
 }
 
 type Identity<'a> = (Option<Uuid>, &'a str, &'a str);

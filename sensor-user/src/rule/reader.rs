@@ -65,13 +65,18 @@ impl Reader {
     /// # Errors
     /// The system has no pipe, no signal handler or no thread left.
     pub fn start(files: RuleFiles, rules: &Rules) -> io::Result<Self> {
+        let watch = watch(&files);
+        Self::start_with(files, rules, watch)
+    }
+
+    fn start_with(files: RuleFiles, rules: &Rules, watch: Option<Watch>) -> io::Result<Self> {
         let (asleep, wake) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
         let wake = Arc::new(wake);
         let mut hangup = signal(SignalKind::hangup())?;
         let (told, news) = mpsc::channel(1);
         let thread = Thread {
-            watch: watch(&files),
             files,
+            watch,
             asleep,
             told,
             content: rules.fingerprint,

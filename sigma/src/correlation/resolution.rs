@@ -15,16 +15,14 @@ use crate::record::Taxonomy;
 use crate::rule::{Rule, RuleIndex};
 use crate::suggestion::did_you_mean;
 
-/// Looks up all names; `rules` learn what they correlate and whether they are told by themselves. Names that
-/// nobody has are no mistake where documents were refused: they may have had them (`incomplete`).
+/// Looks up all names; `rules` learn what they correlate and whether they are told by themselves.
 pub(crate) fn resolve(
     rules: &mut [Rule],
     drafts: &[(RuleIndex, Source, Draft)],
     taxonomy: &dyn Taxonomy,
-    incomplete: bool,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Network {
-    let names = Names::of(rules, incomplete);
+    let names = Names::of(rules);
     let (members, plans) = (Vec::new(), Vec::new());
     let mut resolver =
         Resolver { rules, names, taxonomy, diagnostics, members, plans, planned: FxHashMap::default() };
@@ -91,12 +89,11 @@ fn resolved(draft: &Draft, plan: &Plan) -> super::Correlation {
 struct Names {
     ids: FxHashMap<Uuid, RuleIndex>,
     names: FxHashMap<String, Vec<RuleIndex>>,
-    incomplete: bool,
 }
 
 impl Names {
-    fn of(rules: &[Rule], incomplete: bool) -> Self {
-        let mut names = Self { ids: FxHashMap::default(), names: FxHashMap::default(), incomplete };
+    fn of(rules: &[Rule]) -> Self {
+        let mut names = Self { ids: FxHashMap::default(), names: FxHashMap::default() };
         for (index, rule) in (0..).map(RuleIndex).zip(rules) {
             if let Some(id) = rule.id {
                 names.ids.insert(id, index);
@@ -142,7 +139,7 @@ impl Resolver<'_> {
     fn rule(&mut self, source: &Source, name: &Name) -> Option<RuleIndex> {
         if let Ok(id) = Uuid::try_parse(&name.text) {
             let found = self.names.ids.get(&id).copied();
-            if found.is_none() && !self.names.incomplete {
+            if found.is_none() {
                 let help = Some("load that rule, too, or remove it here".to_owned());
                 self.note(source, name.span, format!("no rule has the id {id}"), help);
             }
@@ -151,17 +148,13 @@ impl Resolver<'_> {
         match self.names.names.get(&name.text).map(Vec::as_slice) {
             Some([only]) => Some(*only),
             None | Some([]) => {
-                if !self.names.incomplete {
-                    let titled = self.rules.iter().any(|rule| rule.title == name.text);
-                    let titled =
-                        titled.then(|| "this is a title; give the rule a `name` and write that".to_owned());
-                    let help = titled
-                        .or_else(|| did_you_mean(&name.text, self.names.names.keys().map(String::as_str)))
-                        .or_else(|| {
-                            Some("write the `name` or `id` of a rule that is loaded, too".to_owned())
-                        });
-                    self.note(source, name.span, format!("no rule has the name `{}`", name.text), help);
-                }
+                let titled = self.rules.iter().any(|rule| rule.title == name.text);
+                let titled =
+                    titled.then(|| "this is a title; give the rule a `name` and write that".to_owned());
+                let help = titled
+                    .or_else(|| did_you_mean(&name.text, self.names.names.keys().map(String::as_str)))
+                    .or_else(|| Some("write the `name` or `id` of a rule that is loaded, too".to_owned()));
+                self.note(source, name.span, format!("no rule has the name `{}`", name.text), help);
                 None
             }
             Some(several) => {
@@ -182,7 +175,7 @@ impl Resolver<'_> {
         let mut read = Vec::with_capacity(members.len());
         for index in members.iter().copied().collect::<Option<Vec<_>>>()? {
             let mut origins = |names: &[Name]| -> Vec<Option<Origin>> {
-                names.iter().map(|name| self.origin(source, index, name, &aliases)).collect()
+                names.iter().map(|name| self.origin(source, draft, index, name, &aliases)).collect()
             };
             let (keys, fields) = (origins(&draft.group_by), origins(&draft.fields));
             read.push((index, keys, fields));
@@ -295,6 +288,7 @@ impl Resolver<'_> {
     fn origin(
         &mut self,
         source: &Source,
+        draft: &Draft,
         rule: RuleIndex,
         name: &Name,
         aliases: &[(&Alias, Vec<(RuleIndex, &Name)>)],
@@ -320,16 +314,23 @@ impl Resolver<'_> {
                 return None;
             }
         }
-        if let Some(id) = self.taxonomy.field(&field.text) {
+        let found = match &draft.foreign {
+            Some(foreign) => self.taxonomy.field_of(foreign, &field.text),
+            None => self.taxonomy.field(&field.text),
+        };
+        if let Some(id) = found {
             return Some(Origin::Record(id, self.taxonomy.lifetime(id)));
         }
-        let (message, help) = match (alias, meant) {
-            (Some(_), None) => {
+        let (message, help) = match (alias, meant, &draft.foreign) {
+            (Some(_), None, _) => {
                 let title = self.title(rule);
                 let help = format!("add `{title}: <field>` to it");
                 (format!("the alias `{}` names no field of `{title}`", name.text), Some(help))
             }
-            (None, _) | (_, Some(_)) => {
+            (_, _, Some(foreign)) => {
+                (format!("the taxonomy `{foreign}` has no field `{}` that records have", field.text), None)
+            }
+            (None, ..) | (_, Some(_), None) => {
                 let help = did_you_mean(&field.text, self.taxonomy.field_names());
                 (format!("no record has a field `{}`", field.text), help)
             }

@@ -12,7 +12,7 @@ use super::{Each, one};
 const LENGTH: usize = 23;
 
 /// `YYYY-MM-DD HH:MM:SS.fff` in UTC, as Sysmon writes `UtcTime`; absent beyond the years that have four digits.
-pub(super) fn visit(date: Timestamp, each: Each<'_>) -> Presence {
+pub(in crate::event) fn visit(date: Timestamp, each: Each<'_>) -> Presence {
     let date = date.to_zoned(TimeZone::UTC);
     let mut text = [0; LENGTH];
     let mut rest = text.as_mut_slice();

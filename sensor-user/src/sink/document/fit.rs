@@ -109,11 +109,8 @@ fn long_texts(document: &mut Document<'_>) {
     }
     cut_list(&mut own.images, LINEAGE, SHORT);
     cut_list(&mut own.files, LINEAGE, SHORT);
-<<<<<<< HEAD
     own.correlation.iter_mut().for_each(|found| found.cut(LINEAGE, &mut |text| cut(text, SHORT)));
-=======
     own.reload.iter_mut().for_each(|reload| reload.cut(LINEAGE, &mut |text| cut(text, 2 * SHORT)));
->>>>>>> main
 }
 
 fn all_but_the_essential(document: &mut Document<'_>) {

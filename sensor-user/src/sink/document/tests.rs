@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::alert::Reload;
 use crate::sink::json::encode;
 use crate::sink::sample;
 use crate::state::process;
@@ -255,6 +256,37 @@ fn notices() {
 }
 
 #[test]
+fn changed_rules() {
+    let reload = value(&sample::reload());
+    assert_eq!(reload["kind"], "reload");
+    assert_eq!(reload["message"], "23 rules in force: 12 added, 0 removed, 1 changed");
+    let expected = json!({
+        "outcome": "loaded", "rules": 23, "filters": 1,
+        "added": {"count": 12, "first": [
+            {"id": "6f2f0b5c-0d5e-4c58-9d0e-3b3f6c7b1a11", "title": "Odd port"}, {"title": "Metadata"},
+        ]},
+        "removed": {"count": 0}, "changed": {"count": 1, "first": [{"title": "curl downloads"}]},
+        "undecided": 2, "duration_ms": 12,
+    });
+    assert_eq!(reload["tidewaiter"]["reload"], expected);
+
+    let refusal = value(&sample::refusal());
+    assert_eq!((&refusal["kind"], &refusal["event"]["severity"]), (&json!("reload"), &json!(73)));
+    let message = "the changed rules have 5 mistakes: the 23 rules of before stay in force";
+    assert_eq!(refusal["message"], message);
+    let expected = json!({
+        "outcome": "refused", "rules": 23, "mistake_count": 5, "mistakes": [
+            {
+                "file": "/etc/tidewaiter/rules/odd.yml", "line": 3, "column": 8,
+                "message": "`hihg` is no level", "help": "write `high`",
+            },
+            {"message": "/rules/b cannot be read: gone"},
+        ],
+    });
+    assert_eq!(refusal["tidewaiter"]["reload"], expected);
+}
+
+#[test]
 fn nothing_is_cut_where_it_fits() {
     let (message, origin) = (sample::message(), sample::origin());
     let whole = encode(&Document::new(&message, &origin));
@@ -282,7 +314,23 @@ fn any_document_fits_into_four_thousand_bytes_and_keeps_its_identity() {
     {
         *rows = vec![rows[0].clone(); 99];
     }
-    for message in [hostile, many_losses, many_aggregates, sample::coverage()] {
+    let mut many_rules = sample::reload();
+    let mut many_mistakes = sample::refusal();
+    for message in [&mut many_rules, &mut many_mistakes] {
+        let Message::Notice(notice) = message else { continue };
+        if let Subject::Reload(Reload::Loaded(change)) = &mut notice.subject {
+            change.added.first[0].title = sample::HOSTILE.repeat(99);
+            change.added.first = vec![change.added.first[0].clone(); 99];
+            change.removed = change.added.clone();
+            change.changed = change.added.clone();
+        }
+        if let Subject::Reload(Reload::Refused(refusal)) = &mut notice.subject {
+            refusal.first[0].message = sample::HOSTILE.repeat(99);
+            refusal.first[0].help = Some(sample::HOSTILE.repeat(99));
+            refusal.first = vec![refusal.first[0].clone(); 99];
+        }
+    }
+    for message in [hostile, many_losses, many_aggregates, many_rules, many_mistakes, sample::coverage()] {
         for bytes in [4_000, 5_000, 7_500] {
             let line = fit(Document::new(&message, &origin), bytes);
             assert!(line.len() <= bytes, "{} > {bytes}", line.len());

@@ -187,11 +187,11 @@ pub(super) fn detail() -> Line {
     Line::new().with(PLAIN, "   ")
 }
 
-/// `1 hook`, `14 hooks`, `231 processes`.
+/// `1 hook`, `14 hooks`, `231 processes`, `2 matches`.
 pub(super) fn some(count: u64, noun: &str) -> String {
     let plural = match count {
         1 => "",
-        _ if noun.ends_with('s') => "es",
+        _ if noun.ends_with(['s', 'h']) => "es",
         _ => "s",
     };
     format!("{} {noun}{plural}", grouped(count))

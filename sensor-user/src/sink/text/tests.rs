@@ -128,6 +128,27 @@ fn losses_and_the_end_are_told() {
 }
 
 #[test]
+fn changed_rules_are_told_and_their_mistakes() {
+    let expected = "\
+\x20● 23 rules in force · 1 filter · 12 added · 1 changed · 12 ms         12:03:14.281
+   added    Odd port  6f2f0b5c-0d5e-4c58-9d0e-3b3f6c7b1a11
+   added    Metadata
+   added    and 10 more
+   changed  curl downloads
+   2 matches undecided  their rules are gone
+";
+    assert_eq!(show(&sample::reload(), 83), expected);
+    let expected = "\
+\x20▲ the changed rules have 5 mistakes: the 23 rules of before stay in force  12:03:14.281
+   /etc/tidewaiter/rules/odd.yml:3:8
+     `hihg` is no level  write `high`
+   /rules/b cannot be read: gone
+   and 3 more: the log on standard error
+";
+    assert_eq!(show(&sample::refusal(), 87), expected);
+}
+
+#[test]
 fn no_line_is_wider_than_the_terminal() {
     for message in [
         sample::message(),
@@ -137,6 +158,8 @@ fn no_line_is_wider_than_the_terminal() {
         sample::loss(),
         sample::tampering(),
         sample::aggregation(),
+        sample::reload(),
+        sample::refusal(),
         sample::stopped(),
     ] {
         for width in [40, 57, 80, 100, 140] {

@@ -6,6 +6,12 @@
 //! tells the time, `exit 77` and `gone 9` end a process and a container.
 
 mod scenario;
+mod kind;
+mod chain;
+mod state;
+mod diagnostic;
+mod reference;
+mod flood;
 
 use crate::{
     Correlated, Correlator, Diagnostic, Engine, FieldId, Joined, Lifetime, LogSource, LogSourceId, Matches,
@@ -40,6 +46,18 @@ impl Taxonomy for Host {
 
     fn supports(&self, _: &LogSource) -> Option<LogSourceId> {
         Some(LogSourceId(0))
+    }
+
+    fn field_of(&self, _: &str, name: &str) -> Option<FieldId> {
+        self.field(match name {
+            "user.name" => "User",
+            "destination.ip" => "DestinationIp",
+            _ => return None,
+        })
+    }
+
+    fn taxonomies(&self) -> &[&'static str] {
+        &["ecs"]
     }
 
     fn lifetime(&self, field: FieldId) -> Lifetime {

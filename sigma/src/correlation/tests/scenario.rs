@@ -91,3 +91,107 @@ fn a_count() {
         ],
     );
 }
+
+#[test]
+fn a_sum_of_bytes() {
+    let text = rules(&["send"])
+        + &correlation(
+            "exfiltration",
+            "type: value_sum\nrules: [send]\ngroup-by: [ProcessId, DestinationIp]\ntimespan: 10s\n\
+             condition: {field: BytesSent, gt: 1000}",
+        );
+    let send = |time: &str, owner: u64, bytes: &str| {
+        format!("{time} send ProcessId=#4/{owner} DestinationIp=@10.0.0.1 BytesSent={bytes}")
+    };
+    let hit: &[&str] = &["exfiltration 1100 at 3s"];
+    let rows: [(&str, Vec<String>, &[&str]); 9] = [
+        ("in order", vec![send("1s", 1, "#600"), send("3s", 1, "#500")], hit),
+        ("out of order", vec![send("3s", 1, "#500"), send("1s", 1, "#600")], hit),
+        ("numbers written as text", vec![send("1s", 1, "600"), send("3s", 1, "500.0")], hit),
+        ("exactly the threshold", vec![send("1s", 1, "#600"), send("3s", 1, "#400")], &[]),
+        (
+            "exactly a timespan",
+            vec![send("1s", 1, "#600"), send("11s", 1, "#500")],
+            &["exfiltration 1100 at 11s"],
+        ),
+        ("a nanosecond more", vec![send("1s", 1, "#600"), send("11s+1", 1, "#500")], &[]),
+        ("its end in between", vec![send("1s", 1, "#600"), "exit 1".into(), send("3s", 1, "#500")], &[]),
+        ("its pid used again", vec![send("1s", 1, "#600"), send("3s", 2, "#500")], &[]),
+        ("no number", vec![send("1s", 1, "#600"), send("3s", 1, "many")], &[]),
+    ];
+    for (name, lines, expected) in rows {
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        assert_eq!(told(&text, &lines), *expected, "{name}");
+    }
+}
+
+#[test]
+fn distinct_destinations() {
+    let text = rules(&["connect"])
+        + &correlation(
+            "scan",
+            "type: value_count\nrules: [connect]\ngroup-by: [ProcessId]\ntimespan: 10s\n\
+             condition: {field: DestinationIp, gte: 3}",
+        );
+    let to = |time: &str, owner: u64, address: &str| {
+        format!("{time} connect ProcessId=#4/{owner} DestinationIp={address}")
+    };
+    let hit: &[&str] = &["scan 3 at 3s"];
+    let rows: [(&str, Vec<String>, &[&str]); 9] = [
+        ("in order", vec![to("1s", 1, "@10.0.0.1"), to("2s", 1, "@10.0.0.2"), to("3s", 1, "@10.0.0.3")], hit),
+        (
+            "out of order",
+            vec![to("3s", 1, "@10.0.0.3"), to("2s", 1, "@10.0.0.2"), to("1s", 1, "@10.0.0.1")],
+            hit,
+        ),
+        (
+            "one of them twice",
+            vec![to("1s", 1, "@10.0.0.1"), to("2s", 1, "@10.0.0.2"), to("3s", 1, "@10.0.0.1")],
+            &[],
+        ),
+        (
+            "one of them in another spelling",
+            vec![to("1s", 1, "@10.0.0.1"), to("2s", 1, "@10.0.0.2"), to("3s", 1, "@::ffff:10.0.0.1")],
+            &[],
+        ),
+        (
+            "exactly a timespan",
+            vec![to("1s", 1, "@10.0.0.1"), to("2s", 1, "@10.0.0.2"), to("11s", 1, "@10.0.0.3")],
+            &["scan 3 at 11s"],
+        ),
+        (
+            "a nanosecond more",
+            vec![to("1s", 1, "@10.0.0.1"), to("2s", 1, "@10.0.0.2"), to("11s+1", 1, "@10.0.0.3")],
+            &[],
+        ),
+        (
+            "the oldest left, and came again",
+            vec![
+                to("1s", 1, "@10.0.0.1"),
+                to("2s", 1, "@10.0.0.2"),
+                to("12s", 1, "@10.0.0.1"),
+                to("12s", 1, "@10.0.0.3"),
+            ],
+            &["scan 3 at 12s"],
+        ),
+        (
+            "its end in between",
+            vec![
+                to("1s", 1, "@10.0.0.1"),
+                to("2s", 1, "@10.0.0.2"),
+                "exit 1".into(),
+                to("3s", 1, "@10.0.0.3"),
+            ],
+            &[],
+        ),
+        (
+            "its pid used again",
+            vec![to("1s", 1, "@10.0.0.1"), to("2s", 1, "@10.0.0.2"), to("3s", 2, "@10.0.0.3")],
+            &[],
+        ),
+    ];
+    for (name, lines, expected) in rows {
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        assert_eq!(told(&text, &lines), *expected, "{name}");
+    }
+}

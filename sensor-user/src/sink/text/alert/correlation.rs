@@ -85,7 +85,7 @@ fn amount(value: f64, fields: &[String]) -> String {
 fn timespan(nanoseconds: u64) -> String {
     let seconds = nanoseconds / SECOND;
     let units = [(86_400, "d"), (3_600, "h"), (60, "min")];
-    let unit = units.into_iter().find(|(unit, _)| seconds >= *unit && seconds % unit == 0);
+    let unit = units.into_iter().find(|(unit, _)| seconds >= *unit && seconds.is_multiple_of(*unit));
     let (unit, name) = unit.unwrap_or((1, "s"));
     format!("{} {name}", seconds / unit)
 }
