@@ -22,6 +22,8 @@ pub(crate) enum Part {
     Core,
     /// The linker that turns LLVM bitcode into a BPF object.
     Linker,
+    /// What builds and runs the fuzz targets.
+    Fuzzer,
     /// A program of the host, with the Debian package that brings it.
     Host(&'static package::HostTool),
     /// A part of the lab.
@@ -69,6 +71,7 @@ impl Part {
         match self {
             Self::Core => "core for BPF",
             Self::Linker => "bpf-linker",
+            Self::Fuzzer => "cargo-fuzz",
             Self::Host(tool) => tool.name,
             Self::Lab(part) => part.name(),
         }
@@ -79,6 +82,7 @@ impl Part {
         match self {
             Self::Core => toolchain::core().map(|core| core.to_string()),
             Self::Linker => toolchain::linker(place).map(|path| path.display().to_string()),
+            Self::Fuzzer => toolchain::fuzzer(place).map(|path| path.display().to_string()),
             Self::Host(tool) => tool.found().map(|path| path.display().to_string()),
             Self::Lab(part) => part.found(place),
         }
@@ -89,6 +93,7 @@ impl Part {
         match self {
             Self::Core => "the kernel half is built with it: adding rust-src".to_owned(),
             Self::Linker => "links the kernel half: building it from crates, one to a few minutes".to_owned(),
+            Self::Fuzzer => "builds the fuzz targets: building it from crates, a minute".to_owned(),
             Self::Host(tool) => format!("{}: installing {}", tool.purpose, tool.package),
             Self::Lab(part) => part.doing(),
         }
@@ -98,6 +103,7 @@ impl Part {
         match self {
             Self::Core => toolchain::add_core(place),
             Self::Linker => toolchain::build_linker(place),
+            Self::Fuzzer => toolchain::build_fuzzer(place),
             Self::Host(tool) => tool.install(place),
             Self::Lab(part) => part.make(place),
         }
