@@ -127,7 +127,7 @@ fn search(search: &Search, depth: usize, rows: &mut Vec<Row>) {
 fn part(part: &Part, depth: usize, rows: &mut Vec<Row>) {
     match part {
         Part::All(_, parts) if parts.len() == 1 => {
-            parts.iter().for_each(|part| self::part(part, depth, rows))
+            parts.iter().for_each(|part| self::part(part, depth, rows));
         }
         Part::All(truth, parts) | Part::Any(truth, parts) => {
             let left = if matches!(part, Part::All(..)) { "all of" } else { "one of" }.to_owned();
