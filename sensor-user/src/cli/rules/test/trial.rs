@@ -14,6 +14,9 @@ use crate::event::recorded::Recorded;
 
 /// Nanoseconds between events that do not say when they happened.
 const STEP: u64 = 1_000_000;
+/// How long after all windows have ended everything is decided, nanoseconds: the engine waits seconds for matches that
+/// come late, and for correlations that others read.
+const SETTLED: u64 = 600_000_000_000;
 
 /// Rules that are ready to run.
 pub(super) struct Trial<'a> {
@@ -165,7 +168,7 @@ impl Trial<'_> {
         // What waits for its window to end is decided when all windows have ended.
         let timespans =
             self.engine.rules().iter().filter_map(|rule| Some(rule.correlation.as_ref()?.timespan));
-        let end = timespans.fold(now, u64::saturating_add).saturating_add(STEP);
+        let end = timespans.fold(now, u64::saturating_add).saturating_add(SETTLED);
         correlator.due(self.engine.set(), end, &mut joined);
         for &index in correlations {
             let came = joined.correlated.iter().find(|correlated| correlated.rule == index);
