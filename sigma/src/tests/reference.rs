@@ -338,6 +338,9 @@ proptest! {
             let explained = explain(engine.set(), &document, record);
             prop_assert_eq!(explained.truth, found, "{}\n{:?}", document, record);
             prop_assert_eq!(explained.verdict(), found);
+            for clause in &explained.detection.conditions {
+                prop_assert!(!clause.parts.is_empty(), "{}", clause.text);
+            }
             for search in &explained.detection.searches {
                 prop_assert_eq!(search.truth, search.asks.truth());
             }
