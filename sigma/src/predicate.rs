@@ -63,6 +63,7 @@ pub(super) struct RegularExpression {
 
 impl RegularExpression {
     /// Linear-time matching; what needs backtracking (look-around, back-references) is refused.
+    /// Read are more metacharacters than the appendix lists, since public rules use classes such as `\s`.
     /// Character classes are Unicode, `.` stops at a newline unless `s`, nothing is anchored.
     pub(super) fn compile(written: &str, flags: RegexFlags) -> Result<Self, regex::Error> {
         let regex = RegexBuilder::new(written)

@@ -16,6 +16,7 @@ mod package;
 mod lab;
 mod kernel;
 mod apiserver;
+mod python;
 mod guest;
 mod module;
 mod artifact;
@@ -121,8 +122,8 @@ enum Task {
     /// Install what building and testing need, and make the lab (root)
     ///
     /// The other tasks call this for what they lack. What is there is left alone. The host gets the eBPF tool
-    /// chain and, where missing, docker, debootstrap and ip; QEMU, rsyslog, servers and kernels lie in
-    /// target/lab.
+    /// chain and, where missing, docker, debootstrap and ip; QEMU, rsyslog, servers, kernels and pySigma
+    /// lie in target/lab.
     Setup,
 }
 

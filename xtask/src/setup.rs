@@ -58,6 +58,9 @@ pub(crate) const CLUSTER: &[Part] = &[
     Part::Lab(LabPart::ApiServer),
 ];
 
+/// What the rule engine is compared with.
+pub(crate) const DIFFERENTIAL: &[Part] = &[Part::Host(&package::PYTHON), Part::Lab(LabPart::Python)];
+
 /// What every guest needs beside its kernel.
 pub(crate) const VM: &[Part] = &[
     Part::Host(&package::DEBOOTSTRAP),
@@ -114,7 +117,7 @@ impl Part {
 pub(crate) fn everything(place: &Place) -> Result<()> {
     let start = Instant::now();
     progress::title("Tidewaiter: setup");
-    let mut parts: Vec<Part> = BUILD.iter().chain(LIVE).copied().collect();
+    let mut parts: Vec<Part> = BUILD.iter().chain(LIVE).chain(DIFFERENTIAL).copied().collect();
     parts.extend(KERNELS.iter().map(|kernel| Part::Lab(LabPart::Kernel(kernel))));
     let mut missing = 0;
     for part in &parts {

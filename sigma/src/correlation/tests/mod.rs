@@ -48,6 +48,18 @@ impl Taxonomy for Host {
         Some(LogSourceId(0))
     }
 
+    fn field_of(&self, _: &str, name: &str) -> Option<FieldId> {
+        self.field(match name {
+            "user.name" => "User",
+            "destination.ip" => "DestinationIp",
+            _ => return None,
+        })
+    }
+
+    fn taxonomies(&self) -> &[&'static str] {
+        &["ecs"]
+    }
+
     fn lifetime(&self, field: FieldId) -> Lifetime {
         match FIELDS[usize::from(field.0)] {
             "ProcessId" => Lifetime::Process,
