@@ -87,6 +87,7 @@ impl Trial<'_> {
                     line: None,
                     message,
                     explanation: None,
+                    rule: None,
                 });
                 continue;
             };
@@ -125,12 +126,14 @@ impl Trial<'_> {
             };
             let Some(&rule) = rule else { continue };
             let explanation = self.explain(rule, event);
+            let about = self.engine.rule(rule).cloned();
             let message = format!("{said} {}, and {}", self.title(rule), does(explanation.as_ref(), promise));
             faults.push(Fault {
                 file: recording.name.to_string(),
                 line: Some(*number),
                 message,
                 explanation,
+                rule: about,
             });
         }
     }
@@ -158,6 +161,7 @@ impl Trial<'_> {
                     line: Some(number),
                     message,
                     explanation: None,
+                    rule: None,
                 });
             }
             now = now.max(event.time());
@@ -188,7 +192,13 @@ impl Trial<'_> {
                     ),
                 ),
             };
-            faults.push(Fault { file: recording.name.to_string(), line, message, explanation: None });
+            faults.push(Fault {
+                file: recording.name.to_string(),
+                line,
+                message,
+                explanation: None,
+                rule: None,
+            });
         }
     }
 
@@ -257,6 +267,7 @@ fn read(recording: &Source, faults: &mut Vec<Fault>) -> Vec<Line> {
                     line: Some(number),
                     message: error.to_string(),
                     explanation: None,
+                    rule: None,
                 });
             }
         }
@@ -267,6 +278,7 @@ fn read(recording: &Source, faults: &mut Vec<Fault>) -> Vec<Line> {
             line: None,
             message: "there is no event in it".to_owned(),
             explanation: None,
+            rule: None,
         });
     }
     lines
