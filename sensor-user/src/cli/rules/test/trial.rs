@@ -14,9 +14,6 @@ use crate::event::recorded::Recorded;
 
 /// Nanoseconds between events that do not say when they happened.
 const STEP: u64 = 1_000_000;
-/// How long after all windows have ended everything is decided, nanoseconds: the engine waits seconds for matches that
-/// come late, and for correlations that others read.
-const SETTLED: u64 = 600_000_000_000;
 
 /// Rules that are ready to run.
 pub(super) struct Trial<'a> {
