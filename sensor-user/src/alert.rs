@@ -2,7 +2,9 @@
 //!
 //! Values only: how they look is the sinks' business (`sink::text`, `sink::document`).
 
+mod correlation;
 mod notice;
+mod rule;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,9 +13,11 @@ use jiff::Timestamp;
 use sigma::Level;
 use uuid::Uuid;
 
+pub use correlation::{Correlation, Member};
 pub use notice::{
     Aggregate, Coverage, HookCoverage, LedgerRow, Loss, Notice, Stopped, Subject, Tampering, Target, Window,
 };
+pub use rule::{Reload, RuleChange, RuleMistake, RuleName, RuleNames, RulePlace, RuleRefusal};
 
 use crate::event::{Direction, Protocol};
 use crate::state::container::Container;
@@ -43,6 +47,8 @@ pub struct Alert {
     pub level: Level,
     /// The gravest match; ties go to the earliest.
     pub detection: Detection,
+    /// What was found, where not one match but several together are what is told. The steps are those matches.
+    pub correlation: Option<Correlation>,
     /// Other detections that matched in the same process tree.
     pub related: Vec<Detection>,
     pub container: Option<Arc<Container>>,
@@ -104,7 +110,8 @@ pub enum Action {
         /// Who opened it.
         direction: Direction,
     },
-    /// A connection that goes on: payload bytes so far, as the process moved them.
+    /// A connection that goes on: payload bytes so far, as the process moved them. Of a correlation's matches, in
+    /// this and the next, those that the one before did not have.
     Transferred {
         place: Place,
         /// Names the socket while it lives.
@@ -154,6 +161,12 @@ pub enum Action {
     Read {
         path: String,
     },
+    /// Anything else.
+    Did {
+        /// As `event.action` has it (`query`, `mount`).
+        deed: &'static str,
+        object: String,
+    },
     Exited {
         /// Exit status, or none when a signal ended it.
         status: Option<u8>,
@@ -201,10 +214,19 @@ impl Alert {
         self.destinations().min_by_key(rank)
     }
 
-    /// Every other end in the story's order, with who opened the connection.
+    /// Every other end in the story's order, with who opened the connection. The matches of a correlation may be
+    /// transfers alone.
     pub fn destinations(&self) -> impl Iterator<Item = (&Place, Direction)> {
-        self.steps.iter().filter_map(|step| match &step.action {
+        let is_correlation = self.correlation.is_some();
+        self.steps.iter().filter_map(move |step| match &step.action {
             Action::Connected { place, direction } => Some((place, *direction)),
+            Action::Transferred { place, .. }
+            | Action::Disconnected { place, .. }
+            | Action::Failed { place, .. }
+                if is_correlation =>
+            {
+                Some((place, Direction::Unknown))
+            }
             Action::Executed { .. }
             | Action::Transferred { .. }
             | Action::Disconnected { .. }
@@ -216,6 +238,7 @@ impl Alert {
             | Action::Deleted { .. }
             | Action::MadeExecutable { .. }
             | Action::Read { .. }
+            | Action::Did { .. }
             | Action::Exited { .. } => None,
         })
     }
@@ -245,6 +268,7 @@ impl Alert {
                 | Action::Disconnected { .. }
                 | Action::Deleted { .. }
                 | Action::Failed { .. }
+                | Action::Did { .. }
                 | Action::Exited { .. } => {}
             }
         }
@@ -252,9 +276,13 @@ impl Alert {
     }
 
     /// Payload bytes over all connections of the story, of those that go on as far as they are: sent,
-    /// received. None: no connection has moved any, as far as is known.
+    /// received. None: no connection has moved any, as far as is known; or there were more transfers than a
+    /// correlation lists.
     #[must_use]
     pub fn bytes(&self) -> Option<(u64, u64)> {
+        if self.correlation.is_some() && self.steps_omitted > 0 {
+            return None;
+        }
         let omitted = Some(self.bytes_omitted).filter(|bytes| *bytes != (0, 0));
         let told = self.steps.iter().filter_map(|step| match step.action {
             Action::Transferred { bytes_sent, bytes_received, .. }
@@ -269,6 +297,7 @@ impl Alert {
             | Action::Deleted { .. }
             | Action::MadeExecutable { .. }
             | Action::Read { .. }
+            | Action::Did { .. }
             | Action::Exited { .. } => None,
         });
         told.chain(omitted).reduce(|(sent, received), (more_sent, more_received)| {

@@ -13,6 +13,7 @@ pub mod dns;
 pub mod state;
 pub mod event;
 pub mod detection;
+pub mod rule;
 pub mod story;
 pub mod pipeline;
 pub mod alert;

@@ -11,17 +11,22 @@ mod system;
 mod awaited;
 mod held;
 mod undecided;
+mod correlation;
+mod reload;
 mod picture;
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use sensor_ebpf::wire::Actor;
 
 pub use file::{HostDeed, HostFile, HostStat};
 use identity::Identities;
 pub use picture::{CONNECTIONS_MAX, Named, Picture};
+pub use reload::Retired;
 
 use awaited::Awaited;
+use correlation::Correlations;
 use held::Held;
 use sigma::{Engine, Matches};
 use undecided::Undecided;
@@ -56,6 +61,8 @@ pub trait Host {
     fn path_of_host(&mut self, path: &str, mnt_ns: u32, pid: u32, now: u64) -> Option<String>;
     /// Size of a file by its path in a mount namespace.
     fn size(&mut self, path: &str, mnt_ns: u32) -> Option<u64>;
+    /// A moment (`CLOCK_BOOTTIME`, nanoseconds) by the clock of the day.
+    fn date(&mut self, time: u64) -> Timestamp;
     /// Namespaces of a process as they are now.
     fn namespaces(&mut self, pid: u32) -> Option<Namespaces>;
     /// A path of the host is an overlay's own scratch: what happens there no process asked for.
@@ -68,6 +75,10 @@ pub struct Passed {
     pub records: u64,
     pub events: u64,
     pub matches: u64,
+    /// Matches that a filter kept back.
+    pub suppressed: u64,
+    /// Correlations that came true.
+    pub correlated: u64,
     /// Matches that wait for a field that is not known yet.
     pub pending: u64,
     /// Files that were opened and are called like a secret, and are none by their whole path.
@@ -101,6 +112,7 @@ pub struct Pipeline {
     /// Not decided yet, and not to be decided any more.
     held: Held,
     undecided: Undecided,
+    correlations: Correlations,
     engine: Engine,
     detections: Detections,
     /// Reused for every event.
@@ -127,6 +139,7 @@ impl Pipeline {
             awaited: Awaited::default(),
             held: Held::default(),
             undecided: Undecided::default(),
+            correlations: Correlations::default(),
             engine,
             detections,
             found: Matches::default(),
@@ -196,6 +209,7 @@ impl Pipeline {
 
     /// Stories that are to be told now.
     pub fn accounts(&mut self, now: u64) -> Vec<Account> {
+        self.look_at_windows(now);
         let mut accounts = self.settled(now);
         accounts.extend(self.stories.overflow());
         accounts.extend(self.stories.due(now));
@@ -231,9 +245,9 @@ impl Pipeline {
 
     /// What full tables dropped since the start: what it is, how many.
     #[must_use]
-    pub fn dropped(&self) -> [(&'static str, u64); 10] {
+    pub fn dropped(&self) -> [(&'static str, u64); 14] {
         let (processes, containers) = (self.processes.stats(), self.containers.stats());
-        let pods = self.containers.pod_stats();
+        let (pods, groups) = (self.containers.pod_stats(), self.correlations.stats());
         [
             ("process", processes.evicted_live + processes.evicted_exited),
             ("container", containers.evicted + containers.evicted_cgroups),
@@ -245,6 +259,10 @@ impl Pipeline {
             ("owner of a namespace", self.identities.owners_dropped()),
             ("identity event", self.identities.untold_dropped()),
             ("writer of a program", self.writers.evicted()),
+            ("group of a correlation", groups.evicted_groups),
+            ("match within a correlation", groups.evicted_entries),
+            ("match too late for its correlation", groups.late),
+            ("correlation whose events were let go", self.stories.bare()),
         ]
     }
 
@@ -320,6 +338,7 @@ impl Pipeline {
         let phase = container.as_deref().and_then(|container| self.phase(time, &process, container));
         let event = Event {
             time,
+            date: host.date(time),
             ancestors: self.processes.ancestors(process.key, LINEAGE_MAX),
             user: host.user(process.uid, process.key.pid, process.mnt_ns, time),
             container,
@@ -328,14 +347,18 @@ impl Pipeline {
             body,
         };
         self.engine.evaluate(&event, &mut self.found);
-        self.passed.pending += self.found.pending.len() as u64;
+        self.passed.suppressed += self.found.suppressed.len() as u64;
         for index in &self.found.matched {
             self.passed.matches += 1;
-            if let Some(detection) = self.detections.get(*index, event.container.is_some()) {
+            if self.engine.rule(*index).is_some_and(|rule| rule.reports)
+                && let Some(detection) = self.detections.get(*index, event.container.is_some())
+            {
                 self.stories.matched(&event, detection);
             }
         }
         self.stories.observe(&event);
+        self.correlate(&event);
+        self.passed.pending += self.found.pending.len() as u64;
         self.hold(&event);
         if let Some(observed) = &mut self.observed {
             observed.push(event);

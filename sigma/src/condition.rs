@@ -69,7 +69,7 @@ fn tokens(text: &str) -> Result<Vec<Token<'_>>, Refusal> {
                     offset,
                     len: 1,
                     message: "aggregations in a condition are not part of Sigma 2".to_owned(),
-                    help: Some("write a correlation rule (not supported yet)".to_owned()),
+                    help: Some("write a correlation rule".to_owned()),
                 });
             }
             _ if character.is_alphanumeric() || matches!(character, '_' | '-' | '.' | '*') => {
@@ -228,10 +228,12 @@ impl<'a> Parser<'a, '_> {
         let Some(target) = self.next() else { return Err(self.refuse_end()) };
         let chosen: Vec<usize> = (0..)
             .zip(self.selections)
-            .filter(|(_, selection)| match target.text {
-                // Names that start with an underscore are left out by convention.
-                "them" => !selection.name.starts_with('_'),
-                pattern => name_matches(pattern, &selection.name),
+            .filter(|(_, Selection { name, .. })| match target.text {
+                // Names that start with an underscore are left out by convention, unless the pattern does, too.
+                "them" => !name.starts_with('_'),
+                pattern => {
+                    (pattern.starts_with('_') || !name.starts_with('_')) && name_matches(pattern, name)
+                }
             })
             .map(|(position, _)| position)
             .collect();
@@ -326,7 +328,8 @@ mod tests {
             ("1 of them", "(a|b|f)"),
             ("any of them", "(a|b|f)"),
             ("2 of them", "2(a,b,f)"),
-            ("all of *", "(a&b&f&h)"),
+            ("all of *", "(a&b&f)"),
+            ("all of _*", "h"),
             ("1 of *_a or _hidden", "(a|h)"),
             ("selection_a\n  and selection_b", "(a&b)"),
         ] {

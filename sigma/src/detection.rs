@@ -1,28 +1,22 @@
-//! The `detection` of a rule: search identifiers, their fields and values, and the condition.
-
-use std::net::IpAddr;
-
-use ipnet::IpNet;
+//! The `detection` of a rule: search identifiers, their fields, and the condition. What a single value asks is
+//! read in `value`.
 
 use super::condition::{self, QUESTIONS_MAX, Selection};
 use super::document::Reader;
-use super::encoding::{Encoding, Refusal, WINDASH_MAX};
 use super::expression::Expression;
-use super::modifier::{Comparison, Modifiers, Order, RegexFlags};
-use super::pattern::{Pattern, Place, Shape};
-use super::predicate::{Number, Predicate, RegularExpression};
+use super::modifier::{Comparison, Modifiers};
 use super::record::FieldId;
 use super::suggestion::did_you_mean;
-use super::yaml::{Data, Node, Scalar, ScalarKind};
+use super::yaml::{Data, Node, Scalar};
 
 /// Keys of a detection that are no search identifiers.
 const CONDITION: &str = "condition";
 const TIMEFRAME: &str = "timeframe";
 
 /// A field with its modifiers: the left side of an item.
-struct Key {
-    field: FieldId,
-    modifiers: Modifiers,
+pub(super) struct Key {
+    pub(super) field: FieldId,
+    pub(super) modifiers: Modifiers,
 }
 
 impl Reader<'_> {
@@ -44,7 +38,7 @@ impl Reader<'_> {
             match key.text.as_str() {
                 CONDITION => condition = Some(value),
                 TIMEFRAME => {
-                    let help = Some("write a correlation rule (not supported yet)".to_owned());
+                    let help = Some("write a correlation rule".to_owned());
                     self.note(key.span(), "`timeframe` is not part of Sigma 2", help);
                     sound = false;
                 }
@@ -78,60 +72,74 @@ impl Reader<'_> {
     }
 
     /// One condition or a list of them, linked by "or".
-    fn conditions(&mut self, node: &Node, selections: &[Selection], used: &mut [bool]) -> Option<Expression> {
+    pub(super) fn conditions(
+        &mut self,
+        node: &Node,
+        selections: &[Selection],
+        used: &mut [bool],
+    ) -> Option<Expression> {
         match &node.data {
-            Data::Scalar(scalar) => match condition::parse(&scalar.text, selections, used) {
-                Ok(expression) => Some(expression),
-                Err(refusal) => {
-                    self.refuse(scalar.part(refusal.offset, refusal.len), refusal.message, refusal.help)
-                }
-            },
             Data::Sequence(items) if !items.is_empty() => {
-                let parts: Vec<_> =
-                    items.iter().map(|item| self.conditions(item, selections, used)).collect();
+                let parts: Vec<_> = items.iter().map(|item| self.condition(item, selections, used)).collect();
                 parts.into_iter().collect::<Option<Vec<_>>>().map(Expression::any_of)
             }
-            Data::Null | Data::Sequence(_) | Data::Mapping(_) => {
-                let message =
-                    format!("a condition must be a text or a list of texts, this is {}", node.kind_name());
-                self.refuse(node.span, message, None)
+            Data::Null | Data::Scalar(_) | Data::Sequence(_) | Data::Mapping(_) => {
+                self.condition(node, selections, used)
             }
         }
     }
 
-    /// A map ("and") or a list of maps ("or").
-    fn selection(&mut self, node: &Node) -> Option<Expression> {
+    fn condition(&mut self, node: &Node, selections: &[Selection], used: &mut [bool]) -> Option<Expression> {
+        let Data::Scalar(scalar) = &node.data else {
+            let message =
+                format!("a condition must be a text or a list of texts, this is {}", node.kind_name());
+            return self.refuse(node.span, message, None);
+        };
+        match condition::parse(&scalar.text, selections, used) {
+            Ok(expression) => Some(expression),
+            Err(refusal) => {
+                self.refuse(scalar.part(refusal.offset, refusal.len), refusal.message, refusal.help)
+            }
+        }
+    }
+
+    /// A map of fields ("and"), a keyword, or a list of both ("or").
+    pub(super) fn selection(&mut self, node: &Node) -> Option<Expression> {
         match &node.data {
             Data::Mapping(entries) if !entries.is_empty() => {
                 let parts: Vec<_> = entries.iter().map(|(key, value)| self.item(key, value)).collect();
                 parts.into_iter().collect::<Option<Vec<_>>>().map(Expression::all_of)
             }
             Data::Sequence(items) if !items.is_empty() => {
-                let parts: Vec<_> = items.iter().map(|item| self.selection(item)).collect();
+                let parts: Vec<_> = items.iter().map(|item| self.alternative(item)).collect();
                 parts.into_iter().collect::<Option<Vec<_>>>().map(Expression::any_of)
             }
-            Data::Scalar(_) => self.refuse_keywords(node),
+            Data::Scalar(_) => self.keyword(node),
             Data::Null | Data::Sequence(_) | Data::Mapping(_) => {
-                let help = Some("give it fields, or remove it".to_owned());
+                let help = Some("give it fields or keywords, or remove it".to_owned());
                 self.refuse(node.span, "this search identifier asks for nothing", help)
             }
         }
     }
 
-    fn refuse_keywords<T>(&mut self, node: &Node) -> Option<T> {
-        let help = "name the field to search, for example `CommandLine|contains:`".to_owned();
-        self.refuse(
-            node.span,
-            "keywords need a full log message, which these records do not have",
-            Some(help),
-        )
+    /// An entry of a list of maps or keywords.
+    fn alternative(&mut self, node: &Node) -> Option<Expression> {
+        match &node.data {
+            Data::Mapping(_) => self.selection(node),
+            Data::Null | Data::Scalar(_) => self.keyword(node),
+            Data::Sequence(_) => {
+                let help = Some("write its entries into the outer list".to_owned());
+                self.refuse(
+                    node.span,
+                    "a search identifier is a list of maps or keywords, not of lists",
+                    help,
+                )
+            }
+        }
     }
 
     /// `Field|modifiers: values`.
-    fn item(&mut self, key: &Scalar, node: &Node) -> Option<Expression> {
-        if key.text.is_empty() || key.text.starts_with('|') {
-            return self.refuse_keywords(&Node { span: key.span(), data: Data::Null });
-        }
+    pub(super) fn item(&mut self, key: &Scalar, node: &Node) -> Option<Expression> {
         let read = self.key(key)?;
         let values: &[Node] = match &node.data {
             Data::Sequence(items) => items,
@@ -141,17 +149,7 @@ impl Reader<'_> {
                 return self.refuse(node.span, message, None);
             }
         };
-        if values.is_empty() {
-            return self.refuse(
-                node.span,
-                "an empty list matches nothing",
-                Some("give it a value, or remove it".into()),
-            );
-        }
-        if read.modifiers.all && values.len() < 2 {
-            let help = Some("remove `all`, or give it a list".to_owned());
-            return self.refuse(key.span(), "`all` needs at least two values", help);
-        }
+        self.check_values(key, &read, node, values)?;
         let mut parts = Vec::with_capacity(values.len());
         for value in values {
             parts.push(self.value(&read, value));
@@ -167,10 +165,38 @@ impl Reader<'_> {
         Some(if read.modifiers.negated { Expression::Not(Box::new(linked)) } else { linked })
     }
 
+    /// What a value alone cannot tell: whether the values fit together.
+    fn check_values(&mut self, key: &Scalar, read: &Key, node: &Node, values: &[Node]) -> Option<()> {
+        if values.is_empty() {
+            let help = Some("give it a value, or remove it".to_owned());
+            return self.refuse(node.span, "an empty list matches nothing", help);
+        }
+        if read.modifiers.all && values.len() < 2 {
+            let help = Some("remove `all`, or give it a list".to_owned());
+            return self.refuse(key.span(), "`all` needs at least two values", help);
+        }
+        if read.modifiers.comparison == Comparison::Exists && values.len() > 1 {
+            let help = Some("write `true` or `false`".to_owned());
+            return self.refuse(node.span, "`exists` takes one value", help);
+        }
+        // "`null` cannot be part of a list of field values" (rules specification, "Special Field Values").
+        let null = values.iter().find(|value| matches!(value.data, Data::Null));
+        if let (Some(null), Data::Sequence(_)) = (null, &node.data) {
+            let help =
+                "ask for `null` in a search identifier of its own, and join them with `1 of`".to_owned();
+            return self.refuse(null.span, "`null` cannot stand in a list of values", Some(help));
+        }
+        Some(())
+    }
+
     fn key(&mut self, key: &Scalar) -> Option<Key> {
         let mut parts = key.text.split('|');
         let name = parts.next().unwrap_or_default();
-        let field = self.field(name, key, 0);
+        if name.is_empty() && key.text.is_empty() {
+            let help = Some("write a field, or a list of keywords without any key".to_owned());
+            return self.refuse(key.span(), "a field is missing here", help);
+        }
+        let field = if name.is_empty() { Some(FieldId::MESSAGE) } else { self.field(name, key, 0) };
         let modifiers = match Modifiers::parse(parts.clone()) {
             Ok(modifiers) => Some(modifiers),
             Err(refusal) => {
@@ -180,168 +206,27 @@ impl Reader<'_> {
                 self.refuse(span, refusal.message, refusal.help)
             }
         };
-        Some(Key { field: field?, modifiers: modifiers? })
+        let read = Key { field: field?, modifiers: modifiers? };
+        if name.is_empty() { self.keyword_key(key, read) } else { Some(read) }
     }
 
-    fn field(&mut self, name: &str, at: &Scalar, offset: usize) -> Option<FieldId> {
-        let found = self.taxonomy.field(name);
+    /// The field of this name in the taxonomy of the document.
+    pub(super) fn field(&mut self, name: &str, at: &Scalar, offset: usize) -> Option<FieldId> {
+        let found = self.field_id(name);
         if found.is_none() {
-            let help = did_you_mean(name, self.taxonomy.field_names());
-            self.note(at.part(offset, name.len()), format!("no record has a field `{name}`"), help);
+            let span = at.part(offset, name.len());
+            match &self.foreign {
+                Some(taxonomy) => {
+                    let message =
+                        format!("the taxonomy `{taxonomy}` has no field `{name}` that records have");
+                    self.note(span, message, None);
+                }
+                None => {
+                    let help = did_you_mean(name, self.taxonomy.field_names());
+                    self.note(span, format!("no record has a field `{name}`"), help);
+                }
+            }
         }
         found
-    }
-
-    fn value(&mut self, key: &Key, node: &Node) -> Option<Expression> {
-        let scalar = match &node.data {
-            Data::Scalar(scalar) => scalar,
-            Data::Null => return self.null(key, node),
-            Data::Sequence(_) | Data::Mapping(_) => {
-                return self.refuse(
-                    node.span,
-                    format!("a value must be plain, this is {}", node.kind_name()),
-                    None,
-                );
-            }
-        };
-        match key.modifiers.comparison {
-            Comparison::Text => self.pattern(key, scalar),
-            Comparison::Regex(flags) => self.regex(key, scalar, flags),
-            Comparison::Cidr => self.cidr(key, scalar),
-            Comparison::Order(order) => self.order(key, scalar, order),
-            Comparison::Exists => self.exists(key, scalar),
-            Comparison::FieldRef => {
-                let other = self.field(&scalar.text, scalar, 0)?;
-                let Modifiers { place, cased, .. } = key.modifiers;
-                Some(self.test(key.field, Predicate::SameAs { other, place, cased }))
-            }
-        }
-    }
-
-    fn test(&mut self, field: FieldId, predicate: Predicate) -> Expression {
-        self.questions += 1;
-        Expression::Test(self.tests.intern(field, predicate))
-    }
-
-    fn null(&mut self, key: &Key, node: &Node) -> Option<Expression> {
-        let plain = key.modifiers.comparison == Comparison::Text
-            && key.modifiers.place == Place::Whole
-            && key.modifiers.encodings.is_empty();
-        if !plain {
-            let help = Some("write `''` for an empty text, or drop the modifiers".to_owned());
-            return self.refuse(node.span, "`null` has no text these modifiers could compare", help);
-        }
-        Some(self.test(key.field, Predicate::Null))
-    }
-
-    fn pattern(&mut self, key: &Key, scalar: &Scalar) -> Option<Expression> {
-        let mut forms = vec![Pattern::parse(&scalar.text)];
-        for encoding in &key.modifiers.encodings {
-            let applied: Result<Vec<_>, _> = forms.iter().map(|form| encoding.apply(form)).collect();
-            forms = match applied {
-                Ok(applied) => applied.into_iter().flatten().collect(),
-                Err(refusal) => return self.refuse_encoding(scalar, *encoding, refusal),
-            };
-        }
-        if !scalar.text.is_empty()
-            && forms.iter().any(|form| form.pieces == [super::pattern::Piece::Literal(vec![])])
-        {
-            let help = Some("write a longer value".to_owned());
-            return self.refuse(scalar.span(), "nothing of this value survives its encoding", help);
-        }
-        let mut parts = Vec::with_capacity(forms.len());
-        for form in forms {
-            let Some(shape) = form.placed(key.modifiers.place).shape(key.modifiers.cased) else {
-                let help = Some("add base64 or base64offset behind it".to_owned());
-                return self.refuse(
-                    scalar.span(),
-                    "encoded like this the value is no text and can never match",
-                    help,
-                );
-            };
-            parts.push(self.shape(key, shape));
-        }
-        Some(Expression::any_of(parts))
-    }
-
-    fn shape(&mut self, key: &Key, shape: Shape) -> Expression {
-        let cased = key.modifiers.cased;
-        match shape {
-            Shape::Anything => self.test(key.field, Predicate::Anything),
-            Shape::Literal(place, text) => self.test(key.field, Predicate::Literal { place, text, cased }),
-            Shape::Glob(glob) => {
-                // Its longest literal is asked first: cheap, and a witness for the rule.
-                let guard = glob.required().map(|text| Predicate::Literal {
-                    place: Place::Anywhere,
-                    text: text.to_owned(),
-                    cased: glob.cased(),
-                });
-                let mut parts: Vec<_> = guard.into_iter().map(|guard| self.test(key.field, guard)).collect();
-                parts.push(self.test(key.field, Predicate::Glob(glob)));
-                Expression::all_of(parts)
-            }
-        }
-    }
-
-    fn refuse_encoding<T>(&mut self, scalar: &Scalar, encoding: Encoding, refusal: Refusal) -> Option<T> {
-        match refusal {
-            Refusal::Wildcard => {
-                let help = Some("escape it as `\\*` or `\\?`, or split the value".to_owned());
-                let message = format!("a wildcard cannot be encoded ({encoding:?})");
-                self.refuse(scalar.span(), message, help)
-            }
-            Refusal::TooManyDashes => {
-                let message = format!("`windash` varies at most {WINDASH_MAX} dashes of a value");
-                self.refuse(scalar.span(), message, Some("split the value and use `all`".into()))
-            }
-        }
-    }
-
-    fn regex(&mut self, key: &Key, scalar: &Scalar, flags: RegexFlags) -> Option<Expression> {
-        match RegularExpression::compile(&scalar.text, flags) {
-            Ok(expression) => Some(self.test(key.field, Predicate::Regex(expression))),
-            Err(error) => {
-                // The crate draws the pattern over several lines; its last line is the reason.
-                let text = error.to_string();
-                let reason = text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
-                let help = Some("the dialect is linear-time: no look-around, no back-references".to_owned());
-                self.refuse(scalar.span(), format!("this regular expression is refused: {reason}"), help)
-            }
-        }
-    }
-
-    fn cidr(&mut self, key: &Key, scalar: &Scalar) -> Option<Expression> {
-        let host = || scalar.text.parse::<IpAddr>().ok().map(IpNet::from);
-        let Some(net) = scalar.text.parse::<IpNet>().ok().or_else(host) else {
-            let message = format!("`{}` is no network", scalar.text);
-            return self.refuse(
-                scalar.span(),
-                message,
-                Some("write for example 10.0.0.0/8 or fe80::/10".into()),
-            );
-        };
-        if net.trunc() != net {
-            let message = format!("`{net}` has bits set behind its prefix");
-            return self.refuse(scalar.span(), message, Some(format!("did you mean `{}`?", net.trunc())));
-        }
-        Some(self.test(key.field, Predicate::Cidr(net)))
-    }
-
-    fn order(&mut self, key: &Key, scalar: &Scalar, order: Order) -> Option<Expression> {
-        match Number::parse(&scalar.text) {
-            Some(bound) => Some(self.test(key.field, Predicate::Order(order, bound))),
-            None => self.refuse(scalar.span(), format!("`{}` is no decimal number", scalar.text), None),
-        }
-    }
-
-    fn exists(&mut self, key: &Key, scalar: &Scalar) -> Option<Expression> {
-        let test = self.test(key.field, Predicate::Exists);
-        match scalar.kind {
-            ScalarKind::Bool(true) => Some(test),
-            ScalarKind::Bool(false) => Some(Expression::Not(Box::new(test))),
-            ScalarKind::Text | ScalarKind::Number => {
-                self.refuse(scalar.span(), "`exists` takes `true` or `false`", None)
-            }
-        }
     }
 }

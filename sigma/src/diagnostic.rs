@@ -53,7 +53,9 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
-    pub(super) fn new(source: &Source, span: Span, message: impl Into<String>) -> Self {
+    /// A mistake at a place of a document; what lies beyond its text is cut.
+    #[must_use]
+    pub fn new(source: &Source, span: Span, message: impl Into<String>) -> Self {
         let offset = source.text.floor_char_boundary(span.offset);
         let before = source.text.get(..offset).unwrap_or_default();
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);

@@ -1,58 +1,24 @@
 //! A rule document: its keys, checked to the last one, and the rule they make.
 
-use std::collections::BTreeMap;
-use std::hash::{Hash, Hasher};
+use std::collections::BTreeSet;
 
-use rustc_hash::FxHasher;
 use uuid::Uuid;
 
 use super::correlation;
 use super::diagnostic::{Diagnostic, Source, Span};
 use super::expression::Expression;
 use super::filter::{self, Filter};
-use super::level::Level;
 use super::log_source::LogSource;
+use super::metadata::{fingerprint, json};
 use super::placeholder::Placeholders;
 use super::predicate::TestTable;
-use super::record::{LogSourceId, Taxonomy};
-use super::rule::{Related, Relation, Rule, Status};
-use super::suggestion::{did_you_mean, distance};
-use super::yaml::{Data, Node, Scalar, ScalarKind};
+use super::record::{FieldId, LogSourceId, Taxonomy};
+use super::rule::Rule;
+use super::suggestion::nearest;
+use super::yaml::{Data, Node, Scalar};
 
-/// Keys of the specification. Any other key is kept as the author's own, unless it is one letter
-/// away from one of these.
-const KNOWN: [&str; 20] = [
-    "title",
-    "id",
-    "name",
-    "related",
-    "taxonomy",
-    "status",
-    "description",
-    "license",
-    "author",
-    "references",
-    "date",
-    "modified",
-    "logsource",
-    "detection",
-    "fields",
-    "falsepositives",
-    "level",
-    "tags",
-    "scope",
-    "simulation",
-];
-/// The `type`s of `related`.
-/// The public rules also write "obsoletes".
-const RELATIONS: [(&str, Relation); 6] = [
-    ("derived", Relation::Derived),
-    ("obsolete", Relation::Obsolete),
-    ("obsoletes", Relation::Obsolete),
-    ("merged", Relation::Merged),
-    ("renamed", Relation::Renamed),
-    ("similar", Relation::Similar),
-];
+/// Keys of a log source.
+const LOG_SOURCE: [&str; 4] = ["category", "product", "service", "definition"];
 
 /// A document, understood; names of other rules are still names.
 #[derive(Debug)]
@@ -79,6 +45,10 @@ pub(super) struct Reader<'a> {
     pub(super) diagnostics: &'a mut Vec<Diagnostic>,
     /// Questions the document at hand asks so far.
     pub(super) questions: usize,
+    /// The taxonomy of the document at hand, where it is not Sigma's own.
+    pub(super) foreign: Option<String>,
+    /// Names of the placeholders that the document at hand uses.
+    pub(super) expanded: BTreeSet<String>,
 }
 
 /// The entries of a document by key.
@@ -88,6 +58,19 @@ pub(super) struct Entries<'n>(pub(super) &'n [(Scalar, Node)]);
 impl<'n> Entries<'n> {
     pub(super) fn get(self, key: &str) -> Option<&'n Node> {
         self.0.iter().find(|(found, _)| found.text == key).map(|(_, node)| node)
+    }
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(
+        source: &'a Source,
+        taxonomy: &'a dyn Taxonomy,
+        placeholders: &'a Placeholders,
+        tests: &'a mut TestTable,
+        diagnostics: &'a mut Vec<Diagnostic>,
+    ) -> Self {
+        let (questions, foreign, expanded) = (0, None, BTreeSet::new());
+        Self { source, taxonomy, placeholders, tests, diagnostics, questions, foreign, expanded }
     }
 }
 
@@ -124,13 +107,13 @@ impl Reader<'_> {
         };
         let noted = self.diagnostics.len();
         self.questions = 0;
+        self.expanded.clear();
         let keys = Entries(entries);
         let id_span = keys.get("id").map(|node| node.span);
-        if let Some((key, _)) = entries.iter().find(|(key, _)| key.text == "action") {
-            return self.refuse(key.span(), "rule collections (`action`) are not supported yet", None);
-        }
+        self.taxonomy_key(keys);
         let body = if keys.get("correlation").is_some() {
-            self.correlation_document(node, keys)
+            let rule = Box::new(self.metadata(node, keys));
+            self.correlation_document(rule, keys)
         } else if keys.get("filter").is_some() {
             self.filter_document(node, keys)
         } else {
@@ -145,67 +128,26 @@ impl Reader<'_> {
         let expression = self.required(node, keys, "detection").and_then(|node| self.detection(node, &[]));
         let (named, log_source) = log_source?;
         rule.log_source = named;
+        if let Some(Data::Mapping(entries)) = keys.get("logsource").map(|node| &node.data) {
+            // "An arbitrary number of optional elements" that nothing evaluates (rules specification, "LogSource").
+            let own = entries.iter().filter(|(key, _)| !LOG_SOURCE.contains(&key.text.as_str()));
+            rule.custom.extend(own.map(|(key, node)| (format!("logsource.{}", key.text), json(node))));
+        }
+        rule.fingerprint = fingerprint(node, self.placeholders, &self.expanded);
         Some(Body::Rule(Box::new(rule), log_source, expression?))
     }
 
-    fn correlation_document(&mut self, node: &Node, keys: Entries<'_>) -> Option<Body> {
-        let mut rule = self.metadata(node, keys);
-        let read = keys.get("correlation").and_then(|node| self.correlation(node, &rule));
-        let draft = read?;
-        rule.correlation = Some(draft.correlation.clone());
-        Some(Body::Correlation(Box::new(rule), draft))
-    }
-
-    /// What all rules have.
-    fn metadata(&mut self, node: &Node, keys: Entries<'_>) -> Rule {
-        let title = self.required(node, keys, "title").and_then(|title| self.text(title, "title"));
-        self.taxonomy_key(keys);
-        Rule {
-            title: title.unwrap_or_default(),
-            id: self.id(keys),
-            name: self.optional_text(keys, "name"),
-            status: self.status(keys),
-            level: self.level(keys),
-            description: self.optional_text(keys, "description"),
-            author: self.optional_text(keys, "author"),
-            date: self.optional_text(keys, "date"),
-            modified: self.optional_text(keys, "modified"),
-            license: self.optional_text(keys, "license"),
-            references: self.texts(keys, "references"),
-            tags: self.tags(keys),
-            false_positives: self.texts(keys, "falsepositives"),
-            fields: self.texts(keys, "fields"),
-            related: self.related(keys),
-            log_source: LogSource::default(),
-            correlation: None,
-            reports: true,
-            fingerprint: fingerprint(node),
-            custom: self.custom(keys.0),
-            source: self.source.name.to_string(),
-            line: self.line(node),
+    /// The field of this name in the taxonomy of the document at hand.
+    pub(super) fn field_id(&self, name: &str) -> Option<FieldId> {
+        match &self.foreign {
+            Some(taxonomy) => self.taxonomy.field_of(taxonomy, name),
+            None => self.taxonomy.field(name),
         }
     }
 
     /// The line of the document's first key, from 1.
     pub(super) fn line(&self, node: &Node) -> usize {
         Diagnostic::new(self.source, node.span, "").line
-    }
-
-    fn custom(&mut self, entries: &[(Scalar, Node)]) -> BTreeMap<String, serde_json::Value> {
-        let mut custom = BTreeMap::new();
-        for (key, node) in entries.iter().filter(|(key, _)| !KNOWN.contains(&key.text.as_str())) {
-            match KNOWN.into_iter().find(|known| distance(known, &key.text.to_lowercase()) <= 1) {
-                Some(meant) => self.note(
-                    key.span(),
-                    format!("`{}` is no key of a rule", key.text),
-                    Some(format!("did you mean `{meant}`?")),
-                ),
-                None => {
-                    custom.insert(key.text.clone(), json(node));
-                }
-            }
-        }
-        custom
     }
 
     pub(super) fn required<'n>(&mut self, rule: &Node, keys: Entries<'n>, key: &str) -> Option<&'n Node> {
@@ -234,7 +176,17 @@ impl Reader<'_> {
         match keys.get(key).map(|node| (node, &node.data)) {
             None | Some((_, Data::Null)) => Vec::new(),
             Some((_, Data::Sequence(items))) => {
-                items.iter().filter_map(|item| self.text(item, key)).collect()
+                let mut texts = Vec::with_capacity(items.len());
+                for item in items {
+                    let Some(text) = self.text(item, key) else { continue };
+                    // The schema of the specification wants each entry once.
+                    if texts.contains(&text) {
+                        let help = Some("remove one of the two".to_owned());
+                        self.note(item.span, format!("`{key}` says this twice"), help);
+                    }
+                    texts.push(text);
+                }
+                texts
             }
             Some((node, Data::Scalar(_) | Data::Mapping(_))) => self.text(node, key).into_iter().collect(),
         }
@@ -249,45 +201,6 @@ impl Reader<'_> {
                 self.refuse(node.span, format!("`{text}` is no UUID"), Some("run `uuidgen` for one".into()))
             }
         }
-    }
-
-    fn status(&mut self, keys: Entries<'_>) -> Option<Status> {
-        let node = keys.get("status")?;
-        match self.text(node, "status")?.as_str() {
-            "stable" => Some(Status::Stable),
-            "test" => Some(Status::Test),
-            "experimental" => Some(Status::Experimental),
-            "deprecated" => Some(Status::Deprecated),
-            "unsupported" => Some(Status::Unsupported),
-            other => {
-                let help = Some("write stable, test, experimental, deprecated or unsupported".to_owned());
-                self.refuse(node.span, format!("`{other}` is no status"), help)
-            }
-        }
-    }
-
-    fn level(&mut self, keys: Entries<'_>) -> Level {
-        let Some(node) = keys.get("level") else { return Level::UNSTATED };
-        let Some(text) = self.text(node, "level") else { return Level::UNSTATED };
-        text.parse().unwrap_or_else(|_| {
-            let help = did_you_mean(&text, Level::ALL.map(Level::name))
-                .unwrap_or_else(|| "write informational, low, medium, high or critical".to_owned());
-            self.note(node.span, format!("`{text}` is no level"), Some(help));
-            Level::UNSTATED
-        })
-    }
-
-    fn tags(&mut self, keys: Entries<'_>) -> Vec<String> {
-        let tags = self.texts(keys, "tags");
-        let Some(Node { data: Data::Sequence(items), .. }) = keys.get("tags") else { return tags };
-        for item in items {
-            let Data::Scalar(tag) = &item.data else { continue };
-            if !is_tag(&tag.text) {
-                let help = "tags are `namespace.name` in lower-case letters, digits, `-` and `_`".to_owned();
-                self.note(item.span, format!("`{}` is no tag", tag.text), Some(help));
-            }
-        }
-        tags
     }
 
     pub(super) fn log_source(&mut self, node: &Node) -> Option<(LogSource, LogSourceId)> {
@@ -316,9 +229,11 @@ impl Reader<'_> {
                 "service" => &mut named.service,
                 "definition" => &mut named.definition,
                 other => {
-                    let help = did_you_mean(other, ["category", "product", "service", "definition"]);
-                    self.note(key.span(), format!("`{other}` is no key of a log source"), help);
-                    sound = false;
+                    if let Some(meant) = nearest(other, LOG_SOURCE) {
+                        let help = Some(format!("did you mean `{meant}`?"));
+                        self.note(key.span(), format!("`{other}` is no key of a log source"), help);
+                        sound = false;
+                    }
                     continue;
                 }
             };
@@ -327,66 +242,4 @@ impl Reader<'_> {
         }
         sound.then_some(named)
     }
-
-    fn related(&mut self, keys: Entries<'_>) -> Vec<Related> {
-        let Some(node) = keys.get("related") else { return Vec::new() };
-        let Data::Sequence(items) = &node.data else {
-            self.note(node.span, "`related` must be a list of maps with `id` and `type`", None);
-            return Vec::new();
-        };
-        items.iter().filter_map(|item| self.relation(item)).collect()
-    }
-
-    fn relation(&mut self, item: &Node) -> Option<Related> {
-        let Data::Mapping(entries) = &item.data else {
-            return self.refuse(item.span, "a relation must be a map with `id` and `type`", None);
-        };
-        let entries = Entries(entries);
-        let id = self.id(entries);
-        let kind = entries.get("type");
-        let Some(kind) = kind else { return self.refuse(item.span, "the relation has no `type`", None) };
-        let text = self.text(kind, "type")?;
-        let Some((_, relation)) = RELATIONS.into_iter().find(|(name, _)| *name == text) else {
-            let help = did_you_mean(&text, RELATIONS.map(|(name, _)| name));
-            return self.refuse(kind.span, format!("`{text}` is no type of relation"), help);
-        };
-        Some(Related { id: id?, relation })
-    }
-
-    pub(super) fn taxonomy_key(&mut self, keys: Entries<'_>) {
-        let Some(node) = keys.get("taxonomy") else { return };
-        if let Some(text) = self.text(node, "taxonomy").filter(|text| text != "sigma") {
-            let help = Some("use the field names of Sigma's own taxonomy and remove this key".to_owned());
-            self.note(node.span, format!("the taxonomy `{text}` is not known"), help);
-        }
-    }
-}
-
-/// `namespace.name`, the name itself may have dots (rules specification, "Tags").
-fn is_tag(tag: &str) -> bool {
-    let part = |part: &str| {
-        !part.is_empty()
-            && part
-                .bytes()
-                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte))
-    };
-    tag.contains('.') && tag.split('.').all(part)
-}
-
-/// A custom value as JSON; numbers stay the text they were spelled as.
-fn json(node: &Node) -> serde_json::Value {
-    match &node.data {
-        Data::Null => serde_json::Value::Null,
-        Data::Scalar(Scalar { kind: ScalarKind::Bool(flag), .. }) => (*flag).into(),
-        Data::Scalar(scalar) => scalar.text.as_str().into(),
-        Data::Sequence(items) => items.iter().map(json).collect(),
-        Data::Mapping(entries) => entries.iter().map(|(key, node)| (key.text.clone(), json(node))).collect(),
-    }
-}
-
-/// The same for two documents that say the same, whatever their comments and layout.
-fn fingerprint(node: &Node) -> u64 {
-    let mut hasher = FxHasher::default();
-    json(node).to_string().hash(&mut hasher);
-    hasher.finish()
 }

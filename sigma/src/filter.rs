@@ -99,7 +99,6 @@ impl Reader<'_> {
     pub(super) fn filter_document(&mut self, node: &Node, keys: Entries<'_>) -> Option<Body> {
         self.filter_keys(keys);
         let title = self.required(node, keys, "title").and_then(|title| self.text(title, "title"));
-        self.taxonomy_key(keys);
         for key in ["name", "author", "license", "date", "modified"] {
             self.optional_text(keys, key);
         }

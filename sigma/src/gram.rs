@@ -66,11 +66,8 @@ impl Grams {
                 .collect();
             (!of_width.is_empty()).then(|| Table::build(width, &of_width))
         });
-        Self {
-            single: single.collect(),
-            tables: tables.collect(),
-            needles: needles.iter().map(|needle| needle.clone().into_boxed_slice()).collect(),
-        }
+        let (single, tables) = (single.collect(), tables.collect());
+        Self { single, tables, needles: needles.into_iter().map(Vec::into_boxed_slice).collect() }
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -3,43 +3,16 @@
 //! A chain that contradicts itself, or means nothing, is refused rather than read kindly.
 
 use super::encoding::Encoding;
+use super::moment::Part;
 use super::pattern::Place;
 use super::suggestion::did_you_mean;
 
 /// Modifiers of the specification, for "did you mean".
-const KNOWN: [&str; 31] = [
-    "all",
-    "base64",
-    "base64offset",
-    "cased",
-    "cidr",
-    "contains",
-    "day",
-    "endswith",
-    "exists",
-    "expand",
-    "fieldref",
-    "gt",
-    "gte",
-    "hour",
-    "i",
-    "lt",
-    "lte",
-    "m",
-    "minute",
-    "month",
-    "neq",
-    "re",
-    "s",
-    "startswith",
-    "utf16",
-    "utf16be",
-    "utf16le",
-    "week",
-    "wide",
-    "windash",
-    "year",
-];
+const KNOWN: &str = "all base64 base64offset cased cidr contains day endswith exists expand fieldref gt gte hour \
+    i lt lte m minute month neq re s startswith utf16 utf16be utf16le week wide windash year";
+
+/// What other tools also call the sub-modifiers of `re`.
+const LONG_FLAGS: [(&str, &str); 3] = [("ignorecase", "i"), ("multiline", "m"), ("dotall", "s")];
 
 /// How the values of an item are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +23,8 @@ pub(super) enum Comparison {
     Order(Order),
     Exists,
     FieldRef,
+    /// A part of a date equals a number, or is on this side of it.
+    Moment(Part, Option<Order>),
 }
 
 /// Sub-modifiers of `re`.
@@ -68,7 +43,7 @@ pub(super) enum Order {
     GreaterOrEqual,
 }
 
-/// A chain of modifiers, understood.
+/// A chain of modifiers, understood. The default is no modifier.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Modifiers {
     pub(super) comparison: Comparison,
@@ -78,7 +53,12 @@ pub(super) struct Modifiers {
     pub(super) all: bool,
     pub(super) cased: bool,
     pub(super) negated: bool,
+    /// `%name%` in a value stands for the values of a placeholder.
+    pub(super) expand: bool,
 }
+
+/// Modifiers that may stand twice in a chain: a text can be encoded twice.
+const REPEATABLE: [&str; 2] = ["base64", "wide"];
 
 /// Why a chain is refused: which modifier (by position), what is wrong, the remedy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,18 +68,32 @@ pub(super) struct Refusal {
     pub(super) help: Option<String>,
 }
 
-impl Modifiers {
-    pub(super) fn parse<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Self, Refusal> {
-        let mut chain = Self {
+impl Default for Modifiers {
+    fn default() -> Self {
+        Self {
             comparison: Comparison::Text,
             place: Place::Whole,
             encodings: Vec::new(),
             all: false,
             cased: false,
             negated: false,
-        };
+            expand: false,
+        }
+    }
+}
+
+impl Modifiers {
+    pub(super) fn parse<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Self, Refusal> {
+        let mut chain = Self::default();
+        let mut seen: Vec<&str> = Vec::new();
         for (position, name) in names.into_iter().enumerate() {
-            chain.add(name).map_err(|(message, help)| Refusal { position, message, help })?;
+            let added = if seen.contains(&name) && !REPEATABLE.contains(&name) {
+                refuse(format!("`{name}` stands here twice"), "write it once")
+            } else {
+                chain.add(name)
+            };
+            added.map_err(|(message, help)| Refusal { position, message, help })?;
+            seen.push(name);
         }
         Ok(chain)
     }
@@ -129,15 +123,65 @@ impl Modifiers {
             "all" => self.set_all(),
             "cased" => self.set_cased(),
             "neq" => self.set_negated(),
-            "expand" => refuse(
-                "placeholders (`expand`) are not supported yet",
-                "write the values themselves in place of the placeholder",
-            ),
-            "minute" | "hour" | "day" | "week" | "month" | "year" => {
-                Err((format!("the time modifier `{name}` is not supported yet"), None))
-            }
+            "expand" => self.set_expand(),
             "" => refuse("a modifier is missing here", "remove the `|`"),
-            other => Err((format!("there is no modifier `{other}`"), did_you_mean(other, KNOWN))),
+            other => match (Part::of_modifier(other), LONG_FLAGS.iter().find(|(long, _)| *long == other)) {
+                (Some(part), _) => self.set_part(part),
+                (None, Some((_, short))) => {
+                    refuse(format!("there is no modifier `{other}`"), format!("write `re|{short}`"))
+                }
+                (None, None) => {
+                    Err((format!("there is no modifier `{other}`"), did_you_mean(other, KNOWN.split(' '))))
+                }
+            },
+        }
+    }
+
+    fn set_part(&mut self, part: Part) -> Result<(), (String, Option<String>)> {
+        let name = part.name();
+        let order = match self.comparison {
+            Comparison::Text
+                if *self == (Self { negated: self.negated, all: self.all, ..Self::default() }) =>
+            {
+                None
+            }
+            Comparison::Order(order) => Some(order),
+            Comparison::Moment(other, _) => {
+                return refuse(
+                    format!("`{name}` and `{}` are parts of one date", other.name()),
+                    "ask for each in an item of its own",
+                );
+            }
+            Comparison::Text
+            | Comparison::Regex(_)
+            | Comparison::Cidr
+            | Comparison::Exists
+            | Comparison::FieldRef => {
+                return refuse(
+                    format!("`{name}` reads a date and cannot follow the modifier before it"),
+                    "keep one of them",
+                );
+            }
+        };
+        self.comparison = Comparison::Moment(part, order);
+        Ok(())
+    }
+
+    fn set_expand(&mut self) -> Result<(), (String, Option<String>)> {
+        if !self.encodings.is_empty() {
+            return refuse(
+                "`expand` would look for placeholders in an encoded text",
+                "write `expand` first, then the encoding",
+            );
+        }
+        match self.comparison {
+            Comparison::Text | Comparison::Regex(_) | Comparison::Cidr => {
+                self.expand = true;
+                Ok(())
+            }
+            Comparison::Order(_) | Comparison::Exists | Comparison::FieldRef | Comparison::Moment(..) => {
+                refuse("`expand` fills in texts, regular expressions and networks only", "drop one of them")
+            }
         }
     }
 
@@ -160,6 +204,13 @@ impl Modifiers {
     }
 
     fn set_comparison(&mut self, name: &str, comparison: Comparison) -> Result<(), (String, Option<String>)> {
+        if let (Comparison::Moment(part, None), Comparison::Order(order)) = (self.comparison, comparison) {
+            self.comparison = Comparison::Moment(part, Some(order));
+            return Ok(());
+        }
+        if self.expand && !matches!(comparison, Comparison::Regex(_) | Comparison::Cidr) {
+            return refuse(format!("`{name}` takes no placeholders"), "drop `expand`");
+        }
         if self.comparison != Comparison::Text {
             return refuse(format!("`{name}` contradicts a modifier before it"), "keep one of them");
         }
@@ -196,7 +247,8 @@ impl Modifiers {
             | Comparison::Cidr
             | Comparison::Order(_)
             | Comparison::Exists
-            | Comparison::FieldRef => {
+            | Comparison::FieldRef
+            | Comparison::Moment(..) => {
                 refuse(format!("`{name}` belongs behind `re`"), format!("write `re|{name}`"))
             }
         }
@@ -237,7 +289,7 @@ impl Modifiers {
                 Ok(())
             }
             Comparison::Regex(_) => refuse("a regular expression minds case already", "drop `cased`"),
-            Comparison::Cidr | Comparison::Order(_) | Comparison::Exists => {
+            Comparison::Cidr | Comparison::Order(_) | Comparison::Exists | Comparison::Moment(..) => {
                 refuse("`cased` means nothing to the modifier before it", "drop `cased`")
             }
         }
@@ -277,6 +329,9 @@ mod tests {
         let flags = RegexFlags { insensitive: true, ..RegexFlags::default() };
         assert_eq!(parse("re|i").unwrap().comparison, Comparison::Regex(flags));
         assert!(parse("fieldref|endswith").is_ok() && parse("fieldref|neq").is_ok());
+        assert_eq!(parse("hour|gte").unwrap(), parse("gte|hour").unwrap());
+        assert_eq!(parse("contains|expand|all").unwrap(), parse("expand|all|contains").unwrap());
+        assert_eq!(parse("base64|base64").unwrap().encodings.len(), 2);
     }
 
     #[test]
@@ -293,8 +348,18 @@ mod tests {
             ("exists|neq", 1),
             ("all|exists", 1),
             ("contains|", 1),
-            ("expand", 0),
-            ("hour", 0),
+            ("expand|gt", 1),
+            ("fieldref|expand", 1),
+            ("base64|expand", 1),
+            ("hour|month", 1),
+            ("contains|hour", 1),
+            ("hour|contains", 1),
+            ("hour|gt|lt", 2),
+            ("hour|cased", 1),
+            ("expand|hour", 1),
+            ("re|i|i", 2),
+            ("all|all", 1),
+            ("re|ignorecase", 1),
             ("base64|cidr", 1),
         ] {
             let refusal = parse(chain).unwrap_err();

@@ -51,6 +51,16 @@ impl Pattern {
         }
     }
 
+    /// Puts another pattern behind this one.
+    pub(super) fn append(&mut self, other: &Self) {
+        for piece in &other.pieces {
+            match (self.pieces.last_mut(), piece) {
+                (Some(Piece::Literal(before)), Piece::Literal(behind)) => before.extend_from_slice(behind),
+                _ => self.push(piece.clone()),
+            }
+        }
+    }
+
     fn push_char(&mut self, character: char) {
         let mut buffer = [0; 4];
         let bytes = character.encode_utf8(&mut buffer).as_bytes();

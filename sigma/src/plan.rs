@@ -206,6 +206,7 @@ impl Witness {
                 | Predicate::Regex(_)
                 | Predicate::Cidr(_)
                 | Predicate::Order(..)
+                | Predicate::Moment(..)
                 | Predicate::Exists
                 | Predicate::Anything
                 | Predicate::Null

@@ -9,6 +9,7 @@ use regex::{Regex, RegexBuilder};
 use rustc_hash::FxHashMap;
 
 use super::modifier::{Order, RegexFlags};
+use super::moment::Part;
 use super::pattern::{Glob, Place, fold_into};
 use super::record::{FieldId, Presence, Record, Truth, Value};
 
@@ -36,6 +37,8 @@ pub(super) enum Predicate {
     Regex(RegularExpression),
     Cidr(IpNet),
     Order(Order, Number),
+    /// A part of the date that the value is equals the number, or is on this side of it.
+    Moment(Part, Option<Order>, i64),
     /// The record has the field, whatever its value.
     Exists,
     /// The field has any value at all.
@@ -60,6 +63,7 @@ pub(super) struct RegularExpression {
 
 impl RegularExpression {
     /// Linear-time matching; what needs backtracking (look-around, back-references) is refused.
+    /// Read are more metacharacters than the appendix lists, since public rules use classes such as `\s`.
     /// Character classes are Unicode, `.` stops at a newline unless `s`, nothing is anchored.
     pub(super) fn compile(written: &str, flags: RegexFlags) -> Result<Self, regex::Error> {
         let regex = RegexBuilder::new(written)
@@ -233,6 +237,7 @@ impl Test {
             | Predicate::Regex(_)
             | Predicate::Cidr(_)
             | Predicate::Order(..)
+            | Predicate::Moment(..)
             | Predicate::Anything
             | Predicate::SameAs { .. } => match presence {
                 _ if matched => Truth::True,
@@ -257,6 +262,8 @@ impl Test {
             Predicate::Order(order, bound) => {
                 number_of(value).is_some_and(|number| order.holds(number.compare(*bound)))
             }
+            Predicate::Moment(part, order, number) => moment_of(value, *part)
+                .is_some_and(|found| order.map_or(found == *number, |order| order.holds(found.cmp(number)))),
             Predicate::SameAs { other, place, cased } => {
                 let mut same = false;
                 let text = text_of(value, &mut scratch.rendered);
@@ -298,7 +305,15 @@ fn address_of(value: Value<'_>) -> Option<IpAddr> {
     Some(address.to_canonical())
 }
 
-fn number_of(value: Value<'_>) -> Option<Number> {
+/// A part of a date; only a text is one.
+fn moment_of(value: Value<'_>, part: Part) -> Option<i64> {
+    match value {
+        Value::Text(text) => part.of(text),
+        Value::Number(_) | Value::Ip(_) | Value::Bool(_) => None,
+    }
+}
+
+pub(super) fn number_of(value: Value<'_>) -> Option<Number> {
     match value {
         Value::Number(number) => Some(Number::Whole(number)),
         Value::Text(text) => Number::parse(text),

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use serde::Serialize;
+
 use super::log_source::LogSource;
 
 /// A field of the host's table. The number is the host's own; the engine only compares it.
@@ -78,7 +80,8 @@ pub enum Value<'a> {
 }
 
 /// Whether a record has a field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Presence {
     /// The record has the field; its values, if any, were all visited.
     Present,
@@ -104,7 +107,8 @@ pub trait Record {
 }
 
 /// Three-valued logic (Kleene): a test on a field that is not known yet is neither true nor false.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Truth {
     True,
     False,

@@ -63,6 +63,8 @@ pub struct Rule {
     pub tags: Vec<String>,
     pub false_positives: Vec<String>,
     pub fields: Vec<String>,
+    /// Where the rule is meant to run, in the author's words (rules specification, "Scope").
+    pub scope: Vec<String>,
     pub related: Vec<Related>,
     /// Empty of a correlation.
     pub log_source: LogSource,

@@ -3,6 +3,7 @@
 use rustc_hash::FxHashMap;
 use uuid::Uuid;
 
+use super::collection;
 use super::correlation;
 use super::diagnostic::{Diagnostic, Source, Span};
 use super::document::{Body, Reader, Understood};
@@ -14,7 +15,7 @@ use super::predicate::TestTable;
 use super::record::{LogSourceId, Taxonomy};
 use super::rule::{FilterIndex, Rule, RuleIndex};
 use super::succession::{Succession, is_same};
-use super::yaml::{self, Data};
+use super::yaml::Data;
 
 /// Rules that loaded without a mistake. The default is a set without rules.
 #[derive(Debug, Default)]
@@ -23,6 +24,7 @@ pub struct RuleSet {
     filters: Vec<Filter>,
     plans: FxHashMap<LogSourceId, Plan>,
     succession: Succession,
+    correlations: correlation::Network,
 }
 
 /// What was understood, document by document, before the names of other rules are looked up.
@@ -66,6 +68,8 @@ impl RuleSet {
             return Err(diagnostics);
         }
         // Names are looked up only where every document was read: one that is missing would be blamed twice.
+        let correlations =
+            correlation::resolve(&mut read.rules, &read.correlations, taxonomy, &mut diagnostics);
         let mut resolver = Resolver { rules: &read.rules, taxonomy, diagnostics: &mut diagnostics };
         let (filters, table) = resolver.filters(read.filters);
         if !diagnostics.is_empty() {
@@ -74,7 +78,7 @@ impl RuleSet {
         let plan = |(source, rules): (LogSourceId, Vec<_>)| (source, Plan::build(&rules, &table, &tests));
         let plans = read.by_log_source.into_iter().map(plan).collect();
         let succession = Succession::of(&read.rules);
-        Ok(Self { rules: read.rules, filters, plans, succession })
+        Ok(Self { rules: read.rules, filters, plans, succession, correlations })
     }
 
     /// In order of loading, correlations among them.
@@ -105,6 +109,10 @@ impl RuleSet {
     pub fn successor(&self, index: RuleIndex, new: &Self) -> Option<RuleIndex> {
         let place = self.succession.find(index, &new.succession)?;
         is_same(self.rule(index)?, new.rule(place)?).then_some(place)
+    }
+
+    pub(super) fn correlations(&self) -> &correlation::Network {
+        &self.correlations
     }
 
     pub(super) fn plan(&self, log_source: LogSourceId) -> Option<&Plan> {
@@ -141,24 +149,14 @@ struct Loader<'a> {
 
 impl Loader<'_> {
     fn source(&mut self, source: &Source) -> Vec<Understood> {
-        let documents = match yaml::documents(source) {
-            Ok(documents) => documents,
-            Err(diagnostic) => {
-                self.diagnostics.push(diagnostic);
-                return Vec::new();
-            }
-        };
-        let mut reader = Reader {
-            source,
-            taxonomy: self.taxonomy,
-            placeholders: self.placeholders,
-            tests: &mut self.tests,
-            diagnostics: &mut self.diagnostics,
-            questions: 0,
-        };
+        let noted = self.diagnostics.len();
+        let Some(documents) = collection::documents(source, &mut self.diagnostics) else { return Vec::new() };
+        let is_unfolded = self.diagnostics.len() == noted;
+        let Self { taxonomy, placeholders, tests, diagnostics, .. } = self;
+        let mut reader = Reader::new(source, *taxonomy, placeholders, tests, diagnostics);
         // `---` at the end of a file makes an empty document, which says nothing.
         let rules: Vec<_> = documents.iter().filter(|node| !matches!(node.data, Data::Null)).collect();
-        if rules.is_empty() {
+        if rules.is_empty() && is_unfolded {
             reader.note(Span::default(), "the document holds no rule", None);
         }
         let understood: Vec<_> = rules.into_iter().filter_map(|node| reader.document(node)).collect();

@@ -46,7 +46,7 @@ impl Record for Numbered {
             0 => each(Value::Text(image)),
             1 => each(Value::Text(line)),
             2 => each(ip.parse().map_or(Value::Bool(true), Value::Ip)),
-            3 => each(Value::Number(i64::try_from(*number).unwrap())),
+            3 => each(Value::Number(i64::try_from(*number).unwrap_or(0))),
             _ => return Presence::Absent,
         }
         if field.0 == 1 && number % 2 == 1 { Presence::Pending } else { Presence::Present }

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result, ensure};
+use sensor_user::event::recorded::Recorded;
+use serde_json::json;
 
 use crate::detection::Catalogued;
-use crate::recorded::Recorded;
 
 const TABLE: &str = include_str!("../data/command_line.txt");
 
@@ -18,7 +19,7 @@ fn each_command_line_leads_to_the_detection_it_names() {
         TABLE.lines().enumerate().filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
     {
         let (expected, event) = row(line).unwrap_or_else(|error| panic!("line {}: {error:#}", number + 1));
-        let found = catalogued.names(&event);
+        let found = catalogued.names(&event, line);
         if found != expected {
             wrong.push(format!("line {}: {line}\n    found {found:?}", number + 1));
         }
@@ -38,7 +39,13 @@ fn row(line: &str) -> Result<(BTreeSet<String>, Recorded)> {
     let words = words(command)?;
     let first = words.first().context("no command")?;
     let images = if images.is_empty() { vec![format!("/usr/bin/{first}")] } else { images };
-    Ok((expected, Recorded::process_creation(&images, &words)?))
+    let event = json!({
+        "logsource": "process_creation",
+        "Image": images,
+        "Arguments": words,
+        "CommandLine": words.join(" "),
+    });
+    Ok((expected, Recorded::parse(&event.to_string())?))
 }
 
 /// Words as a shell splits them, with quotes and nothing else of a shell.

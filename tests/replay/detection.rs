@@ -6,9 +6,8 @@ use std::path::PathBuf;
 
 use sensor_user::detection::{Catalogue, Detections};
 use sensor_user::event::field::Fields;
+use sensor_user::event::recorded::Recorded;
 use sigma::{Engine, Matches, Placeholders, RuleSet};
-
-use crate::recorded::Recorded;
 
 /// The built-in detections with the engine that runs them.
 pub(crate) struct Catalogued {
@@ -31,9 +30,9 @@ impl Catalogued {
     }
 
     /// Names of the detections that an event leads to.
-    pub(crate) fn names(&mut self, event: &Recorded) -> BTreeSet<String> {
+    pub(crate) fn names(&mut self, event: &Recorded, line: &str) -> BTreeSet<String> {
         self.engine.evaluate(event, &mut self.found);
-        assert!(self.found.pending.is_empty(), "nothing is pending in a recording: {}", event.line);
+        assert!(self.found.pending.is_empty(), "nothing is pending in a recording: {line}");
         let detection = |index| self.detections.get(index, true).expect("each rule has a detection");
         self.found.matched.iter().map(|index| detection(*index).name).collect()
     }
@@ -53,10 +52,14 @@ pub(crate) fn folders() -> Vec<(String, PathBuf)> {
     folders
 }
 
-fn events(folder: &std::path::Path, file: &str) -> Vec<Recorded> {
+/// Each event with its line.
+fn events(folder: &std::path::Path, file: &str) -> Vec<(Recorded, String)> {
     let path = folder.join("events").join(file);
     let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let read = |line| Recorded::parse(line).unwrap_or_else(|error| panic!("{}: {error:#}", path.display()));
+    let read = |line: &str| match Recorded::parse(line) {
+        Ok(event) => (event, line.to_owned()),
+        Err(error) => panic!("{}: {error}", path.display()),
+    };
     let events: Vec<_> = text.lines().map(read).collect();
     assert!(events.len() >= 2, "{} holds {} events; write at least two", path.display(), events.len());
     events
@@ -74,8 +77,8 @@ fn every_folder_is_embedded() {
 fn recorded_events_match_their_detection_and_no_other() {
     let mut catalogued = Catalogued::built_in();
     for (name, folder) in folders() {
-        for event in events(&folder, "match.jsonl") {
-            assert_eq!(catalogued.names(&event), BTreeSet::from([name.clone()]), "{}", event.line);
+        for (event, line) in events(&folder, "match.jsonl") {
+            assert_eq!(catalogued.names(&event, &line), BTreeSet::from([name.clone()]), "{line}");
         }
     }
 }
@@ -84,8 +87,8 @@ fn recorded_events_match_their_detection_and_no_other() {
 fn look_alikes_do_not_match() {
     let mut catalogued = Catalogued::built_in();
     for (name, folder) in folders() {
-        for event in events(&folder, "miss.jsonl") {
-            assert!(!catalogued.names(&event).contains(&name), "{name} matches {}", event.line);
+        for (event, line) in events(&folder, "miss.jsonl") {
+            assert!(!catalogued.names(&event, &line).contains(&name), "{name} matches {line}");
         }
     }
 }

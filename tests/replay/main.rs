@@ -9,7 +9,6 @@
     reason = "a test that panics is a test that fails; clippy.toml excuses the test functions, not what they call"
 )]
 
-mod recorded;
 mod detection;
 mod strategy;
 mod command_line;

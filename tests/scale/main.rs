@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use sensor_ebpf::wire::{Actor, COMM_SIZE, FileId};
 use sensor_user::decode::{Body, Exec, Fork, Record};
 use sensor_user::detection::Catalogue;
@@ -57,6 +58,10 @@ impl Host for Paper {
 
     fn size(&mut self, _path: &str, _mnt_ns: u32) -> Option<u64> {
         None
+    }
+
+    fn date(&mut self, _time: u64) -> Timestamp {
+        Timestamp::UNIX_EPOCH
     }
 
     fn namespaces(&mut self, _pid: u32) -> Option<Namespaces> {

@@ -3,6 +3,7 @@
 //! - `image/` and `image.tar`: a small Debian with the real tools people move files with; a container's root.
 //! - `machine/`: a Debian with QEMU and rsyslog, used by `chroot`; nothing in it is ever started on the host.
 //! - `apiserver/`: a Kubernetes API server and its database.
+//! - `python/`: a Python with pySigma, another reader of rules.
 //! - `kernel/<version>/`: distribution kernels for QEMU, unpacked.
 //!
 //! Each part carries a stamp that is its recipe, word for word: a changed recipe makes that part again.
@@ -19,6 +20,7 @@ use crate::command;
 use crate::command::require_root;
 use crate::kernel::{self, Kernel};
 use crate::place::Place;
+use crate::python;
 
 /// The Debian of the lab. Its tools are old enough to be everywhere and it is supported until 2028.
 pub(crate) const SUITE: &str = "bookworm";
@@ -55,6 +57,7 @@ pub(crate) enum LabPart {
     Image,
     Machine,
     ApiServer,
+    Python,
     Kernel(&'static Kernel),
 }
 
@@ -64,6 +67,7 @@ impl LabPart {
             Self::Image => "lab image",
             Self::Machine => "lab machine",
             Self::ApiServer => "lab API server",
+            Self::Python => "lab Python",
             Self::Kernel(_) => "lab kernel",
         }
     }
@@ -80,6 +84,9 @@ impl LabPart {
                 "Kubernetes' own for the tests of its source: built from Debian {}'s sources, some minutes",
                 apiserver::SOURCE_SUITE
             ),
+            Self::Python => {
+                "pySigma, with which the rule engine is compared, in a virtual environment".to_owned()
+            }
             Self::Kernel(kernel) => {
                 format!("Linux {} from Debian {}, for QEMU", kernel.version, kernel.suite)
             }
@@ -92,6 +99,7 @@ impl LabPart {
             Self::Image => place.lab().join("image"),
             Self::Machine => place.lab().join("machine"),
             Self::ApiServer => place.lab().join("apiserver"),
+            Self::Python => place.lab().join("python"),
             Self::Kernel(kernel) => place.lab().join("kernel").join(kernel.version),
         }
     }
@@ -106,6 +114,7 @@ impl LabPart {
             Self::Image => format!("{SUITE} {}\n{IMAGE_FINISH}\n", IMAGE.join(" ")),
             Self::Machine => format!("{SUITE} {}\n{MACHINE_FINISH}\n", MACHINE.join(" ")),
             Self::ApiServer => apiserver::recipe(),
+            Self::Python => python::recipe(),
             Self::Kernel(kernel) => kernel.recipe(),
         }
     }
@@ -122,15 +131,26 @@ impl LabPart {
             }
             Self::Machine => Some(path.display().to_string()),
             Self::ApiServer => apiserver::found(&path),
+            Self::Python => python::found(&path),
             Self::Kernel(_) => {
                 fs::read_to_string(path.join("release")).ok().map(|release| release.trim().to_owned())
             }
         }
     }
 
+    /// Whether it is made by `chroot`.
+    fn needs_root(self) -> bool {
+        match self {
+            Self::Image | Self::Machine | Self::ApiServer | Self::Kernel(_) => true,
+            Self::Python => false,
+        }
+    }
+
     /// Makes it beside its place and moves it there when it is whole.
     pub(crate) fn make(self, place: &Place) -> Result<String> {
-        require_root(&format!("making the {}", self.name()), "setup")?;
+        if self.needs_root() {
+            require_root(&format!("making the {}", self.name()), "setup")?;
+        }
         let path = self.path(place);
         let draft = path.with_added_extension("part");
         remove(&draft)?;
@@ -140,6 +160,7 @@ impl LabPart {
             Self::Image => make_image(place, &draft),
             Self::Machine => make_machine(place, &draft),
             Self::ApiServer => apiserver::make(place, &draft),
+            Self::Python => python::make(place, &draft),
             Self::Kernel(kernel) => kernel::fetch(kernel, place, &draft),
         }?;
         remove(&path)?;

@@ -8,6 +8,7 @@ mod build;
 mod test;
 mod vm;
 mod bench;
+mod fuzz;
 mod tidy;
 mod setup;
 mod toolchain;
@@ -15,6 +16,7 @@ mod package;
 mod lab;
 mod kernel;
 mod apiserver;
+mod python;
 mod guest;
 mod module;
 mod artifact;
@@ -102,13 +104,26 @@ enum Task {
     /// Be one workload of `bench` and print the nanoseconds it took
     #[command(name = CHILD, hide = true)]
     BenchWorkload { workload: Workload },
+    /// Try millions of random rules, records and texts on the rule engine
+    ///
+    /// Without targets: each of them. A finding ends it with an error and the smallest input that shows it.
+    Fuzz {
+        /// Only these targets
+        targets: Vec<fuzz::Target>,
+        /// How many cases of each target
+        #[arg(long, default_value_t = 1_000_000)]
+        cases: u64,
+        /// End each target after so many seconds, also where cases are left
+        #[arg(long)]
+        seconds: Option<u64>,
+    },
     /// Check the rules of the house that no compiler checks
     Tidy,
     /// Install what building and testing need, and make the lab (root)
     ///
     /// The other tasks call this for what they lack. What is there is left alone. The host gets the eBPF tool
-    /// chain and, where missing, docker, debootstrap and ip; QEMU, rsyslog, servers and kernels lie in
-    /// target/lab.
+    /// chain and, where missing, docker, debootstrap and ip; QEMU, rsyslog, servers, kernels and pySigma
+    /// lie in target/lab.
     Setup,
 }
 
@@ -133,6 +148,7 @@ fn perform(task: Task) -> Result<()> {
         }
         Task::Bench { workloads, rounds, json } => bench::bench(&place, &workloads, rounds, json),
         Task::BenchWorkload { workload } => workload.perform(),
+        Task::Fuzz { targets, cases, seconds } => fuzz::fuzz(&place, &targets, cases, seconds),
         Task::Tidy => tidy::tidy(&place),
         Task::Setup => setup::everything(&place),
     }

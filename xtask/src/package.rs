@@ -66,6 +66,14 @@ pub(crate) const IP: HostTool =
 pub(crate) const CURL: HostTool =
     HostTool { name: "curl", package: "curl", purpose: "live tests download on the host too", file: "curl" };
 
+/// What pySigma, with which the rule engine is compared, is written in.
+pub(crate) const PYTHON: HostTool = HostTool {
+    name: "python3",
+    package: "python3-venv",
+    purpose: "runs pySigma, with which the rule engine is compared",
+    file: "python3",
+};
+
 /// Makes the roots of the lab.
 pub(crate) const DEBOOTSTRAP: HostTool =
     HostTool { name: "debootstrap", package: "debootstrap", purpose: "makes the lab", file: "debootstrap" };

@@ -31,6 +31,11 @@ impl Place {
         self.target.join("ebpf")
     }
 
+    /// The fuzzer's cargo output, its corpus and what it found: other flags, no shared cache.
+    pub(crate) fn fuzz(&self) -> PathBuf {
+        self.target.join("fuzz")
+    }
+
     /// The finished kernel half, where `sensor-user/build.rs` looks for it.
     pub(crate) fn ebpf_object(&self) -> PathBuf {
         self.ebpf().join("tidewaiter-ebpf.o")

@@ -22,6 +22,8 @@ pub(crate) enum Part {
     Core,
     /// The linker that turns LLVM bitcode into a BPF object.
     Linker,
+    /// What builds and runs the fuzz targets.
+    Fuzzer,
     /// A program of the host, with the Debian package that brings it.
     Host(&'static package::HostTool),
     /// A part of the lab.
@@ -56,6 +58,9 @@ pub(crate) const CLUSTER: &[Part] = &[
     Part::Lab(LabPart::ApiServer),
 ];
 
+/// What the rule engine is compared with.
+pub(crate) const DIFFERENTIAL: &[Part] = &[Part::Host(&package::PYTHON), Part::Lab(LabPart::Python)];
+
 /// What every guest needs beside its kernel.
 pub(crate) const VM: &[Part] = &[
     Part::Host(&package::DEBOOTSTRAP),
@@ -69,6 +74,7 @@ impl Part {
         match self {
             Self::Core => "core for BPF",
             Self::Linker => "bpf-linker",
+            Self::Fuzzer => "cargo-fuzz",
             Self::Host(tool) => tool.name,
             Self::Lab(part) => part.name(),
         }
@@ -79,6 +85,7 @@ impl Part {
         match self {
             Self::Core => toolchain::core().map(|core| core.to_string()),
             Self::Linker => toolchain::linker(place).map(|path| path.display().to_string()),
+            Self::Fuzzer => toolchain::fuzzer(place).map(|path| path.display().to_string()),
             Self::Host(tool) => tool.found().map(|path| path.display().to_string()),
             Self::Lab(part) => part.found(place),
         }
@@ -89,6 +96,7 @@ impl Part {
         match self {
             Self::Core => "the kernel half is built with it: adding rust-src".to_owned(),
             Self::Linker => "links the kernel half: building it from crates, one to a few minutes".to_owned(),
+            Self::Fuzzer => "builds the fuzz targets: building it from crates, a minute".to_owned(),
             Self::Host(tool) => format!("{}: installing {}", tool.purpose, tool.package),
             Self::Lab(part) => part.doing(),
         }
@@ -98,6 +106,7 @@ impl Part {
         match self {
             Self::Core => toolchain::add_core(place),
             Self::Linker => toolchain::build_linker(place),
+            Self::Fuzzer => toolchain::build_fuzzer(place),
             Self::Host(tool) => tool.install(place),
             Self::Lab(part) => part.make(place),
         }
@@ -108,7 +117,7 @@ impl Part {
 pub(crate) fn everything(place: &Place) -> Result<()> {
     let start = Instant::now();
     progress::title("Tidewaiter: setup");
-    let mut parts: Vec<Part> = BUILD.iter().chain(LIVE).copied().collect();
+    let mut parts: Vec<Part> = BUILD.iter().chain(LIVE).chain(DIFFERENTIAL).copied().collect();
     parts.extend(KERNELS.iter().map(|kernel| Part::Lab(LabPart::Kernel(kernel))));
     let mut missing = 0;
     for part in &parts {

@@ -165,7 +165,13 @@ impl Part {
                     "--test",
                     "scale",
                 ]));
-                Ok(unit?.with(replay?))
+                // What it lacks, the test says itself.
+                if let Err(error) = setup::ensure(setup::DIFFERENTIAL, place) {
+                    progress::say(&format!("rules are not compared with pySigma: {error:#}"));
+                }
+                let words = ["--package", "tests", "--test", "differential", "--", "--nocapture"];
+                let differential = count(cargo(&test).args(words).env("TIDEWAITER_LAB", place.lab()));
+                Ok(unit?.with(replay?).with(differential?))
             }
             Self::Build => done(build::build(place, true)),
             Self::Cluster => {

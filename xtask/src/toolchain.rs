@@ -1,4 +1,4 @@
-//! The eBPF tool chain: `core` for the BPF target, and bpf-linker with the LLVM it is built on.
+//! Tools built from crates: the eBPF tool chain (`core` for the BPF target, bpf-linker with its LLVM), cargo-fuzz.
 
 use std::fmt;
 use std::fs;
@@ -19,6 +19,9 @@ const LLVM: u32 = 22;
 
 /// The linker's newest release that reads LLVM 22.
 const LINKER_VERSION: &str = "0.13.0";
+
+/// What calls cargo with libFuzzer's coverage counters.
+const FUZZER_VERSION: &str = "0.13.2";
 
 /// A Debian compiler built for browsers and BPF; its `core` for our target comes prebuilt.
 const DEBIAN_CARGO: &str = "/usr/bin/cargo";
@@ -136,6 +139,24 @@ pub(crate) fn build_linker(place: &Place) -> Result<String> {
     // 300 MB that nothing reads again.
     fs::remove_dir_all(&output).with_context(|| format!("cannot remove {}", output.display()))?;
     Ok(format!("built {LINKER_VERSION} with LLVM {LLVM}"))
+}
+
+/// A cargo-fuzz of our version in `target/tools`.
+pub(crate) fn fuzzer(place: &Place) -> Option<PathBuf> {
+    let path = place.tools().join("bin/cargo-fuzz");
+    let version = command::read(Command::new(&path).args(["fuzz", "--version"])).ok()?;
+    (version.split_whitespace().nth(1) == Some(FUZZER_VERSION)).then_some(path)
+}
+
+/// Builds cargo-fuzz into `target/tools`.
+pub(crate) fn build_fuzzer(place: &Place) -> Result<String> {
+    let mut cargo = command::cargo();
+    cargo.args(["install", "--locked", "cargo-fuzz", "--version", &format!("={FUZZER_VERSION}"), "--root"]);
+    let output = place.tools().join("build");
+    cargo.arg(place.tools()).arg("--target-dir").arg(&output);
+    command::log(&mut cargo, &place.log("cargo-fuzz"))?;
+    fs::remove_dir_all(&output).with_context(|| format!("cannot remove {}", output.display()))?;
+    Ok(format!("built {FUZZER_VERSION}"))
 }
 
 /// A bitcode newer than the linker's LLVM fails late and darkly; say it early.

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use rustc_hash::FxHashMap;
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
 use tracing::debug;
 
+use super::report;
 pub(super) use crate::host::boot_time as now;
 use crate::host::mount;
 use crate::host::procfs;
@@ -134,6 +136,10 @@ impl Host for Facts {
         let stat = fstat(file).ok()?;
         let is_file = FileType::from_raw_mode(stat.st_mode).is_file();
         u64::try_from(stat.st_size).ok().filter(|_| is_file)
+    }
+
+    fn date(&mut self, time: u64) -> Timestamp {
+        report::date(time)
     }
 
     fn namespaces(&mut self, pid: u32) -> Option<Namespaces> {

@@ -10,6 +10,7 @@ mod report;
 mod ledger;
 mod lookup;
 mod stranger;
+mod rule;
 mod watch;
 
 use std::future::Future;
@@ -32,6 +33,7 @@ use crate::ebpf::watch::Loaded as LoadedProgram;
 use crate::event::selection::Selection;
 use crate::metric::Metrics;
 use crate::pipeline::Pipeline;
+use crate::rule::{Reader, RuleFiles};
 use crate::source::kubernetes;
 use crate::state::flow::POLL;
 use crate::state::pod::PodUpdate;
@@ -73,7 +75,10 @@ async fn watch(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), StartError> {
     let started = Instant::now();
-    let rules = start::rules(&config)?;
+    let files = RuleFiles::new(&config);
+    let rules = files.read()?;
+    // Before anything that takes long: a change from here on is seen, and SIGHUP does not end the sensor.
+    let reader = if selection.is_none() { start::reader(files, &rules) } else { None };
     start::privilege()?;
     let layout = start::layout()?;
     let pods = kubernetes::start(&config.kubernetes)?;
@@ -100,6 +105,7 @@ async fn watch(
     };
     let mut agent = Agent::new(&config, loaded, pipeline, reporter);
     agent.pods = pods;
+    agent.reader = reader;
     if !agent.reporter.observes() {
         agent.door = start::door(config.control.as_deref());
     }
@@ -119,6 +125,8 @@ struct Agent {
     metrics: Metrics,
     books: Bookkeeper,
     lookups: Lookups,
+    /// Reads the rules again.
+    reader: Option<Reader>,
     /// What the Kubernetes API tells, where it is asked.
     pods: Option<mpsc::Receiver<PodUpdate>>,
     /// What fanotify told too early.
@@ -139,6 +147,7 @@ impl Agent {
             metrics: Metrics::default(),
             books: Bookkeeper::default(),
             lookups: Lookups::new(&config.containers),
+            reader: None,
             pods: None,
             waiting: watch::Waiting::default(),
             door: None,
@@ -158,6 +167,7 @@ impl Agent {
                 () = self.kernel.ring.ready() => {}
                 answer = self.lookups.answer() => self.lookups.take(answer, &mut self.pipeline),
                 Some(update) = told(&mut self.pods) => self.pipeline.containers.tell_pod(update, facts::now()),
+                news = rule::read(&mut self.reader) => self.reload(news),
                 Some(ask) = asked(&mut self.door) => self.picture(ask),
                 _ = sweep.tick() => self.sweep(false),
                 _ = poll.tick() => self.poll(),

@@ -49,6 +49,7 @@ impl Reporter {
             steps,
             steps_omitted,
             bytes_omitted,
+            correlation,
             ..
         } = account.clone();
         let Some((detection, related)) = account.into_detections() else { return };
@@ -60,6 +61,7 @@ impl Reporter {
             time,
             level: detection.level,
             detection,
+            correlation,
             related,
             pending: container.as_deref().map(pending).unwrap_or_default(),
             container,

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use sigma::{Diagnostic, Engine, RuleSet};
+use sigma::{Diagnostic, Engine};
 use thiserror::Error;
 use tokio::sync::mpsc::Receiver;
 use tracing::warn;
@@ -11,14 +11,14 @@ use tracing::warn;
 use super::report::Reporter;
 use crate::config::Config;
 use crate::control::{Ask, Server};
-use crate::detection::{Catalogue, Detections, Problem};
+use crate::detection::Problem;
 use crate::ebpf::load::LoadError;
 use crate::ebpf::offset::{Layout, OffsetError, VMLINUX};
-use crate::event::field::Fields;
 use crate::event::selection::Selection;
 use crate::host::capability::{self, Capability};
 use crate::host::procfs::{self, ProcfsError};
 use crate::pipeline::Pipeline;
+use crate::rule::{Mistakes, Reader, RuleFiles, Rules};
 use crate::sink::{Origin, SinkSet, Stream, Target};
 use crate::source::kubernetes::AccessError;
 use crate::state::process::Process;
@@ -69,20 +69,24 @@ impl StartError {
     }
 }
 
-/// Rules that are understood to the last key.
-pub(super) struct Rules {
-    engine: Engine,
-    detections: Detections,
+impl From<Mistakes> for StartError {
+    fn from(mistakes: Mistakes) -> Self {
+        match mistakes {
+            Mistakes::Rules(diagnostics) => Self::Rules(diagnostics),
+            Mistakes::Catalogue(problems) => Self::Catalogue(problems),
+        }
+    }
 }
 
-/// Reads all rules.
-pub(super) fn rules(config: &Config) -> Result<Rules, StartError> {
-    let catalogue = Catalogue::load(&config.rules, config.embedded_rules).map_err(StartError::Catalogue)?;
-    let set =
-        RuleSet::load(catalogue.sources(), &Fields, &config.placeholders()).map_err(StartError::Rules)?;
-    let engine = Engine::new(set);
-    let detections = catalogue.bind(engine.rules()).map_err(StartError::Catalogue)?;
-    Ok(Rules { engine, detections })
+/// Has the rules read again whenever they change. Without it the sensor runs as well.
+pub(super) fn reader(files: RuleFiles, rules: &Rules) -> Option<Reader> {
+    match Reader::start(files, rules) {
+        Ok(reader) => Some(reader),
+        Err(error) => {
+            warn!(%error, "rules are not read again: start the sensor again to change them");
+            None
+        }
+    }
 }
 
 /// Refuses to start without what loading needs, before the kernel says so less clearly.
@@ -104,7 +108,7 @@ pub(super) fn inventory() -> Result<Vec<(Process, String)>, StartError> {
 
 pub(super) fn pipeline(rules: Rules, config: &Config) -> Pipeline {
     let stories = Stories::with_gather(config.story.gather.duration());
-    let mut pipeline = Pipeline::new(rules.engine, rules.detections, stories);
+    let mut pipeline = Pipeline::new(Engine::new(rules.set), rules.detections, stories);
     pipeline.set_host(super::facts::namespaces(procfs::host_pid()).unwrap_or_default());
     pipeline.capture.clone_from(&config.capture);
     pipeline

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use sensor_ebpf::wire::counter::Counter;
 use uuid::Uuid;
 
-use super::Place;
+use super::{Place, Reload};
 use crate::state::container::Container;
 
 /// Something about the sensor itself, in the same stream as its alerts.
@@ -30,6 +30,8 @@ pub enum Subject {
     Aggregation(Vec<Aggregate>),
     /// Somebody works on what the sensor stands on.
     Tampering(Vec<Tampering>),
+    /// The rules were read again.
+    Reload(Reload),
     /// The agent ends in order.
     Stopped(Stopped),
 }

@@ -20,6 +20,7 @@ use clap::{Args, Parser, Subcommand};
 pub use events::EventOptions;
 pub use failure::Failure;
 pub use ps::PsOptions;
+pub use rules::RulesCommand;
 
 use crate::config::{Config, ConfigError, FormatChoice, LogLevel};
 use crate::ebpf::hook::Means;
@@ -28,7 +29,8 @@ use crate::sink::{Facility, SyslogTarget};
 const EXIT_CODES: &str = "\
 Exit status:
   0  all went well
-  1  the answer is no: a rule has mistakes, something would not be seen, nothing is there of what was asked for
+  1  the answer is no: a rule has mistakes, misses an event or does not match; something would not be seen; nothing
+     is there of what was asked for
   2  it could not run: usage, configuration, privilege, kernel";
 
 const RUN_EXAMPLES: &str = "\
@@ -71,21 +73,6 @@ pub enum Command {
     Rules(RulesCommand),
     /// Print the version
     Version,
-}
-
-/// What to do with rules.
-#[derive(Debug, Subcommand)]
-pub enum RulesCommand {
-    /// List all detections that `run` would use
-    #[command(after_help = EXIT_CODES)]
-    List(RuleOptions),
-    /// Read Sigma rules and point at every mistake in them
-    #[command(after_help = EXIT_CODES)]
-    Check {
-        /// Rule files, or folders of them
-        #[arg(required = true, value_name = "PATH")]
-        paths: Vec<PathBuf>,
-    },
 }
 
 /// Options of `run`. They win over the configuration file; lists add to it.
@@ -161,8 +148,7 @@ pub fn execute(cli: Cli) -> ExitCode {
         Command::Events(options) => events::events(options),
         Command::Ps(options) => ps::ps(options),
         Command::Check(options) => check::check(options),
-        Command::Rules(RulesCommand::List(options)) => rules::list(&options),
-        Command::Rules(RulesCommand::Check { paths }) => rules::check(&paths),
+        Command::Rules(command) => rules::execute(command),
         Command::Version => {
             table::print(&format!("tidewaiter {}\n", env!("CARGO_PKG_VERSION")));
             Ok(Exit::Good)

@@ -12,19 +12,21 @@ use sigma::Source;
 
 use super::{Problem, Strategy};
 
-static BUILT_IN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../rules");
+pub(super) static BUILT_IN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../rules");
+/// What the names of the binary's own documents begin with.
+pub(super) const EMBEDDED: &str = "built-in:";
 
 /// The rule of a detection's folder.
-const RULE: &str = "rule.yml";
+pub(super) const RULE: &str = "rule.yml";
 /// The strategy of a detection's folder.
 const STRATEGY: &str = "ads.md";
 
 /// Largest document read, bytes. The largest public Sigma rule has some 20 KiB; more than this is
 /// a mistaken path, and reading it would only waste memory.
-const DOCUMENT_MAX: u64 = 1 << 20;
+pub(super) const DOCUMENT_MAX: u64 = 1 << 20;
 
 /// Deepest folder searched: twice what public rule collections nest. Ends circles of links.
-const DEPTH_MAX: usize = 16;
+pub(crate) const DEPTH_MAX: usize = 16;
 
 /// A rule with what lies beside it.
 #[derive(Clone, Debug)]
@@ -44,7 +46,7 @@ pub(super) fn built_in() -> Vec<Document> {
             let name = folder.path().to_str()?;
             Some(Document {
                 name: name.to_owned(),
-                rule: Source::new(format!("built-in:{name}"), text(folder, RULE)?),
+                rule: Source::new(format!("{EMBEDDED}{name}"), text(folder, RULE)?),
                 strategy: text(folder, STRATEGY).map(Strategy::new),
             })
         })
@@ -76,7 +78,7 @@ fn search(folder: &Path, depth: usize, found: &mut Vec<Document>) -> Result<(), 
     let mut paths: Vec<_> =
         entries.map_err(|reason| unreadable(folder, reason))?.iter().map(fs::DirEntry::path).collect();
     paths.sort();
-    for path in paths {
+    for path in paths.into_iter().filter(|path| path.file_name().is_some_and(|name| !is_hidden(name))) {
         if path.is_dir() {
             search(&path, depth - 1, found)?;
         } else if matches!(path.extension().and_then(OsStr::to_str), Some("yml" | "yaml")) {
@@ -84,6 +86,13 @@ fn search(folder: &Path, depth: usize, found: &mut Vec<Document>) -> Result<(), 
         }
     }
     Ok(())
+}
+
+/// Not the user's to read: what editors keep beside a file while it is open (`.#rule.yml`), what version control
+/// keeps (`.git`), and where Kubernetes keeps the generations of a ConfigMap (`..data`), whose files stand
+/// beside it as links.
+pub(crate) fn is_hidden(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".")
 }
 
 fn read_rule(path: &Path) -> Result<Document, Problem> {
@@ -98,7 +107,7 @@ fn read_rule(path: &Path) -> Result<Document, Problem> {
     Ok(Document { name: folder.map_or_else(alone, |name| name.display().to_string()), rule, strategy })
 }
 
-fn read_text(path: &Path) -> Result<String, Problem> {
+pub(super) fn read_text(path: &Path) -> Result<String, Problem> {
     let refuse = |reason| unreadable(path, reason);
     let file = fs::File::open(path).map_err(refuse)?;
     let size = file.metadata().map_err(refuse)?.len();

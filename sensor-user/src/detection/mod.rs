@@ -6,15 +6,20 @@
 
 mod strategy;
 mod document;
+mod recording;
 
+use std::hash::{Hash as _, Hasher as _};
 use std::path::PathBuf;
 
+use rustc_hash::{FxHashMap, FxHasher};
 use sigma::{Level, Rule, RuleIndex, Source, UnknownLevel};
 
 use crate::alert::Detection;
 
 use document::Document;
 
+pub(crate) use document::{DEPTH_MAX, is_hidden};
+pub use recording::Recordings;
 pub use strategy::{SECTIONS, Section, Strategy};
 
 /// The custom key of a rule that gives its level outside of a container.
@@ -38,7 +43,8 @@ impl Catalogue {
 
     /// Reads rule files and folders, after the built-in detections if those are wanted too.
     ///
-    /// A folder is searched through; `rule.yml` in it brings the `ads.md` beside it.
+    /// A folder is searched through, but for names that begin with a dot; `rule.yml` in it brings the `ads.md`
+    /// beside it.
     ///
     /// # Errors
     /// Every path that cannot be read or holds no rule.
@@ -65,6 +71,49 @@ impl Catalogue {
         self.documents.iter().find(|document| document.name == name)?.strategy.as_ref()
     }
 
+    /// A document that lies nowhere, under a name for messages.
+    pub fn add(&mut self, source: Source) {
+        self.documents.push(Document { name: source.name.to_string(), rule: source, strategy: None });
+    }
+
+    /// Leaves out the documents that `keeps` says no to.
+    pub fn retain(&mut self, keeps: impl Fn(&Source) -> bool) {
+        self.documents.retain(|document| keeps(&document.rule));
+    }
+
+    /// The detection's name (`curl_download`) of the document of this name.
+    #[must_use]
+    pub fn name(&self, source: &str) -> Option<&str> {
+        let document = self.documents.iter().find(|document| *document.rule.name == *source)?;
+        Some(&document.name)
+    }
+
+    /// The same number for the same names and texts.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        let mut hasher = FxHasher::default();
+        for document in &self.documents {
+            (&document.name, &document.rule.name, &document.rule.text).hash(&mut hasher);
+            document.strategy.as_ref().map(Strategy::text).hash(&mut hasher);
+        }
+        hasher.finish()
+    }
+
+    /// The fingerprints of the text and of the strategy of each document, by the name of its source.
+    #[must_use]
+    pub fn fingerprints(&self) -> FxHashMap<&str, (u64, u64)> {
+        let of = |text: &str| {
+            let mut hasher = FxHasher::default();
+            text.hash(&mut hasher);
+            hasher.finish()
+        };
+        let each = self.documents.iter().map(|document| {
+            let strategy = document.strategy.as_ref().map_or("", Strategy::text);
+            (&*document.rule.name, (of(&document.rule.text), of(strategy)))
+        });
+        each.collect()
+    }
+
     /// Joins the rules that the engine understood with their strategies.
     ///
     /// # Errors
@@ -72,8 +121,10 @@ impl Catalogue {
     pub fn bind(&self, rules: &[Rule]) -> Result<Detections, Vec<Problem>> {
         let mut bound = Vec::with_capacity(rules.len());
         let mut problems = Vec::new();
+        let documents: FxHashMap<&str, &Document> =
+            self.documents.iter().map(|document| (&*document.rule.name, document)).collect();
         for rule in rules {
-            let document = self.documents.iter().find(|document| *document.rule.name == *rule.source);
+            let document = documents.get(rule.source.as_str()).copied();
             match host_level(rule) {
                 Ok(host) => bound.push(Bound { detection: describe(rule, document), host }),
                 Err(problem) => problems.push(problem),

@@ -5,9 +5,12 @@
 //! are this sensor's extensions.
 
 mod taxonomy;
+mod category;
+pub(super) mod date;
 mod change;
 mod identity;
 
+pub use category::Category;
 pub use taxonomy::{Fields, container_owner, process_owner};
 
 use sigma::{FieldId, Lifetime, LogSourceId, Owner, Presence, Record, Value};
@@ -91,6 +94,8 @@ fields! {
     Direction "network.direction" "egress, ingress, or unknown: the connection was open before the sensor looked, or came from another process";
     BytesSent "source.bytes" "Payload bytes that the process sent over the connection so far";
     BytesReceived "destination.bytes" "Payload bytes that the process received over it so far";
+    BytesSentNew "tidewaiter.network.sent_new" "Of BytesSent what was not told before: of these, sums are right";
+    BytesReceivedNew "tidewaiter.network.received_new" "Of BytesReceived what was not told before: of these, sums are right";
     FlowState "tidewaiter.network.state" "open: it goes on, told every 5 s while it moves data; closed; failed: it never came to be";
     SocketType "tidewaiter.network.socket" "raw, packet, vsock, runtime (of a container runtime), or other";
     SocketPath "tidewaiter.network.path" "Path of a container runtime's socket";
@@ -118,63 +123,16 @@ fields! {
     MountSource "tidewaiter.mount.source" "What is mounted: a device or directory, as given";
     MountTarget "tidewaiter.mount.target" "Where it is mounted";
     MountType "tidewaiter.mount.type" "Type of the file system; absent for a bind mount and by the newer calls";
-}
-
-/// The records that rules can see.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u16)]
-pub enum Category {
-    ProcessCreation,
-    ProcessAccess,
-    NetworkConnection,
-    NetworkFlow,
-    NetworkSocket,
-    DnsQuery,
-    FileEvent,
-    FileAccess,
-    SystemChange,
-}
-
-impl Category {
-    pub const ALL: [Self; 9] = [
-        Self::ProcessCreation,
-        Self::ProcessAccess,
-        Self::NetworkConnection,
-        Self::NetworkFlow,
-        Self::NetworkSocket,
-        Self::DnsQuery,
-        Self::FileEvent,
-        Self::FileAccess,
-        Self::SystemChange,
-    ];
-
-    /// As `logsource.category` names it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::ProcessCreation => "process_creation",
-            Self::ProcessAccess => "process_access",
-            Self::NetworkConnection => "network_connection",
-            Self::NetworkFlow => "network_flow",
-            Self::NetworkSocket => "network_socket",
-            Self::DnsQuery => "dns_query",
-            Self::FileEvent => "file_event",
-            Self::FileAccess => "file_access",
-            Self::SystemChange => "system_change",
-        }
-    }
-
-    #[must_use]
-    pub const fn id(self) -> LogSourceId {
-        LogSourceId(self as u16)
-    }
+    UtcTime "@timestamp" "Date of the event as Sysmon writes it, UTC: `2026-11-21 12:03:14.281`";
 }
 
 impl Event {
-    /// Every value of every field; what is not known yet may be what is searched for.
+    /// Every value of every field but the date, whose digits say nothing of what was done; what is not known
+    /// yet may be what is searched for.
     fn message(&self, each: Each<'_>) -> Presence {
-        let open =
-            |(field, ..): &&(Field, _, _, _)| self.visit(FieldId(*field as u16), each) == Presence::Pending;
+        let open = |(field, ..): &&(Field, _, _, _)| {
+            *field != Field::UtcTime && self.visit(FieldId(*field as u16), each) == Presence::Pending
+        };
         if TABLE.iter().filter(open).count() > 0 { Presence::Pending } else { Presence::Present }
     }
 
@@ -293,6 +251,8 @@ impl Record for Event {
             | Field::Direction
             | Field::BytesSent
             | Field::BytesReceived
+            | Field::BytesSentNew
+            | Field::BytesReceivedNew
             | Field::FlowState
             | Field::SocketType
             | Field::SocketPath
@@ -330,6 +290,7 @@ impl Record for Event {
             | Field::MountType => {
                 self.system().map_or(Presence::Absent, |change| change::system(change, field, each))
             }
+            Field::UtcTime => date::visit(self.date, each),
         }
     }
 }

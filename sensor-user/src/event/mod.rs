@@ -1,12 +1,15 @@
 //! The enriched event: what rules match and stories are made of.
 
 pub mod field;
+pub mod recorded;
 pub mod selection;
 mod network;
+mod deed;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use sensor_ebpf::wire::FileId;
 
 use crate::state::container::Container;
@@ -20,6 +23,8 @@ use crate::state::standing::Trick;
 pub struct Event {
     /// `CLOCK_BOOTTIME`, nanoseconds.
     pub time: u64,
+    /// The same by the host's clock of the day.
+    pub date: Timestamp,
     pub process: Arc<Process>,
     /// Parent first, at most [`LINEAGE_MAX`].
     pub ancestors: Vec<Arc<Process>>,
@@ -87,6 +92,9 @@ pub struct Flow {
     /// Payload bytes since the connection began, or since the sensor started.
     pub bytes_sent: u64,
     pub bytes_received: u64,
+    /// Of these, what no flow of this process and connection told before.
+    pub bytes_sent_new: u64,
+    pub bytes_received_new: u64,
     pub state: FlowState,
 }
 

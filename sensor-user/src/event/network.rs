@@ -44,6 +44,10 @@ fn of_flow(flow: &Flow, field: Field, each: Each<'_>) -> Presence {
         one(bytes(flow.bytes_sent), each)
     } else if field == Field::BytesReceived {
         one(bytes(flow.bytes_received), each)
+    } else if field == Field::BytesSentNew {
+        one(bytes(flow.bytes_sent_new), each)
+    } else if field == Field::BytesReceivedNew {
+        one(bytes(flow.bytes_received_new), each)
     } else if field == Field::FlowState {
         one(Value::Text(flow.state.name()), each)
     } else {

@@ -126,6 +126,30 @@ impl Held {
         Some(waiting)
     }
 
+    /// Other rules took over: what waits for a rule waits for its successor. Gives each match whose rule has
+    /// none, with the container it was about.
+    pub(super) fn renumber(
+        &mut self,
+        successor: &impl Fn(RuleIndex) -> Option<RuleIndex>,
+    ) -> Vec<(RuleIndex, Arc<Container>)> {
+        let mut gone = Vec::new();
+        for deed in self.containers.values_mut().flat_map(|waiting| &mut waiting.deeds) {
+            let Deed::Event(event, open) = deed else { continue };
+            open.retain_mut(|rule| match (successor(*rule), &event.container) {
+                (Some(new), _) => {
+                    *rule = new;
+                    true
+                }
+                (None, Some(container)) => {
+                    gone.push((*rule, Arc::clone(container)));
+                    false
+                }
+                (None, None) => false,
+            });
+        }
+        gone
+    }
+
     fn ids(&self) -> Vec<Arc<str>> {
         self.containers.keys().cloned().collect()
     }
@@ -203,7 +227,8 @@ impl Pipeline {
         self.stories.adopt(told_late, |key| processes.is_live(*key) == Some(true));
     }
 
-    /// Tells what matches now. Gives the rules that go on waiting: for what the Kubernetes API says of the pod.
+    /// Tells what matches now. Gives the rules and correlations that go on waiting: for what the Kubernetes API says
+    /// of the pod.
     fn matched_late(
         &mut self,
         event: &Event,
@@ -211,18 +236,24 @@ impl Pipeline {
         found: &Matches,
         stories: &mut Stories,
     ) -> Vec<RuleIndex> {
-        for rule in found.matched.iter().filter(|rule| open.contains(rule)) {
+        let (late, early): (Vec<_>, Vec<_>) = found.matched.iter().partition(|rule| open.contains(rule));
+        for rule in &late {
             self.passed.matches += 1;
-            if let Some(detection) = self.detections.get(*rule, event.container.is_some()) {
+            if self.engine.rule(*rule).is_some_and(|rule| rule.reports)
+                && let Some(detection) = self.detections.get(*rule, event.container.is_some())
+            {
                 stories.matched(event, detection);
             }
         }
-        let rest = found.pending.iter().copied().filter(|rule| open.contains(rule));
+        let kept_back = found.suppressed.iter().filter(|(rule, _)| open.contains(rule));
+        self.passed.suppressed += kept_back.count() as u64;
+        let mut rest = self.correlate_late(event, &early, &late, open);
+        rest.extend(found.pending.iter().filter(|rule| open.contains(rule)));
         let Some(container) = &event.container else { return Vec::new() };
         if container.awaits_pod {
-            return rest.collect();
+            return rest;
         }
-        rest.for_each(|rule| self.undecided.note(rule, container, Reason::NoRuntime));
+        rest.iter().for_each(|rule| self.undecided.note(*rule, container, Reason::NoRuntime));
         Vec::new()
     }
 

@@ -160,13 +160,15 @@ impl Pipeline {
     /// News of the flow table become events.
     fn parts(&mut self, time: u64, parts: Vec<Part>, host: &mut impl Host) {
         for part in parts {
-            let Part { process, socket, end, direction, connected, bytes, state } = part;
+            let Part { process, socket, end, direction, connected, bytes, news, state } = part;
             if !self.wants(Category::NetworkFlow, process) {
                 continue;
             }
             let connection = self.connection(time, process, socket, end, direction, connected);
             let Bytes { sent: bytes_sent, received: bytes_received } = bytes;
-            let flow = Flow { connection, bytes_sent, bytes_received, state };
+            let Bytes { sent: bytes_sent_new, received: bytes_received_new } = news;
+            let flow =
+                Flow { connection, bytes_sent, bytes_received, bytes_sent_new, bytes_received_new, state };
             self.event(time, process, Body::NetworkFlow(flow), host);
         }
     }

@@ -100,6 +100,7 @@ impl Pipeline {
         self.left(time, key(actor), host);
         let process = self.processes.exit(key(actor), time);
         self.exited(time, key(actor), process.as_ref(), code);
+        self.process_ended(time, key(actor));
     }
 
     pub(super) fn access(

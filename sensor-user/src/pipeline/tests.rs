@@ -22,7 +22,9 @@ mod system;
 mod pending;
 mod late;
 mod pod;
+mod reload;
 mod picture;
+mod correlation;
 
 const ID: &str = "8f3a2c91d0b4aa0b1c2d3e4f5061728394a5b6c7d8e9f0011223344556677889";
 const MILLISECOND: u64 = 1_000_000;
@@ -52,6 +54,10 @@ impl Host for Paper {
 
     fn size(&mut self, path: &str, _mnt_ns: u32) -> Option<u64> {
         (path == "/tmp/x").then_some(4096)
+    }
+
+    fn date(&mut self, _time: u64) -> Timestamp {
+        Timestamp::UNIX_EPOCH
     }
 
     fn namespaces(&mut self, _pid: u32) -> Option<Namespaces> {
@@ -337,24 +343,6 @@ fn nothing_is_asked_for_what_no_rule_and_no_story_wants() {
 }
 
 #[test]
-fn a_rule_on_files_sees_processes_of_no_story() {
-    const RULE: &str = "title: t\nid: 3d1f1a52-8c0e-4f2b-9d57-0f6d5d9b7c11\nstatus: test\nlevel: low\n\
-        logsource:\n  product: linux\n  category: file_event\n\
-        detection:\n  a:\n    TargetFilename: /b\n  condition: a\n";
-    let set = RuleSet::load([sigma::Source::new("file", RULE)], &Fields, &Placeholders::default())
-        .expect("the rule loads");
-    let engine = Engine::new(set);
-    let detections = Catalogue::default().bind(engine.rules()).expect("and binds");
-    let mut pipeline = Pipeline::new(engine, detections, Stories::default());
-    let start = 70_000 * MILLISECOND;
-    feed(
-        &mut pipeline,
-        [exec(start, 70, 1, "/usr/bin/cp", &["cp", "/a", "/b"]), write(start, 70, "/layer/b")],
-    );
-    assert_eq!(pipeline.drain().len(), 1);
-}
-
-#[test]
 fn a_local_copy_is_no_story() {
     let mut pipeline = pipeline();
     let start = 50_000 * MILLISECOND;
@@ -385,5 +373,14 @@ fn values(event: &Event, field: Field) -> Vec<String> {
 
 fn event_of(pipeline: &mut Pipeline, pid: u32, body: Body) -> Event {
     let process = pipeline.processes.get(key(&actor(pid))).expect("it is known");
-    Event { time: 0, process, ancestors: Vec::new(), container: None, phase: None, user: None, body }
+    Event {
+        time: 0,
+        date: Timestamp::UNIX_EPOCH,
+        process,
+        ancestors: Vec::new(),
+        container: None,
+        phase: None,
+        user: None,
+        body,
+    }
 }

@@ -23,6 +23,7 @@ pub(super) enum Reason {
     NoRuntime,
     TooMany,
     SensorEnded,
+    RuleGone,
 }
 
 impl Reason {
@@ -31,6 +32,7 @@ impl Reason {
             Self::NoRuntime => "undecided: no runtime knows the container",
             Self::TooMany => "undecided: too many wait for a container's name",
             Self::SensorEnded => "undecided: the sensor ended before the runtime answered",
+            Self::RuleGone => "undecided: the rule was taken away before the runtime answered",
         }
     }
 }
@@ -42,6 +44,8 @@ type Row = (RuleIndex, Arc<str>, Reason);
 pub(super) struct Undecided {
     rows: FxHashMap<Row, (u64, Arc<Container>)>,
     others: u64,
+    /// Of rules that are gone since.
+    gone: Vec<Loss>,
     /// When something was told last, `CLOCK_BOOTTIME` nanoseconds.
     told: Option<u64>,
 }
@@ -56,32 +60,53 @@ impl Undecided {
         self.rows.entry(row).or_insert_with(|| (0, Arc::clone(container))).0 += 1;
     }
 
+    /// Other rules took over from those of `engine`: rows go on under their rule's successor.
+    pub(super) fn renumber(&mut self, successor: &impl Fn(RuleIndex) -> Option<RuleIndex>, engine: &Engine) {
+        let rows = std::mem::take(&mut self.rows);
+        for ((rule, id, reason), (count, container)) in rows {
+            match successor(rule) {
+                Some(new) => _ = self.rows.insert((new, id, reason), (count, container)),
+                None if self.gone.len() < ROWS_MAX => {
+                    self.gone.push(loss(rule, reason, count, container, engine));
+                }
+                None => self.others += count,
+            }
+        }
+    }
+
     /// What is to be told at `now` (boot, nanoseconds), the most frequent first.
     pub(super) fn take(&mut self, now: u64, engine: &Engine) -> Vec<Loss> {
         let is_early = self.told.is_some_and(|told| now.saturating_sub(told) < TOLD_EVERY);
-        if self.rows.is_empty() || is_early {
+        if (self.rows.is_empty() && self.gone.is_empty()) || is_early {
             return Vec::new();
         }
         self.told = Some(now);
+        let mut losses = std::mem::take(&mut self.gone);
         let mut rows: Vec<_> = self.rows.drain().collect();
         rows.sort_by(|(left, (few, _)), (right, (many, _))| {
             (many, left.0, &left.1).cmp(&(few, right.0, &right.1))
         });
-        let rest = rows.split_off(rows.len().min(TOLD_MAX));
-        let rest: u64 = rest.iter().map(|(_, (count, _))| count).sum();
+        losses.extend(
+            rows.into_iter()
+                .map(|((rule, _, reason), (count, container))| loss(rule, reason, count, container, engine)),
+        );
+        let rest = losses.split_off(losses.len().min(TOLD_MAX));
+        let rest: u64 = rest.iter().map(|loss| loss.count).sum();
         let others = std::mem::take(&mut self.others).saturating_add(rest);
-        let loss = |((rule, _, reason), (count, container)): (Row, (u64, Arc<Container>))| Loss {
-            what: engine.rule(rule).map_or_else(String::new, |rule| format!("match of \"{}\"", rule.title)),
-            count,
-            reason: reason.text(),
-            container: Some(container),
-            window: None,
-        };
-        let mut losses: Vec<Loss> = rows.into_iter().map(loss).collect();
         if others > 0 {
             let what = "matches of other rules or containers".to_owned();
             losses.push(Loss { what, count: others, reason: "undecided", ..Loss::default() });
         }
         losses
+    }
+}
+
+fn loss(rule: RuleIndex, reason: Reason, count: u64, container: Arc<Container>, engine: &Engine) -> Loss {
+    Loss {
+        what: engine.rule(rule).map_or_else(String::new, |rule| format!("match of \"{}\"", rule.title)),
+        count,
+        reason: reason.text(),
+        container: Some(container),
+        window: None,
     }
 }

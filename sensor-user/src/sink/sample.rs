@@ -2,6 +2,7 @@
 
 mod notice;
 mod pod;
+mod correlation;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -18,7 +19,8 @@ use crate::state::phase::Phase;
 use crate::state::process::{Executable, Process, ProcessKey, Session, Written};
 use crate::state::standing::{Claim, Entry, Standing, Trick};
 
-pub(crate) use notice::{aggregation, coverage, loss, stopped, tampering};
+pub(crate) use correlation::correlated;
+pub(crate) use notice::{aggregation, coverage, loss, refusal, reload, stopped, tampering};
 pub(crate) use pod::in_pod;
 
 const MILLISECOND: u64 = 1_000_000;
@@ -116,6 +118,7 @@ pub(crate) fn alert() -> Alert {
         time: time(),
         level: Level::High,
         detection: detection(),
+        correlation: None,
         related: Vec::new(),
         process: process(
             4242,
@@ -152,7 +155,7 @@ pub(crate) fn alert() -> Alert {
 /// A program that started in a container.
 pub(crate) fn event() -> Event {
     let Alert { process, ancestors, container, phase, user, .. } = alert();
-    Event { time: 0, process, ancestors, container, phase, user, body: Body::ProcessCreation }
+    Event { time: 0, date: time(), process, ancestors, container, phase, user, body: Body::ProcessCreation }
 }
 
 fn place(name: Option<&str>) -> Place {
@@ -311,6 +314,7 @@ pub(crate) fn hostile() -> Alert {
         false_positives: (0..8).map(|_| hostile_text()).collect(),
         response: (0..8).map(|_| hostile_text()).collect(),
     };
+    alert.correlation = Some(correlation::hostile(&hostile_text()));
     alert.related = vec![alert.detection.clone(); 8];
     let steps = [
         Action::Executed { command_line: hostile_text() },
@@ -323,6 +327,7 @@ pub(crate) fn hostile() -> Alert {
         Action::MadeExecutable { path: hostile_text() },
         Action::Read { path: hostile_text() },
         Action::Renamed { from: hostile_text(), to: hostile_text() + "r" },
+        Action::Did { deed: "query", object: hostile_text() },
         Action::Exited { status: None, signal: Some(9) },
     ];
     alert.steps.extend(steps.into_iter().cycle().take(60).map(|action| Step {

@@ -189,7 +189,11 @@ pub struct Part {
     pub direction: Direction,
     /// False: the socket is not connected, the destination is that of its datagrams.
     pub connected: bool,
+    /// Since the connection began, or since the sensor started.
     pub bytes: Bytes,
+    /// Of these, what was not told before: over a connection they add up to the last `bytes`, or to more where
+    /// its end tells less than was told (what was sent and never acknowledged).
+    pub news: Bytes,
     pub state: FlowState,
 }
 

@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use sigma::Correlated;
+
+use super::correlation::deed;
 use super::program;
-use crate::alert::{Action, Detection, Place, Step};
+use crate::alert::{Action, Correlation, Detection, Place, Step};
 use crate::event::{Connection, Event, FileChange, Flow, FlowState};
 use crate::state::container::Container;
 use crate::state::phase::Phase;
@@ -39,6 +42,8 @@ pub struct Account {
     pub steps_omitted: u32,
     /// Payload bytes of connections whose end is among these.
     pub bytes_omitted: (u64, u64),
+    /// What was found, where the steps are the matches of a correlation.
+    pub correlation: Option<Correlation>,
     detection: Option<Detection>,
     related: Vec<Detection>,
     /// Connections whose end is awaited: who uses which socket.
@@ -64,6 +69,7 @@ impl Account {
             steps: Vec::new(),
             steps_omitted: 0,
             bytes_omitted: (0, 0),
+            correlation: None,
             detection: None,
             related: Vec::new(),
             open: Vec::new(),
@@ -73,6 +79,30 @@ impl Account {
             account.add_step(time, process, Action::Executed { command_line });
         }
         account
+    }
+
+    /// The account of what a correlation found. Its steps are the matches in their order, of whichever process,
+    /// and its process is that of the last.
+    pub fn of_correlation(
+        found: &Correlated<Arc<Event>>,
+        detection: Detection,
+        correlation: Correlation,
+        number: u64,
+    ) -> Option<Self> {
+        let last = &found.steps.last()?.event;
+        let mut account = Self::begin(last, number);
+        account.time = found.steps.first().map_or(found.first, |step| step.time.min(found.first));
+        account.steps.clear();
+        let skipped = found.steps.len().saturating_sub(STEPS_MAX);
+        for step in found.steps.iter().skip(skipped) {
+            let (offset, process) = (step.time.saturating_sub(account.time), &step.event.process);
+            let action = deed(&step.event);
+            account.push(Step { offset, pid: process.key.pid, program: program(process), action });
+        }
+        let told = u64::try_from(account.steps.len()).unwrap_or(u64::MAX);
+        account.steps_omitted = u32::try_from(found.matches.saturating_sub(told)).unwrap_or(u32::MAX);
+        (account.detection, account.correlation) = (Some(detection), Some(correlation));
+        Some(account)
     }
 
     /// Adds a match; the gravest leads, and of equals the earliest.
@@ -159,7 +189,7 @@ impl Account {
 
     /// A connection moved data, failed or ended. What it had moved before is told anew. True: it is news.
     pub fn flow(&mut self, time: u64, process: &Process, flow: &Flow) -> bool {
-        let Flow { connection, bytes_sent, bytes_received, state } = flow;
+        let Flow { connection, bytes_sent, bytes_received, state, .. } = flow;
         let (bytes_sent, bytes_received, socket) = (*bytes_sent, *bytes_received, connection.socket);
         let place = place(connection);
         let is_former = |step: &Step| {
@@ -233,6 +263,7 @@ impl Account {
                 | Action::Deleted { .. }
                 | Action::MadeExecutable { .. }
                 | Action::Read { .. }
+                | Action::Did { .. }
                 | Action::Exited { .. } => {}
             }
         }
@@ -277,7 +308,8 @@ fn is_repeat(known: &Action, new: &Action) -> bool {
         | (Action::Linked { .. }, Action::Linked { .. })
         | (Action::Deleted { .. }, Action::Deleted { .. })
         | (Action::MadeExecutable { .. }, Action::MadeExecutable { .. })
-        | (Action::Read { .. }, Action::Read { .. }) => known == new,
+        | (Action::Read { .. }, Action::Read { .. })
+        | (Action::Did { .. }, Action::Did { .. }) => known == new,
         (
             Action::Executed { .. }
             | Action::Connected { .. }
@@ -291,6 +323,7 @@ fn is_repeat(known: &Action, new: &Action) -> bool {
             | Action::Deleted { .. }
             | Action::MadeExecutable { .. }
             | Action::Read { .. }
+            | Action::Did { .. }
             | Action::Exited { .. },
             _,
         ) => false,

@@ -8,6 +8,7 @@
 //! an argument.
 
 mod account;
+mod correlation;
 mod late;
 
 use std::time::Duration;
@@ -43,6 +44,9 @@ pub struct Stories {
     members: FxHashMap<ProcessKey, StoryId>,
     /// Members that have ended and whose connections have not.
     settling: FxHashMap<ProcessKey, StoryId>,
+    /// What correlations found, and until when each waits.
+    findings: Vec<(u64, Account)>,
+    bare: u64,
     gather: Option<Duration>,
     /// Accounts begun so far.
     accounts: u64,
@@ -183,7 +187,9 @@ impl Stories {
         let mut ids: Vec<StoryId> =
             self.open.iter().filter(|(_, story)| story.is_due(now)).map(|(id, _)| *id).collect();
         ids.sort_unstable();
-        ids.into_iter().filter_map(|id| self.turn(id, now)).collect()
+        let mut accounts: Vec<Account> = ids.into_iter().filter_map(|id| self.turn(id, now)).collect();
+        accounts.extend(self.findings_due(now));
+        accounts
     }
 
     /// All that have something to tell, however short they gathered: the agent ends.

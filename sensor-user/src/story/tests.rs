@@ -38,6 +38,7 @@ fn process(pid: u32) -> Arc<Process> {
 fn event(pid: u32, time: u64, body: Body) -> Event {
     Event {
         time,
+        date: jiff::Timestamp::UNIX_EPOCH,
         process: process(pid),
         ancestors: Vec::new(),
         container: None,
@@ -224,7 +225,14 @@ fn beyond_the_bound_the_oldest_is_told_early() {
 
 fn flow(port: u16, bytes_sent: u64, state: FlowState) -> Body {
     let Body::NetworkConnection(connection) = connection(port) else { panic!("a connection") };
-    Body::NetworkFlow(Flow { connection, bytes_sent, bytes_received: 300, state })
+    Body::NetworkFlow(Flow {
+        connection,
+        bytes_sent,
+        bytes_received: 300,
+        bytes_sent_new: bytes_sent,
+        bytes_received_new: 300,
+        state,
+    })
 }
 
 #[test]

@@ -3,6 +3,12 @@
 //! Rates are records per second on one core. `SIGMA_RULES` names the folder of the public rules; without it
 //! the benchmarks that need them say so and measure nothing. `cargo bench -p sigma -- load` measures loading.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a measurement stops where it cannot go on, and tells people its figures"
+)]
 #![expect(unreachable_pub, reason = "modules of one program: nobody outside can use them anyway")]
 
 mod random;

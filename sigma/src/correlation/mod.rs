@@ -4,15 +4,30 @@
 //! bound, and what is dropped for it is counted. A group that belongs to a process or container ends
 //! with it. Where the specification leaves a choice, the choice is stated beside the code.
 
+mod limit;
 mod document;
+mod condition;
+mod resolution;
+mod order;
+mod network;
+mod measure;
+mod origin;
+mod window;
+mod group;
+mod table;
+mod correlator;
+#[cfg(test)]
+mod tests;
 
 use serde::Serialize;
 
-use super::record::{FieldId, Owner, Record};
+use super::record::FieldId;
 use super::rule::RuleIndex;
-use super::rule_set::RuleSet;
 
+pub use correlator::Correlator;
 pub(super) use document::Draft;
+pub(super) use network::Network;
+pub(super) use resolution::resolve;
 
 /// What a correlation joins, and when that is enough.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -60,6 +75,9 @@ pub struct Condition {
     pub ids: Vec<FieldId>,
     /// All of them must hold.
     pub bounds: Vec<Bound>,
+    /// Which percentile is asked, from 1 to 100; `None` of other types.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub percentile: Option<u8>,
 }
 
 /// `gte: 10`.
@@ -133,61 +151,4 @@ pub struct Stats {
     pub evicted_entries: u64,
     /// Matches that came later than the tolerance, and were left out.
     pub late: u64,
-}
-
-/// The windows of all correlations of a rule set.
-#[derive(Debug)]
-pub struct Correlator<H> {
-    stats: Stats,
-    handle: std::marker::PhantomData<H>,
-}
-
-impl<H> Default for Correlator<H> {
-    fn default() -> Self {
-        Self { stats: Stats::default(), handle: std::marker::PhantomData }
-    }
-}
-
-impl<H: Clone> Correlator<H> {
-    /// Whether any correlation reads one of these rules: only then is there something to feed.
-    #[must_use]
-    pub fn wants(set: &RuleSet, matched: &[RuleIndex]) -> bool {
-        let _ = (set, matched);
-        false
-    }
-
-    /// Tells the correlations that `record` matched these rules. `only`: no other correlations than these,
-    /// since the others were told before. Appends to `joined`.
-    pub fn feed(
-        &mut self,
-        set: &RuleSet,
-        record: &impl Record,
-        matched: &[RuleIndex],
-        only: Option<&[RuleIndex]>,
-        event: &H,
-        joined: &mut Joined<H>,
-    ) {
-        let _ = (set, record, matched, only, event, joined, &mut self.stats);
-    }
-
-    /// Decides the windows that are over at `now`; to be called about once a second. Appends to `joined`.
-    pub fn due(&mut self, set: &RuleSet, now: u64, joined: &mut Joined<H>) {
-        let _ = (set, now, joined, &mut self.stats);
-    }
-
-    /// A process or container is gone, and with it every group that belongs to it.
-    pub fn ended(&mut self, owner: Owner) {
-        let _ = (owner, &mut self.stats);
-    }
-
-    /// Another rule set takes over: the windows of correlations that are written the same, and whose rules
-    /// are, go on.
-    pub fn adopt(&mut self, old: &RuleSet, new: &RuleSet) {
-        let _ = (old, new, &mut self.stats);
-    }
-
-    #[must_use]
-    pub fn stats(&self) -> Stats {
-        self.stats
-    }
 }

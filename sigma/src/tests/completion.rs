@@ -11,12 +11,16 @@ use crate::{Presence, Taxonomy as _, Truth};
 const ASKED: [&str; 3] = ["Image", "User", "DestinationPort"];
 
 /// Every kind of test, of a field and what it may hold. `_` stands for the field.
-const TESTS: [&str; 20] = [
+const TESTS: [&str; 24] = [
     "_: a",
     "_: '*'",
     "_: ''",
     "_: null",
-    "_:\n    - a\n    - null",
+    "_|neq: null",
+    "_|hour: 7",
+    "_|week|neq: [1, 45]",
+    "_|month|gte: 11",
+    "_|contains|windash: ' -a'",
     "_|neq: a",
     "_|contains: a",
     "_|contains|all: [a, b]",
@@ -75,7 +79,7 @@ fn document() -> impl Strategy<Value = String> {
 
 fn value() -> impl Strategy<Value = Owned> {
     prop_oneof![
-        6 => select(vec!["a", "A", "b", "ab", "aab", "", "?", "7", "10.1.2.3"]).prop_map(|text| Owned::Text(text.to_owned())),
+        6 => select(vec!["a", "A", "b", "ab", "aab", "", "?", "7", "10.1.2.3", "x /A", "2026-11-05T07:00:00Z"]).prop_map(|text| Owned::Text(text.to_owned())),
         2 => (0..10_i64).prop_map(Owned::Number),
         1 => any::<bool>().prop_map(Owned::Bool),
         1 => select(vec!["10.0.0.1", "::1"]).prop_map(|address| Owned::Ip(address.parse().expect("an address"))),

@@ -12,10 +12,16 @@ fn item(item: &str) -> String {
     rule(&format!("selection:\n  {item}\ncondition: selection"))
 }
 
-/// Every text is refused once, with this part of the document under the caret.
-#[test]
-fn the_caret_stands_under_the_mistake() {
-    for (text, under, says) in [
+/// A title of 257 letters.
+const LONG: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\
+    AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\
+    AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+/// A document, what is under the caret, and a part of what is said.
+type Mistake = (String, &'static str, &'static str);
+
+fn mistakes_in_items() -> Vec<Mistake> {
+    vec![
         (item("Comandline: x"), "Comandline", "did you mean `CommandLine`?"),
         (item("CommandLine|contians: x"), "contians", "did you mean `contains`?"),
         (item("CommandLine|contains|i: x"), "i", "belongs behind `re`"),
@@ -28,13 +34,41 @@ fn the_caret_stands_under_the_mistake() {
         (item("User|exists: maybe"), "maybe", "`true` or `false`"),
         (item("User|contains: null"), "null", "`null` has no text"),
         (item("User|fieldref: Usr"), "Usr", "did you mean `User`?"),
-        (item("User|expand: '%x%'"), "expand", "not supported yet"),
+        (item("User|expand: 'a%x%'"), "%x%", "`placeholders` in the configuration"),
+        (item("User|expand: '%administrators%'"), "%administrators%", "not configured"),
+        (item("User|expand: '50%'"), "%", "begins no placeholder"),
+        (item("User|base64|expand: '%x%'"), "expand", "write `expand` first"),
+        (item("User|expand|gt: 5"), "gt", "takes no placeholders"),
+        (item("User|hour: 24"), "24", "a whole number from 0 to 23"),
+        (item("User|week|gte: 0"), "0", "from 1 to 53"),
+        (item("User|month: May"), "May", "from 1 to 12"),
+        (item("User|hour|month: 5"), "month", "parts of one date"),
+        (item("User|day|contains: 5"), "contains", "compares text"),
+        (item("User|re|ignorecase: a"), "ignorecase", "write `re|i`"),
+        (item("User|contains|contains: a"), "contains", "twice"),
+        (item("User|re: 5"), "5", "write `'5'`"),
+        (item("User: [a, null]"), "null", "cannot stand in a list"),
+        (item("User|exists: [true, false]"), "[true, false]", "one value"),
+        (item("'|exists': true"), "'|exists'", "need a field"),
+        (item("'|hour': 5"), "'|hour'", "need a field"),
+        (item("'|all': [a]"), "'|all'", "at least two values"),
+        (item("'|contains': null"), "null", "must be a text"),
+        (item("'': a"), "''", "a field is missing"),
+    ]
+}
+
+fn mistakes_in_documents() -> Vec<Mistake> {
+    vec![
+        (rule("s: '*'\ncondition: s"), "'*'", "every record"),
+        (rule("s:\n  - ''\ncondition: s"), "''", "every record"),
+        (rule("s:\n  - a\n  - null\ncondition: s"), "null", "must be a text"),
+        (rule("s:\n  - [a, b]\ncondition: s"), "[a, b]", "not of lists"),
+        (rule("s:\n  User: x\ncondition:\n  - s\n  - [s]"), "[s]", "must be a text"),
+        (rule("_s:\n  User: x\ncondition: all of *"), "*", "no search identifier matches"),
         (item("User|base64: 'a*'"), "'a*'", "wildcard"),
         (item("User|utf16: a"), "a", "can never match"),
         (item("User: []"), "[]", "empty list"),
         (item("User: {a: b}"), "{a: b}", "a map"),
-        (item("'|all': [a, b]"), "'|all'", "keywords"),
-        (rule("s:\n  - mimikatz\ncondition: s"), "mimikatz", "keywords"),
         (rule("s:\n  User: x\ncondition: s and t"), "t", "no search identifier `t`"),
         (rule("s:\n  User: x\ncondition: s AND s"), "AND", "lower case"),
         (rule("s:\n  User: x\ncondition: s | count() > 3"), "|", "aggregations"),
@@ -45,14 +79,45 @@ fn the_caret_stands_under_the_mistake() {
         (rule("s:\n  User: x\ncondition: s") + "id: 42\n", "42", "no UUID"),
         (rule("s:\n  User: x\ncondition: s") + "status: done\n", "done", "no status"),
         (rule("s:\n  User: x\ncondition: s") + "tags: [T1105]\n", "T1105", "no tag"),
+        (
+            rule("s:\n  User: x\ncondition: s") + "fields: [User, Usr, User]\n",
+            "User",
+            "`fields` says this twice",
+        ),
         (rule("s:\n  User: x\ncondition: s") + "taxonomy: ecs\n", "ecs", "taxonomy"),
-        (rule("s:\n  User: x\ncondition: s") + "action: global\n", "action", "not supported yet"),
+        (rule("s:\n  User: x\ncondition: s") + "taxonomy: sigmo\n", "sigmo", "did you mean `sigma`?"),
+        (rule("s:\n  User: x\ncondition: s").replace("Test", LONG), LONG, "257 characters, Sigma allows 256"),
+        (
+            rule("s:\n  User: x\ncondition: s")
+                + "related:\n  - id: 5b0b75dc-9190-4047-b9a8-14164cee8a31\n    type: derivd\n",
+            "derivd",
+            "did you mean `derived`?",
+        ),
+        (rule("s:\n  User: x\ncondition: s") + "date: 2026/11/05\n", "2026/11/05", "YYYY-MM-DD"),
+        (rule("s:\n  User: x\ncondition: s") + "modified: 2026-02-30\n", "2026-02-30", "no date"),
+        (
+            rule("s:\n  User: x\ncondition: s").replace("product:", "prodct:"),
+            "prodct",
+            "did you mean `product`?",
+        ),
+        (rule("s:\n  User: x\ncondition: s") + "action: globl\n", "globl", "did you mean `global`?"),
+        (rule("s:\n  User: x\ncondition: s") + "action: repeat\n", "title: Test", "nothing before this"),
+        (rule("s:\n  User: x\ncondition: s") + "action: [global]\n", "action", "must be a text"),
+        (format!("action: reset\ntitle: x\n---\n{}", item("User: x")), "title", "stands alone"),
+        (format!("action: global\nname: x\n---\n{}", item("User: x")), "name", "give each rule its own"),
+        (format!("action: global\ntitle: x\n---\n{}", item("User: x")), "title", "in line 2"),
         (
             rule("s:\n  User: x\ncondition: s").replace("linux", "windows"),
             "category: process_creation",
             "log source",
         ),
-    ] {
+    ]
+}
+
+/// Every text is refused once, with this part of the document under the caret.
+#[test]
+fn the_caret_stands_under_the_mistake() {
+    for (text, under, says) in [mistakes_in_items(), mistakes_in_documents()].concat() {
         let found = refused(&text);
         let [diagnostic] = found.as_slice() else { panic!("{text}\n{found:#?}") };
         let span = diagnostic.span;
@@ -121,10 +186,16 @@ fn everything_written_about_a_rule_is_kept() {
         + "id: 5b0b75dc-9190-4047-b9a8-14164cee8a31\nname: transfer\nstatus: test\nlevel: high\nauthor: A\n\
            description: |\n  two\n  lines\nreferences: [https://a.example]\ntags: [attack.t1105, attack.command-and-control]\n\
            falsepositives:\n  - administrators\nfields: [User]\ndate: 2026-01-02\nmodified: 2026-01-03\nlicense: MIT\n\
-           scope: [server]\nrelated:\n  - id: 5b0b75dc-9190-4047-b9a8-14164cee8a32\n    type: similar\n\
+           scope: [server]\nsimulation: atomic\nrelated:\n  - id: 5b0b75dc-9190-4047-b9a8-14164cee8a32\n    type: similar\n\
            host_level: medium\nresponse:\n  - isolate\n";
+    let text = text.replace("  product:", "  definition: 'exec'\n  requirements: auditd\n  product:");
     let set = load(&text).unwrap();
     let rule = &set.rules()[0];
+    assert_eq!(rule.scope, ["server"]);
+    assert_eq!(rule.related[0].relation, crate::Relation::Similar);
+    assert_eq!(rule.log_source.definition.as_deref(), Some("exec"));
+    assert_eq!(rule.custom_text("logsource.requirements"), Some("auditd"));
+    assert_eq!(rule.custom_text("simulation"), Some("atomic"));
     assert_eq!((rule.title.as_str(), rule.level, rule.status), ("Test", Level::High, Some(Status::Test)));
     assert_eq!(rule.id.unwrap().to_string(), "5b0b75dc-9190-4047-b9a8-14164cee8a31");
     assert_eq!(rule.description.as_deref(), Some("two\nlines"));

@@ -5,23 +5,26 @@
 //! `User~` one not known yet, `User~=x` one of which only this much is known. A field named twice
 //! has two values.
 
+mod collection;
 mod completion;
 mod corpus;
 mod cost;
 mod diagnostics;
 mod filter;
+mod explanation;
+mod placeholder;
 mod reference;
 mod semantics;
 
 use std::net::IpAddr;
 
 use super::{
-    Diagnostic, Engine, FieldId, Lifetime, LogSource, LogSourceId, Matches, Owner, Placeholders, Presence,
-    Record, RuleSet, Source, Taxonomy, Truth, Value,
+    Diagnostic, Engine, Explainer, Explanation, FieldId, Lifetime, LogSource, LogSourceId, Matches, Owner,
+    Placeholders, Presence, Record, RuleIndex, RuleSet, Source, Taxonomy, Truth, Value,
 };
 
 /// Sysmon's names for what the public Linux endpoint rules ask.
-const FIELDS: [&str; 24] = [
+const FIELDS: [&str; 25] = [
     "Image",
     "CommandLine",
     "ParentImage",
@@ -46,6 +49,7 @@ const FIELDS: [&str; 24] = [
     "Description",
     "Product",
     "IntegrityLevel",
+    "UtcTime",
 ];
 
 const SOURCES: [&str; 3] = ["process_creation", "network_connection", "file_event"];
@@ -172,4 +176,15 @@ pub(super) fn truth(engine: &mut Engine, record: &TestRecord) -> Truth {
         (0, 0) => Truth::False,
         other => panic!("one rule, {other:?} answers"),
     }
+}
+
+/// The first rule of `text` beside `record`.
+pub(super) fn explain(set: &RuleSet, text: &str, record: &TestRecord) -> Explanation {
+    let explainer = Explainer {
+        set,
+        sources: &[Source::new("test.yml", text)],
+        taxonomy: &Sysmon,
+        placeholders: &Placeholders::default(),
+    };
+    explainer.explain(RuleIndex(0), record).unwrap()
 }

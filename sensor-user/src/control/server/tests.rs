@@ -33,8 +33,9 @@ fn connection(pid: u32) -> Named {
     let process = ProcessKey { pid, start_time: u64::from(pid) * SECOND };
     let end = End { number: 6, address: IpAddr::V4(Ipv4Addr::LOCALHOST), port: 80 };
     let bytes = Bytes { sent: 1, received: 2 };
+    let news = bytes;
     let (direction, state) = (Direction::Outbound, FlowState::Open);
-    let part = Part { process, socket: 1, end, direction, connected: true, bytes, state };
+    let part = Part { process, socket: 1, end, direction, connected: true, bytes, news, state };
     Named { connection: OpenConnection { part, since: SECOND }, hostname: Some(Arc::from("a.example")) }
 }
 

@@ -32,10 +32,14 @@ impl Taxonomy for Fields {
         Category::ALL.into_iter().find(|known| known.name() == category).map(Category::id)
     }
 
+    /// A parent's or target's id is not the event's process's, and would be forgotten with the wrong one. Names
+    /// are used again on purpose: who counts by a container's or pod's name counts across its restarts. Ids of
+    /// pods are never used again, and a network or user namespace may be shared by several containers.
     fn lifetime(&self, field: FieldId) -> Lifetime {
         match TABLE.get(usize::from(field.0)).map(|(field, ..)| field) {
             Some(Field::ProcessId) => Lifetime::Process,
-            Some(Field::ContainerId) => Lifetime::Container,
+            // Some runtimes' ids are names. The number of a mount namespace is soon another's.
+            Some(Field::ContainerId | Field::MountNamespace) => Lifetime::Container,
             Some(_) | None => Lifetime::Lasting,
         }
     }

@@ -3,7 +3,14 @@
 use super::*;
 use crate::decode::FileNames;
 
-fn change(time: u64, pid: u32, action: FileAction, path: &str, bytes: Option<u64>, size: u64) -> Record {
+pub(super) fn change(
+    time: u64,
+    pid: u32,
+    action: FileAction,
+    path: &str,
+    bytes: Option<u64>,
+    size: u64,
+) -> Record {
     use sensor_ebpf::wire::file::Change as Flags;
     let flags = Flags::FROM_MOUNT | if bytes.is_some() { Flags::BYTES_EXACT } else { 0 };
     let change = ChangeRecord {
@@ -191,4 +198,22 @@ fn a_file_without_a_name_is_told_when_it_has_one() {
     let files: Vec<_> = accounts.iter().flat_map(|account| account.steps.iter().skip(1)).collect();
     let [step] = files.as_slice() else { panic!("{files:?}") };
     assert!(matches!(&step.action, Action::Wrote { path, .. } if path == "/t/a"));
+}
+
+#[test]
+fn a_rule_on_files_sees_processes_of_no_story() {
+    const RULE: &str = "title: t\nid: 3d1f1a52-8c0e-4f2b-9d57-0f6d5d9b7c11\nstatus: test\nlevel: low\n\
+        logsource:\n  product: linux\n  category: file_event\n\
+        detection:\n  a:\n    TargetFilename: /b\n  condition: a\n";
+    let set = RuleSet::load([sigma::Source::new("file", RULE)], &Fields, &Placeholders::default())
+        .expect("the rule loads");
+    let engine = Engine::new(set);
+    let detections = Catalogue::default().bind(engine.rules()).expect("and binds");
+    let mut pipeline = Pipeline::new(engine, detections, Stories::default());
+    let start = 70_000 * MILLISECOND;
+    feed(
+        &mut pipeline,
+        [exec(start, 70, 1, "/usr/bin/cp", &["cp", "/a", "/b"]), write(start, 70, "/layer/b")],
+    );
+    assert_eq!(pipeline.drain().len(), 1);
 }

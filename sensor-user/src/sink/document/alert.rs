@@ -2,19 +2,21 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use sigma::Level;
 
-use super::identity;
 use super::part::{EffectiveUser, Hash};
 use super::{
     Container, Destination, Document, Event, File, Image, Kind, Lineage, Network, Orchestrator, Parent,
     ParentResource, PlaceReport, PodReport, Process, Related, Resource, Rule, Source, StepAction, StepReport,
     Tactic, Technique, Threat, User,
 };
-use crate::alert::{Action, Alert, Detection, Place, Step};
+use super::{correlation, identity};
+use crate::alert::{Action, Alert, Correlation, Detection, Place, Step};
 use crate::event::Direction;
 use crate::sink::Origin;
+use crate::sink::text::quantity;
 use crate::state::{container, process};
 
 pub(super) fn document<'a>(alert: &'a Alert, origin: &'a Origin) -> Document<'a> {
@@ -64,6 +66,7 @@ pub(super) fn document<'a>(alert: &'a Alert, origin: &'a Origin) -> Document<'a>
     let own = &mut document.tidewaiter;
     let (executable, standing) = (&alert.process.executable, &alert.process.standing);
     own.detection = Some(Cow::Borrowed(&alert.detection.name));
+    own.correlation = correlation::report(alert);
     own.images = executable.images().map(Cow::Borrowed).collect();
     own.executable = identity::executable(executable, origin);
     own.process = identity::process(&alert.process);
@@ -108,6 +111,10 @@ fn sentence(alert: &Alert) -> String {
     if let Some(container) = alert.container.as_deref() {
         sentence.push_str(" in ");
         sentence.push_str(container.name.as_deref().unwrap_or(container.short_id()));
+    }
+    if let Some(Correlation { matches, duration, .. }) = &alert.correlation {
+        let within = quantity::duration(Duration::from_nanos(*duration));
+        return format!("{sentence}, {matches} matches within {within}");
     }
     if let Some((place, direction)) = alert.destination() {
         sentence.push_str(if direction == Direction::Inbound { " from " } else { " to " });
@@ -256,6 +263,7 @@ fn step(step: &Step) -> StepReport<'_> {
         Action::Renamed { from, to } => {
             StepAction::Renamed { from: Cow::Borrowed(from), to: Cow::Borrowed(to) }
         }
+        Action::Did { deed, object } => StepAction::Did { deed, object: Cow::Borrowed(object) },
         Action::Exited { status, signal } => StepAction::Exited { status: *status, signal: *signal },
     };
     StepReport { offset_ns: step.offset, pid: step.pid, program: Cow::Borrowed(&step.program), action }

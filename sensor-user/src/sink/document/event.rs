@@ -15,8 +15,8 @@ use sigma::{FieldId, Presence, Record as _, Value as Fact};
 
 use super::dotted::Dotted;
 use super::{ECS_VERSION, SCHEMA, entity_id};
-use crate::event::field::{Category, TABLE};
-use crate::event::{Body, Connection, Direction, DnsQuery, Event, Flow, FlowState, ProcessAccess, Socket};
+use crate::event::field::{Category, Field, TABLE};
+use crate::event::{Body, Connection, DnsQuery, Event, Flow, FlowState, ProcessAccess, Socket};
 use crate::sink::Origin;
 
 /// A line's document.
@@ -33,7 +33,7 @@ impl EventDocument {
         document.0.set("kind", "event");
         document.0.set("event.kind", "event");
         document.0.set("event.category", vec![category(event)]);
-        document.0.set("event.action", action(event));
+        document.0.set("event.action", event.deed());
         document.0.set("event.sequence", sequence);
         document.0.set("event.module", "tidewaiter");
         document.0.set("event.dataset", format!("tidewaiter.{}", event.category().name()));
@@ -54,7 +54,8 @@ impl EventDocument {
     /// of it, except where the field is a list.
     fn fields(&mut self, event: &Event) {
         let mut pending = Vec::new();
-        for (field, _, name, _) in TABLE {
+        // The date stands there already, to the microsecond.
+        for (field, _, name, _) in TABLE.iter().filter(|(field, ..)| *field != Field::UtcTime) {
             let mut values = Vec::new();
             let presence = event.visit(FieldId(*field as u16), &mut |fact| values.push(value_of(name, fact)));
             match presence {
@@ -180,42 +181,6 @@ fn category(event: &Event) -> &'static str {
         | Category::DnsQuery => "network",
         Category::FileEvent | Category::FileAccess => "file",
         Category::SystemChange => "host",
-    }
-}
-
-/// What was done, in one word: `event.action`.
-pub(in crate::sink) fn action(event: &Event) -> &'static str {
-    match &event.body {
-        Body::ProcessCreation => "exec",
-        Body::ProcessAccess(access) => {
-            if access.signal.is_some() {
-                "signal"
-            } else {
-                "access"
-            }
-        }
-        Body::NetworkConnection(connection) => match (connection.direction, connection.connected) {
-            (Direction::Outbound, true) => "connect",
-            (Direction::Outbound, false) => "datagram",
-            (Direction::Inbound, _) => "accept",
-            (Direction::Unknown, _) => "traffic",
-        },
-        Body::NetworkFlow(flow) => match flow.state {
-            FlowState::Open => "transfer",
-            FlowState::Closed => "close",
-            FlowState::Failed(_) => "fail",
-        },
-        Body::NetworkSocket(Socket::Runtime { .. }) => "runtime_connect",
-        Body::NetworkSocket(_) => "socket",
-        Body::DnsQuery(query) => {
-            if query.answer.is_some() {
-                "answer"
-            } else {
-                "query"
-            }
-        }
-        Body::FileEvent(change) => change.action.name(),
-        Body::SystemChange(change) => change.name(),
     }
 }
 

@@ -90,6 +90,7 @@ fn long_texts(document: &mut Document<'_>) {
             | StepAction::Transferred { place, .. }
             | StepAction::Disconnected { place, .. }
             | StepAction::Failed { place, .. } => cut_option(&mut place.domain, SHORT),
+            StepAction::Did { object, .. } => cut(object, SHORT),
             StepAction::Exited { .. } => {}
         }
     }
@@ -108,11 +109,14 @@ fn long_texts(document: &mut Document<'_>) {
     }
     cut_list(&mut own.images, LINEAGE, SHORT);
     cut_list(&mut own.files, LINEAGE, SHORT);
+    own.correlation.iter_mut().for_each(|found| found.cut(LINEAGE, &mut |text| cut(text, SHORT)));
+    own.reload.iter_mut().for_each(|reload| reload.cut(LINEAGE, &mut |text| cut(text, 2 * SHORT)));
 }
 
 fn all_but_the_essential(document: &mut Document<'_>) {
     // About 40 texts can occur at once: with keys and numbers below 4,000 bytes.
-    const TEXT: usize = 56;
+    const TEXT: usize = 52;
+    const WORD: usize = 24;
     const LOSSES: usize = 6;
     const LEDGER: usize = 12;
     cut_essential(document, TEXT);
@@ -130,9 +134,15 @@ fn all_but_the_essential(document: &mut Document<'_>) {
     own.images.clear();
     own.files.clear();
     own.pod = None;
+    // What they have in common is what it is about; the rules are named in its own.
+    own.correlation.iter_mut().for_each(|found| {
+        found.rules.clear();
+        found.cut(1, &mut |text| cut(text, WORD));
+    });
     own.losses.truncate(LOSSES);
     own.aggregates.truncate(LOSSES);
     own.ledger.truncate(LEDGER);
+    own.reload.iter_mut().for_each(|reload| reload.cut(2, &mut |text| cut(text, TEXT)));
     if let Some(coverage) = &mut own.coverage {
         coverage.hooks.clear();
         coverage.missing_offsets.clear();

@@ -9,6 +9,7 @@
 //! Text from watched processes is carried as it is; only [`json`](super::json) escapes.
 
 mod alert;
+mod correlation;
 mod dotted;
 mod event;
 mod fit;
@@ -17,6 +18,7 @@ mod notice;
 mod part;
 mod picture;
 mod report;
+mod rule;
 
 use std::borrow::Cow;
 
@@ -25,8 +27,8 @@ use serde::Serialize;
 
 use alert::entity_id;
 pub(super) use alert::program;
+pub use correlation::{Amount, CorrelationReport, RuleReport};
 pub use event::EventDocument;
-pub(super) use event::action;
 pub use fit::fit;
 pub use identity::{Executable, Identity, LoginUser, OwnContainer, OwnImage, OwnProcess, Writer};
 pub use part::{
@@ -39,6 +41,7 @@ pub use report::{
     AggregateReport, ContainerReport, CoverageReport, Deed, Hook, LedgerReport, LossReport, Refusal,
     StoppedReport,
 };
+pub use rule::{MistakeReport, NameReport, NamedRule, ReloadReport};
 
 use super::Origin;
 use crate::alert::{Message, Subject};
@@ -94,6 +97,7 @@ pub enum Kind {
     Loss,
     Tampering,
     Aggregation,
+    Reload,
     Stopped,
 }
 
@@ -108,6 +112,7 @@ impl Kind {
             Self::Loss => "loss",
             Self::Tampering => "tampering",
             Self::Aggregation => "aggregation",
+            Self::Reload => "reload",
             Self::Stopped => "stopped",
         }
     }
@@ -123,6 +128,7 @@ impl Kind {
                 Subject::Loss(_) => Self::Loss,
                 Subject::Tampering(_) => Self::Tampering,
                 Subject::Aggregation(_) => Self::Aggregation,
+                Subject::Reload(_) => Self::Reload,
                 Subject::Stopped(_) => Self::Stopped,
             },
         }
@@ -152,6 +158,9 @@ pub struct Tidewaiter<'a> {
     /// The detection's folder under `rules/`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detection: Option<Cow<'a, str>>,
+    /// What the matches have in common, where several together are the alert.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub correlation: Option<CorrelationReport<'a>>,
     /// All names of the executable, the resolved one first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<Cow<'a, str>>,
@@ -206,6 +215,8 @@ pub struct Tidewaiter<'a> {
     /// What became of every record, by kind.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ledger: Vec<LedgerReport>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reload: Option<ReloadReport<'a>>,
 }
 
 impl<'a> Document<'a> {

@@ -5,12 +5,13 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 
 use super::alert::place;
+use super::rule;
 use super::{
     AggregateReport, ContainerReport, CoverageReport, Deed, Document, Event, Hook, Kind, LedgerReport,
     LossReport, Refusal, StoppedReport,
 };
 use crate::alert::{
-    Aggregate, Coverage, HookCoverage, LedgerRow, Loss, Notice, Stopped, Subject, Tampering, Target,
+    Aggregate, Coverage, HookCoverage, LedgerRow, Loss, Notice, Reload, Stopped, Subject, Tampering, Target,
 };
 use crate::sink::Origin;
 use crate::state::container::Container;
@@ -22,6 +23,8 @@ pub(super) fn document<'a>(notice: &'a Notice, origin: &'a Origin) -> Document<'
         Subject::Loss(_) => (Kind::Loss, "metric", 50),
         Subject::Tampering(_) => (Kind::Tampering, "event", 73),
         Subject::Aggregation(_) => (Kind::Aggregation, "metric", 25),
+        Subject::Reload(Reload::Loaded(_)) => (Kind::Reload, "event", 25),
+        Subject::Reload(Reload::Refused(_)) => (Kind::Reload, "event", 73),
         Subject::Stopped(_) => (Kind::Stopped, "event", 25),
     };
     let event = Event {
@@ -42,6 +45,7 @@ pub(super) fn document<'a>(notice: &'a Notice, origin: &'a Origin) -> Document<'
         Subject::Loss(losses) => document.tidewaiter.losses = losses.iter().map(loss).collect(),
         Subject::Tampering(deeds) => document.tidewaiter.tampering = deeds.iter().map(deed).collect(),
         Subject::Aggregation(rows) => document.tidewaiter.aggregates = rows.iter().map(aggregate).collect(),
+        Subject::Reload(reload) => document.tidewaiter.reload = Some(rule::report(reload)),
         Subject::Stopped(stopped) => {
             let Stopped { alerts, events, untaken_connections, ledger } = stopped;
             let (alerts, events, untaken_connections) = (*alerts, *events, *untaken_connections);
@@ -79,6 +83,7 @@ fn sentence(subject: &Subject) -> String {
             kinds.dedup();
             format!("{count} records counted instead of told: {}", kinds.join(", "))
         }
+        Subject::Reload(reload) => rule::sentence(reload),
         Subject::Stopped(Stopped { alerts, events, .. }) => {
             format!("stopped after {alerts} alerts from {events} events")
         }

@@ -316,6 +316,11 @@ pub enum StepAction<'a> {
     Read {
         path: Cow<'a, str>,
     },
+    Did {
+        /// As in `event.action` of events (`query`, `mount`).
+        deed: &'static str,
+        object: Cow<'a, str>,
+    },
     Exited {
         #[serde(skip_serializing_if = "Option::is_none")]
         status: Option<u8>,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::alert::Reload;
 use crate::sink::json::encode;
 use crate::sink::sample;
 use crate::state::process;
@@ -84,6 +85,23 @@ fn a_destination_has_its_name_and_a_refused_one_its_reason() {
     assert_eq!((&steps[2]["action"], &steps[2]["errno"]), (&json!("failed"), &json!(111)));
     assert_eq!((&steps[5]["action"], &steps[5]["bytes_sent"]), (&json!("transferred"), &json!(3 << 20)));
     assert_eq!(steps[4]["direction"], "ingress");
+}
+
+#[test]
+fn what_a_correlation_found_stands_in_one_object() {
+    let document = value(&Message::Alert(Box::new(sample::correlated())));
+    let expected = json!({
+        "type": "value_count", "field": ["DestinationPort"], "value": 3, "condition": {"gte": 3},
+        "timespan_ns": 10_000_000_000_u64, "matches": 4,
+        "first": "2026-11-21T12:03:14.281042Z", "last": "2026-11-21T12:03:15.181042Z",
+        "group": {"ContainerName": "web-1"},
+        "rules": [{"id": "3d1f1a52-8c0e-4f2b-9d57-0f6d5d9b7c11", "name": "A connection"}],
+    });
+    assert_eq!(document["tidewaiter"]["correlation"], expected);
+    let message = "curl downloads into a container: curl (pid 4242) in web-1, 4 matches within 900 ms";
+    assert_eq!(document["message"], message);
+    assert_eq!(document["tidewaiter"]["steps_omitted"], 1);
+    assert_eq!(document.pointer("/source"), None, "not all transfers are listed");
 }
 
 #[test]
@@ -238,6 +256,37 @@ fn notices() {
 }
 
 #[test]
+fn changed_rules() {
+    let reload = value(&sample::reload());
+    assert_eq!(reload["kind"], "reload");
+    assert_eq!(reload["message"], "23 rules in force: 12 added, 0 removed, 1 changed");
+    let expected = json!({
+        "outcome": "loaded", "rules": 23, "filters": 1,
+        "added": {"count": 12, "first": [
+            {"id": "6f2f0b5c-0d5e-4c58-9d0e-3b3f6c7b1a11", "title": "Odd port"}, {"title": "Metadata"},
+        ]},
+        "removed": {"count": 0}, "changed": {"count": 1, "first": [{"title": "curl downloads"}]},
+        "undecided": 2, "duration_ms": 12,
+    });
+    assert_eq!(reload["tidewaiter"]["reload"], expected);
+
+    let refusal = value(&sample::refusal());
+    assert_eq!((&refusal["kind"], &refusal["event"]["severity"]), (&json!("reload"), &json!(73)));
+    let message = "the changed rules have 5 mistakes: the 23 rules of before stay in force";
+    assert_eq!(refusal["message"], message);
+    let expected = json!({
+        "outcome": "refused", "rules": 23, "mistake_count": 5, "mistakes": [
+            {
+                "file": "/etc/tidewaiter/rules/odd.yml", "line": 3, "column": 8,
+                "message": "`hihg` is no level", "help": "write `high`",
+            },
+            {"message": "/rules/b cannot be read: gone"},
+        ],
+    });
+    assert_eq!(refusal["tidewaiter"]["reload"], expected);
+}
+
+#[test]
 fn nothing_is_cut_where_it_fits() {
     let (message, origin) = (sample::message(), sample::origin());
     let whole = encode(&Document::new(&message, &origin));
@@ -265,7 +314,23 @@ fn any_document_fits_into_four_thousand_bytes_and_keeps_its_identity() {
     {
         *rows = vec![rows[0].clone(); 99];
     }
-    for message in [hostile, many_losses, many_aggregates, sample::coverage()] {
+    let mut many_rules = sample::reload();
+    let mut many_mistakes = sample::refusal();
+    for message in [&mut many_rules, &mut many_mistakes] {
+        let Message::Notice(notice) = message else { continue };
+        if let Subject::Reload(Reload::Loaded(change)) = &mut notice.subject {
+            change.added.first[0].title = sample::HOSTILE.repeat(99);
+            change.added.first = vec![change.added.first[0].clone(); 99];
+            change.removed = change.added.clone();
+            change.changed = change.added.clone();
+        }
+        if let Subject::Reload(Reload::Refused(refusal)) = &mut notice.subject {
+            refusal.first[0].message = sample::HOSTILE.repeat(99);
+            refusal.first[0].help = Some(sample::HOSTILE.repeat(99));
+            refusal.first = vec![refusal.first[0].clone(); 99];
+        }
+    }
+    for message in [hostile, many_losses, many_aggregates, many_rules, many_mistakes, sample::coverage()] {
         for bytes in [4_000, 5_000, 7_500] {
             let line = fit(Document::new(&message, &origin), bytes);
             assert!(line.len() <= bytes, "{} > {bytes}", line.len());

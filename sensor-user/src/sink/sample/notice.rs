@@ -6,8 +6,8 @@ use sensor_ebpf::wire::counter::Counter;
 
 use super::{container, id, place, time};
 use crate::alert::{
-    Aggregate, Coverage, HookCoverage, LedgerRow, Loss, Message, Notice, Stopped, Subject, Tampering, Target,
-    Window,
+    Aggregate, Coverage, HookCoverage, LedgerRow, Loss, Message, Notice, Reload, RuleChange, RuleMistake,
+    RuleName, RuleNames, RulePlace, RuleRefusal, Stopped, Subject, Tampering, Target, Window,
 };
 
 fn notice(subject: Subject) -> Message {
@@ -93,6 +93,34 @@ pub(crate) fn tampering() -> Message {
             uid: Some(0),
         },
     ]))
+}
+
+pub(crate) fn reload() -> Message {
+    let name =
+        |title: &str, id: Option<&str>| RuleName { title: title.to_owned(), id: id.map(str::to_owned) };
+    let first = vec![name("Odd port", Some("6f2f0b5c-0d5e-4c58-9d0e-3b3f6c7b1a11")), name("Metadata", None)];
+    notice(Subject::Reload(Reload::Loaded(RuleChange {
+        rules: 23,
+        filters: 1,
+        added: RuleNames { count: 12, first },
+        changed: RuleNames { count: 1, first: vec![name("curl downloads", None)] },
+        undecided: 2,
+        milliseconds: 12,
+        ..RuleChange::default()
+    })))
+}
+
+pub(crate) fn refusal() -> Message {
+    let place = RulePlace { file: "/etc/tidewaiter/rules/odd.yml".to_owned(), line: 3, column: 8 };
+    let first = vec![
+        RuleMistake {
+            place: Some(place),
+            message: "`hihg` is no level".to_owned(),
+            help: Some("write `high`".to_owned()),
+        },
+        RuleMistake { message: "/rules/b cannot be read: gone".to_owned(), ..RuleMistake::default() },
+    ];
+    notice(Subject::Reload(Reload::Refused(RuleRefusal { rules: 23, mistakes: 5, first })))
 }
 
 pub(crate) fn stopped() -> Message {

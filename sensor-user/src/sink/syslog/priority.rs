@@ -4,7 +4,7 @@ use clap::ValueEnum;
 use serde::Deserialize;
 use sigma::Level;
 
-use crate::alert::{Message, Subject};
+use crate::alert::{Message, Reload, Subject};
 
 /// Where a receiver files a message.
 ///
@@ -71,8 +71,12 @@ impl Severity {
             },
             Message::Notice(notice) => match notice.subject {
                 Subject::Coverage(_) => Self::Informational,
-                Subject::Loss(_) | Subject::Tampering(_) => Self::Warning,
-                Subject::Aggregation(_) | Subject::Stopped(_) => Self::Notice,
+                Subject::Loss(_) | Subject::Tampering(_) | Subject::Reload(Reload::Refused(_)) => {
+                    Self::Warning
+                }
+                Subject::Aggregation(_) | Subject::Reload(Reload::Loaded(_)) | Subject::Stopped(_) => {
+                    Self::Notice
+                }
             },
         }
     }

@@ -1,6 +1,7 @@
 //! An alert on one screen.
 
 mod who;
+mod correlation;
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -36,6 +37,9 @@ pub(super) fn lines(alert: &Alert, view: &View) -> Vec<Line> {
     who::origin(&mut page, alert);
     who::witnesses(&mut page, alert);
     lineage(&mut page, alert);
+    if let Some(found) = &alert.correlation {
+        page.rows("correlated", correlation::lines(found, page.room()));
+    }
     destinations(&mut page, alert);
     files(&mut page, alert);
     for related in &alert.related {
@@ -260,7 +264,8 @@ fn step_line(step: &Step, column: usize) -> Line {
         line = line.join(name);
     }
     let (verb, object) = told(&step.action);
-    line.join(Line::new().with(PLAIN, verb).pad(VERB)).join(object)
+    // A long verb pushes its object.
+    line.join(Line::new().with(PLAIN, verb).pad(VERB.max(verb.len() + 2))).join(object)
 }
 
 fn told(action: &Action) -> (&'static str, Line) {
@@ -292,6 +297,7 @@ fn told(action: &Action) -> (&'static str, Line) {
         Action::MadeExecutable { path } => ("made", line.with(FILE, path).with(WARNING, " executable")),
         Action::Read { path } => ("opened", line.with(WARNING, path)),
         Action::Renamed { from, to } => ("renamed", line.with(FILE, from).with(FAINT, " → ").with(FILE, to)),
+        Action::Did { deed, object } => (deed, line.with(PLAIN, object)),
         Action::Exited { status: Some(0), .. } => ("exited", line.with(PLAIN, "0")),
         Action::Exited { status: Some(status), .. } => ("exited", line.with(WARNING, status.to_string())),
         Action::Exited { status: None, signal: Some(signal) } => {

@@ -11,7 +11,7 @@ use crate::event::{
     Body, Connection, Direction, DnsQuery, Event, FileAction, FileChange, Flow, FlowState, ProcessAccess,
     Socket, SystemChange,
 };
-use crate::sink::document::{action, program};
+use crate::sink::document::program;
 use crate::state::container::short_id;
 use crate::state::process::Executable;
 use crate::state::standing::{Claim, Trick};
@@ -44,8 +44,7 @@ fn line(event: &Event, time: Timestamp, view: &View) -> Line {
         .with(STRONG, program(&event.process))
         .cut(PROGRAM.saturating_sub(pid(event).width()))
         .join(pid(event));
-    for (part, width) in
-        [(place, CONTAINER), (who, PROGRAM), (Line::new().with(PLAIN, action(event)), ACTION)]
+    for (part, width) in [(place, CONTAINER), (who, PROGRAM), (Line::new().with(PLAIN, event.deed()), ACTION)]
     {
         column += width + 2;
         line = line.join(part.cut(width)).pad(column);

@@ -12,7 +12,8 @@ pub mod escape;
 mod line;
 mod notice;
 mod picture;
-mod quantity;
+pub(super) mod quantity;
+mod rule;
 mod witness;
 
 use jiff::Timestamp;

@@ -17,6 +17,7 @@ pub(super) fn lines(notice: &Notice, view: &View) -> Vec<Line> {
         Subject::Loss(losses) => self::losses(losses),
         Subject::Tampering(deeds) => tampering(deeds),
         Subject::Aggregation(rows) => aggregates(rows),
+        Subject::Reload(reload) => super::rule::reload(reload),
         Subject::Stopped(stopped) => self::stopped(stopped),
     };
     if let Some(first) = lines.first_mut() {
@@ -28,12 +29,12 @@ pub(super) fn lines(notice: &Notice, view: &View) -> Vec<Line> {
 }
 
 /// Sign and style at the start of a notice.
-type Mark = (&'static str, anstyle::Style);
-const GOOD_MARK: Mark = ("●", GOOD);
-const WARNING_MARK: Mark = ("▲", WARNING);
+pub(super) type Mark = (&'static str, anstyle::Style);
+pub(super) const GOOD_MARK: Mark = ("●", GOOD);
+pub(super) const WARNING_MARK: Mark = ("▲", WARNING);
 const FAINT_MARK: Mark = ("■", FAINT);
 
-fn mark((sign, style): Mark) -> Line {
+pub(super) fn mark((sign, style): Mark) -> Line {
     Line::new().with(PLAIN, " ").with(style, sign).with(PLAIN, " ")
 }
 
@@ -182,22 +183,22 @@ fn stopped(stopped: &Stopped) -> Vec<Line> {
     lines
 }
 
-fn detail() -> Line {
+pub(super) fn detail() -> Line {
     Line::new().with(PLAIN, "   ")
 }
 
-/// `1 hook`, `14 hooks`, `231 processes`.
-fn some(count: u64, noun: &str) -> String {
+/// `1 hook`, `14 hooks`, `231 processes`, `2 matches`.
+pub(super) fn some(count: u64, noun: &str) -> String {
     let plural = match count {
         1 => "",
-        _ if noun.ends_with('s') => "es",
+        _ if noun.ends_with(['s', 'h']) => "es",
         _ => "s",
     };
     format!("{} {noun}{plural}", grouped(count))
 }
 
 /// `1,234,567`.
-fn grouped(count: u64) -> String {
+pub(super) fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.char_indices() {

@@ -64,6 +64,23 @@ fn connections_have_names_and_ends() {
 }
 
 #[test]
+fn what_a_correlation_found_stands_beside_its_condition() {
+    let shown = show(&Message::Alert(Box::new(sample::correlated())), 80);
+    let expected = "\
+\x20 correlated 3 values of DestinationPort ≥ 3 in 10 s   4 matches within 900 ms
+             ContainerName web-1  User none
+  to         10.0.0.2:22 tcp
+             10.0.0.2:80 tcp
+             10.0.0.2:443 tcp
+  timeline       0 ms  sh    connected  10.0.0.2:22 tcp
+                12 ms  curl  connected  10.0.0.2:80 tcp
+               900 ms  curl  connected  10.0.0.2:443 tcp
+             and 1 more steps
+";
+    assert!(shown.contains(expected), "{shown}");
+}
+
+#[test]
 fn identity_is_told_with_what_is_odd_about_it() {
     let shown = show(&Message::Alert(Box::new(sample::stranger())), 80);
     let expected = "\
@@ -111,6 +128,27 @@ fn losses_and_the_end_are_told() {
 }
 
 #[test]
+fn changed_rules_are_told_and_their_mistakes() {
+    let expected = "\
+\x20● 23 rules in force · 1 filter · 12 added · 1 changed · 12 ms         12:03:14.281
+   added    Odd port  6f2f0b5c-0d5e-4c58-9d0e-3b3f6c7b1a11
+   added    Metadata
+   added    and 10 more
+   changed  curl downloads
+   2 matches undecided  their rules are gone
+";
+    assert_eq!(show(&sample::reload(), 83), expected);
+    let expected = "\
+\x20▲ the changed rules have 5 mistakes: the 23 rules of before stay in force  12:03:14.281
+   /etc/tidewaiter/rules/odd.yml:3:8
+     `hihg` is no level  write `high`
+   /rules/b cannot be read: gone
+   and 3 more: the log on standard error
+";
+    assert_eq!(show(&sample::refusal(), 87), expected);
+}
+
+#[test]
 fn no_line_is_wider_than_the_terminal() {
     for message in [
         sample::message(),
@@ -120,6 +158,8 @@ fn no_line_is_wider_than_the_terminal() {
         sample::loss(),
         sample::tampering(),
         sample::aggregation(),
+        sample::reload(),
+        sample::refusal(),
         sample::stopped(),
     ] {
         for width in [40, 57, 80, 100, 140] {

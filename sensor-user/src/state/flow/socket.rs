@@ -50,6 +50,8 @@ pub(super) struct Share {
     /// Of the row that is there.
     pub row: Bytes,
     pub told: Bytes,
+    /// Of its own bytes, what was told by itself or with another share.
+    pub counted: Bytes,
     pub is_over: bool,
     /// Its row has gone or will go, so a record behind those that were handled tells its bytes.
     pub is_awaited: bool,
@@ -67,7 +69,8 @@ impl Share {
         if row != self.row {
             if self.is_over {
                 // It moves data again: that is told by itself.
-                (self.is_over, self.taken, self.told) = (false, Bytes::default(), Bytes::default());
+                self.is_over = false;
+                (self.taken, self.told, self.counted) = Default::default();
             }
             self.row = row;
             self.changed = now;
@@ -100,6 +103,7 @@ impl Socket {
                     taken: Bytes::default(),
                     row: Bytes::default(),
                     told: Bytes::default(),
+                    counted: Bytes::default(),
                     is_over: false,
                     is_awaited: false,
                     changed: self.seen,
@@ -119,14 +123,17 @@ impl Socket {
     /// came from anywhere to a socket with one destination came from there.
     pub(super) fn part(&self, socket: u64, share: &Share, state: FlowState) -> Option<Part> {
         let of_process = || self.shares.iter().filter(|other| other.process == share.process);
-        let is_single = of_process().filter(|other| other.digest > FlowKey::FROM_ANYWHERE).count() == 1;
-        let mut bytes = share.total();
+        let is_single = self.is_single(share.process);
+        let (mut bytes, mut news) = (share.total(), share.total().minus(share.counted));
         if is_single && share.digest == FlowKey::FROM_ANYWHERE {
             return None;
         }
         if is_single && share.digest != 0 {
             let from_anywhere = of_process().filter(|other| other.digest == FlowKey::FROM_ANYWHERE);
-            bytes = from_anywhere.fold(bytes, |sum, other| sum.plus(other.total()));
+            for other in from_anywhere {
+                bytes = bytes.plus(other.total());
+                news = news.plus(other.total().minus(other.counted));
+            }
         }
         let is_owner = self.owner == Some(share.process);
         Some(Part {
@@ -136,14 +143,35 @@ impl Socket {
             direction: if is_owner { self.direction } else { Direction::Unknown },
             connected: share.digest == 0,
             bytes,
+            news,
             state,
         })
     }
 
+    /// What a share has and what was told with it has been told.
+    fn count(&mut self, index: usize) {
+        let Some(&Share { process, digest, .. }) = self.shares.get(index) else { return };
+        let is_merged = digest != 0 && self.is_single(process);
+        let is_told = |share: &&mut Share| {
+            share.process == process
+                && (share.digest == digest || is_merged && share.digest == FlowKey::FROM_ANYWHERE)
+        };
+        self.shares.iter_mut().filter(is_told).for_each(|share| share.counted = share.total());
+    }
+
+    /// Has a process sent datagrams over the socket to one destination only?
+    fn is_single(&self, process: ProcessKey) -> bool {
+        let of_process = self.shares.iter().filter(|share| share.process == process);
+        of_process.filter(|share| share.digest > FlowKey::FROM_ANYWHERE).count() == 1
+    }
+
     /// News of the owner, whose bytes are known otherwise.
     pub(super) fn part_of_owner(&self, socket: u64, bytes: Bytes, state: FlowState) -> Option<Part> {
-        let (process, end) = (self.owner?, self.end?);
-        Some(Part { process, socket, end, direction: self.direction, connected: true, bytes, state })
+        let (process, end, direction) = (self.owner?, self.end?, self.direction);
+        let of_owner = self.shares.iter().filter(|share| share.process == process);
+        let counted = of_owner.fold(Bytes::default(), |sum, share| sum.plus(share.counted));
+        let news = bytes.minus(counted);
+        Some(Part { process, socket, end, direction, connected: true, bytes, news, state })
     }
 
     /// What a share has to tell after a look at its row: nothing, how far it is, or that it is over.
@@ -155,6 +183,7 @@ impl Socket {
         share.is_over |= is_over;
         let part = part.filter(|part| is_over || part.bytes != share.told)?;
         share.told = part.bytes;
+        self.count(index);
         Some(part).filter(|part| part.bytes != Bytes::default())
     }
 

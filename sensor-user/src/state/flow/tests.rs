@@ -306,3 +306,56 @@ proptest! {
         prop_assert_eq!(sum, whole);
     }
 }
+
+/// What was told anew, over all parts of a process.
+fn sum(parts: &[Part], pid: u32) -> Bytes {
+    let of_process = parts.iter().filter(|part| part.process == process(pid));
+    of_process.fold(Bytes::default(), |sum, part| sum.plus(part.news))
+}
+
+#[test]
+fn what_was_told_anew_adds_up_to_the_whole() {
+    // A TCP connection: told twice while it goes on, then its end, with what moved since.
+    let mut flows = FlowTable::default();
+    flows.opened(SECOND, process(1), &opened(SOCKET, 6));
+    let mut parts = Vec::new();
+    for (time, sent, received) in [(5, 100, 0), (10, 100, 0), (15, 250, 40)] {
+        let rows = [row(SOCKET, 1, end(6, 80), 0, sent, received)];
+        parts.extend(flows.poll(time * SECOND, &rows, all_live).parts);
+    }
+    assert_eq!(parts.iter().map(|part| part.news).collect::<Vec<_>>(), [bytes(100, 0), bytes(150, 40)]);
+    parts.extend(flows.closed(SOCKET, bytes(1_000, 50), None));
+    assert_eq!(sum(&parts, 1), bytes(1_000, 50));
+    assert_eq!(parts.last().map(|part| part.bytes), Some(bytes(1_000, 50)));
+
+    // Another process had a share in it.
+    let mut flows = FlowTable::default();
+    flows.opened(SECOND, process(1), &opened(SOCKET, 6));
+    let used = Opened { direction: Direction::Unknown, ..opened(SOCKET, 6) };
+    flows.opened(SECOND, process(2), &used);
+    let rows = [
+        row(SOCKET, 1, end(6, 80), 0, 300, 0),
+        row(SOCKET, 2, end(6, 80), ConnectFlags::FIRST_TRAFFIC, 200, 0),
+    ];
+    let mut parts = flows.poll(5 * SECOND, &rows, all_live).parts;
+    parts.extend(flows.released(6 * SECOND, process(2), SOCKET, bytes(600, 0)));
+    parts.extend(flows.closed(SOCKET, bytes(1_000, 100), None));
+    assert_eq!((sum(&parts, 1), sum(&parts, 2)), (bytes(400, 100), bytes(600, 0)));
+
+    // Datagrams to one destination, answered from anywhere, then to a second one as well.
+    let mut flows = FlowTable::default();
+    let datagram = Opened { is_datagram: true, ..opened(SOCKET, 17) };
+    flows.opened(SECOND, process(1), &datagram);
+    let anywhere = End { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED), ..end(17, 0) };
+    let mut rows = vec![
+        row(SOCKET, 1, anywhere, ConnectFlags::DATAGRAM, 0, 500),
+        row(SOCKET, 1, end(17, 80), ConnectFlags::DATAGRAM, 10, 0),
+    ];
+    let mut parts = flows.poll(5 * SECOND, &rows, all_live).parts;
+    assert_eq!(sum(&parts, 1), bytes(10, 500));
+    flows.opened(6 * SECOND, process(1), &Opened { end: end(17, 81), ..datagram });
+    rows.push(row(SOCKET, 1, end(17, 81), ConnectFlags::DATAGRAM, 7, 0));
+    parts.extend(flows.poll(10 * SECOND, &rows, all_live).parts);
+    parts.extend(flows.exited(process(1)));
+    assert_eq!(sum(&parts, 1), bytes(17, 500), "{parts:?}");
+}

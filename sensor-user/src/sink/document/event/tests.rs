@@ -1,7 +1,7 @@
 //! What a line of `tidewaiter events` says, and where.
 
 use super::*;
-use crate::event::{FileAction, FileChange, Protocol};
+use crate::event::{Direction, FileAction, FileChange, Protocol};
 use crate::sink::{json, sample};
 
 fn told(body: Body) -> Value {
@@ -24,6 +24,8 @@ fn flow(state: FlowState) -> Body {
         },
         bytes_sent: 92,
         bytes_received: 1_258_291,
+        bytes_sent_new: 2,
+        bytes_received_new: 291,
         state,
     })
 }

@@ -16,6 +16,12 @@ pub struct Present {
 }
 
 impl ContainerTable {
+    /// Whether the container is known and has not ended.
+    #[must_use]
+    pub fn is_present(&self, id: &str) -> bool {
+        self.containers.get(id).is_some_and(|entry| entry.ended.is_none())
+    }
+
     /// Containers that have not ended, in no order.
     pub fn present(&self) -> impl Iterator<Item = Present> {
         self.containers.values().filter(|entry| entry.ended.is_none()).map(|entry| Present {
