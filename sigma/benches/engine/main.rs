@@ -13,6 +13,7 @@
 
 mod random;
 mod host;
+mod kind;
 mod event;
 mod rule;
 
