@@ -11,9 +11,9 @@ use super::document::Entries;
 use super::suggestion::did_you_mean;
 use super::yaml::{self, Data, Node, Scalar};
 
-/// Most values that a collection may unfold to: as many as a document of the largest size can hold. Without a
-/// bound, a large common part and many short rules would unfold to gigabytes.
-const UNFOLDED_MAX: usize = 1 << 20;
+/// Most values that a collection may unfold to: as many as a source may hold itself. Without a bound, a large
+/// common part and many short rules would unfold to gigabytes.
+const UNFOLDED_MAX: usize = yaml::NODES_MAX;
 
 const ACTION: &str = "action";
 /// Keys that say which rule it is.

@@ -176,7 +176,17 @@ impl Reader<'_> {
         match keys.get(key).map(|node| (node, &node.data)) {
             None | Some((_, Data::Null)) => Vec::new(),
             Some((_, Data::Sequence(items))) => {
-                items.iter().filter_map(|item| self.text(item, key)).collect()
+                let mut texts = Vec::with_capacity(items.len());
+                for item in items {
+                    let Some(text) = self.text(item, key) else { continue };
+                    // The schema of the specification wants each entry once.
+                    if texts.contains(&text) {
+                        let help = Some("remove one of the two".to_owned());
+                        self.note(item.span, format!("`{key}` says this twice"), help);
+                    }
+                    texts.push(text);
+                }
+                texts
             }
             Some((node, Data::Scalar(_) | Data::Mapping(_))) => self.text(node, key).into_iter().collect(),
         }

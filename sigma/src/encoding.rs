@@ -109,7 +109,8 @@ fn base64_shifted(bytes: &[u8], shift: usize) -> Vec<u8> {
 }
 
 /// Every combination of dashes at places where a flag may start: a dash that no word character
-/// precedes and one follows.
+/// precedes and one follows. The appendix says "all possible permutations" and means flags; a dash within a
+/// word is none, and other tools leave it alone, too.
 fn windash(pattern: &Pattern) -> Result<Vec<Pattern>, Refusal> {
     let mut forms = vec![Pattern::default()];
     let mut varied = 0;

@@ -33,6 +33,8 @@ mod predicate;
 mod expression;
 mod plan;
 mod matcher;
+mod anchor;
+mod gram;
 mod engine;
 mod cost;
 mod explain;

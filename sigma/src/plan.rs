@@ -3,7 +3,6 @@
 //! A witness of a rule is a set of literals of which at least one must be found before the rule
 //! can be true. Only rules with a witness found, or none to look for, run at all.
 
-use aho_corasick::BuildError;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::expression::{Expression, Program};
@@ -53,11 +52,7 @@ pub(super) enum Numbered<'a> {
 }
 
 impl Plan {
-    pub(super) fn build(
-        rules: &[(RuleIndex, Expression)],
-        table: &FilterTable,
-        tests: &TestTable,
-    ) -> Result<Self, BuildError> {
+    pub(super) fn build(rules: &[(RuleIndex, Expression)], table: &FilterTable, tests: &TestTable) -> Self {
         let mut used: Vec<FilterIndex> =
             rules.iter().flat_map(|(rule, _)| table.of(*rule)).copied().collect();
         used.sort_unstable();
@@ -79,7 +74,7 @@ impl Plan {
             program: compile(expression),
             filters: table.of(*rule).iter().filter_map(position).collect(),
         });
-        let (fields, slots) = build_fields(&literals, tests)?;
+        let (fields, slots) = build_fields(&literals, tests);
         let mut plan = Self {
             rules: planned.collect(),
             filters: filters.iter().map(|(filter, expression)| (*filter, compile(expression))).collect(),
@@ -92,7 +87,7 @@ impl Plan {
         for (position, (_, expression)) in (0..).zip(rules) {
             plan.index_witness(position, expression, tests, &number_of);
         }
-        Ok(plan)
+        plan
     }
 
     /// The filters before a rule, in order of loading.
@@ -174,7 +169,7 @@ fn collect<'e>(
 }
 
 /// One matcher for each field, and the field of every literal.
-fn build_fields(literals: &[TestId], table: &TestTable) -> Result<(Vec<FieldMatcher>, Vec<u32>), BuildError> {
+fn build_fields(literals: &[TestId], table: &TestTable) -> (Vec<FieldMatcher>, Vec<u32>) {
     let mut grouped: Vec<(FieldId, Vec<Literal>)> = Vec::new();
     let mut slots = Vec::with_capacity(literals.len());
     for (number, test) in (0..).zip(literals.iter().filter_map(|id| table.get(*id))) {
@@ -190,7 +185,7 @@ fn build_fields(literals: &[TestId], table: &TestTable) -> Result<(Vec<FieldMatc
         }
     }
     let fields = grouped.into_iter().map(|(field, group)| FieldMatcher::build(field, group));
-    Ok((fields.collect::<Result<_, _>>()?, slots))
+    (fields.collect(), slots)
 }
 
 /// Literals of which one must be true for an expression to be true.

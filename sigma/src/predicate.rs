@@ -27,7 +27,7 @@ pub(super) struct Test {
 /// What is asked. All but [`Literal`](Self::Literal) are answered only when a candidate rule asks.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Predicate {
-    /// Answered for all literals of a field at once by its automaton. Folded unless `cased`.
+    /// Answered for all literals of a field at once by its matcher. Folded unless `cased`.
     Literal {
         place: Place,
         text: String,
@@ -63,6 +63,7 @@ pub(super) struct RegularExpression {
 
 impl RegularExpression {
     /// Linear-time matching; what needs backtracking (look-around, back-references) is refused.
+    /// Read are more metacharacters than the appendix lists, since public rules use classes such as `\s`.
     /// Character classes are Unicode, `.` stops at a newline unless `s`, nothing is anchored.
     pub(super) fn compile(written: &str, flags: RegexFlags) -> Result<Self, regex::Error> {
         let regex = RegexBuilder::new(written)

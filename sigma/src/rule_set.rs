@@ -55,7 +55,6 @@ impl RuleSet {
             ids: FxHashMap::default(),
         };
         let mut read = Read::default();
-        let mut last = None;
         for source in sources {
             let noted = loader.diagnostics.len();
             let understood = loader.source(&source);
@@ -63,7 +62,6 @@ impl RuleSet {
                 of_source.sort_by_key(|diagnostic| diagnostic.span);
             }
             understood.into_iter().for_each(|document| read.add(&source, document));
-            last = Some(source);
         }
         let Loader { tests, mut diagnostics, .. } = loader;
         if !diagnostics.is_empty() {
@@ -74,20 +72,11 @@ impl RuleSet {
             correlation::resolve(&mut read.rules, &read.correlations, taxonomy, &mut diagnostics);
         let mut resolver = Resolver { rules: &read.rules, taxonomy, diagnostics: &mut diagnostics };
         let (filters, table) = resolver.filters(read.filters);
-        let mut plans = FxHashMap::default();
-        for (log_source, rules) in read.by_log_source {
-            match (Plan::build(&rules, &table, &tests), &last) {
-                (Ok(plan), _) => _ = plans.insert(log_source, plan),
-                (Err(error), Some(source)) => {
-                    let message = format!("all rules together are too large to match at once: {error}");
-                    diagnostics.push(Diagnostic::new(source, Span::default(), message));
-                }
-                (Err(_), None) => {}
-            }
-        }
         if !diagnostics.is_empty() {
             return Err(diagnostics);
         }
+        let plan = |(source, rules): (LogSourceId, Vec<_>)| (source, Plan::build(&rules, &table, &tests));
+        let plans = read.by_log_source.into_iter().map(plan).collect();
         let succession = Succession::of(&read.rules);
         Ok(Self { rules: read.rules, filters, plans, succession, correlations })
     }

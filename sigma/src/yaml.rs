@@ -1,18 +1,12 @@
 //! YAML with places and with scalars as they were spelled, so that `00000429` stays that text.
 //!
-//! Everything behind this file works on [`Node`]; no other file knows the YAML crate.
+//! Everything behind this file works on [`Node`]; no other file knows the YAML crates.
 
-use saphyr::{LoadableYamlNode, MarkedYaml, Scalar as Resolved, YamlData};
+mod builder;
 
-use super::diagnostic::{Diagnostic, Source, Span};
+use super::diagnostic::Span;
 
-/// Longest document, bytes. The longest public rule has 288 KiB; beyond this it is no rule file.
-const SOURCE_MAX: usize = 1 << 20;
-/// Deepest nesting of collections. Sigma needs five; the YAML crate frees its tree by recursion,
-/// so a deeper document could exhaust the stack.
-const NESTING_MAX: usize = 32;
-/// Widest indentation, columns; with [`NESTING_MAX`] it bounds the depth of block collections.
-const INDENT_MAX: usize = 256;
+pub(super) use builder::{NODES_MAX, documents};
 
 /// A YAML value and where it stands.
 #[derive(Clone, Debug)]
@@ -64,6 +58,20 @@ impl Scalar {
 }
 
 impl Node {
+    /// How many values this is, and how many collections stand in each other.
+    fn size(&self) -> (usize, usize) {
+        let inner = |values: &mut dyn Iterator<Item = &Self>| {
+            let sum = |(count, depth): (usize, usize), (more, deeper)| (count + more, depth.max(deeper));
+            let (count, depth) = values.map(Self::size).fold((1, 0), sum);
+            (count, depth + 1)
+        };
+        match &self.data {
+            Data::Null | Data::Scalar(_) => (1, 0),
+            Data::Sequence(items) => inner(&mut items.iter()),
+            Data::Mapping(entries) => inner(&mut entries.iter().map(|(_, node)| node)),
+        }
+    }
+
     /// What kind of value this is, for messages.
     pub(super) fn kind_name(&self) -> &'static str {
         match &self.data {
@@ -74,149 +82,6 @@ impl Node {
             Data::Sequence(_) => "a list",
             Data::Mapping(_) => "a map",
         }
-    }
-}
-
-/// All documents of a source.
-pub(super) fn documents(source: &Source) -> Result<Vec<Node>, Diagnostic> {
-    check_bounds(source)?;
-    let places = Places::new(&source.text);
-    let marked = MarkedYaml::load_from_str(&source.text).map_err(|error| {
-        let span = Span { offset: places.byte(error.marker().index()), len: 1 };
-        Diagnostic::new(source, span, format!("this is not valid YAML: {}", error.info()))
-    })?;
-    let converter = Converter { source, places };
-    marked.iter().map(|node| converter.node(node, 0)).collect()
-}
-
-/// Refuses what could exhaust memory or stack before the YAML crate sees it.
-fn check_bounds(source: &Source) -> Result<(), Diagnostic> {
-    if source.text.len() > SOURCE_MAX {
-        let message = format!("the document has {} bytes, at most {SOURCE_MAX} are read", source.text.len());
-        return Err(Diagnostic::new(source, Span::default(), message));
-    }
-    let mut offset = 0;
-    for line in source.text.split_inclusive('\n') {
-        let content = line.trim_start_matches([' ', '\t', '-', '?', ':']);
-        let lead = line.strip_suffix(content).unwrap_or(line);
-        let indicators = lead
-            .bytes()
-            .zip(lead.bytes().skip(1))
-            .filter(|(byte, next)| matches!(byte, b'-' | b'?' | b':') && matches!(next, b' ' | b'\t'));
-        if indicators.count() > NESTING_MAX || lead.len() > INDENT_MAX {
-            let message = format!("this is nested deeper than {NESTING_MAX} levels or {INDENT_MAX} columns");
-            return Err(Diagnostic::new(source, Span { offset, len: lead.len() }, message));
-        }
-        offset += line.len();
-    }
-    Ok(())
-}
-
-/// Turns the YAML crate's character indexes into byte offsets.
-struct Places {
-    /// Byte offset of every character; empty if the text is ASCII and both are the same.
-    offsets: Vec<usize>,
-    len: usize,
-}
-
-impl Places {
-    fn new(text: &str) -> Self {
-        let offsets = if text.is_ascii() {
-            Vec::new()
-        } else {
-            text.char_indices().map(|(offset, _)| offset).collect()
-        };
-        Self { offsets, len: text.len() }
-    }
-
-    fn byte(&self, index: usize) -> usize {
-        if self.offsets.is_empty() {
-            index.min(self.len)
-        } else {
-            self.offsets.get(index).copied().unwrap_or(self.len)
-        }
-    }
-}
-
-struct Converter<'a> {
-    source: &'a Source,
-    places: Places,
-}
-
-impl Converter<'_> {
-    fn span(&self, node: &MarkedYaml<'_>) -> Span {
-        let offset = self.places.byte(node.span.start.index());
-        let rest = self.source.text.get(offset..).unwrap_or_default();
-        // The YAML crate ends a flow collection before its closing bracket.
-        let bracket = usize::from(rest.starts_with(['[', '{']));
-        let len = self.places.byte(node.span.end.index()).saturating_sub(offset) + bracket;
-        // A block collection ends where the next thing starts: show its first line only.
-        let first_line = rest.get(..len).unwrap_or(rest).lines().next().unwrap_or_default();
-        Span { offset, len: first_line.trim_end().len() }
-    }
-
-    fn node(&self, node: &MarkedYaml<'_>, depth: usize) -> Result<Node, Diagnostic> {
-        let span = self.span(node);
-        let refuse = |message: &str| Err(Diagnostic::new(self.source, span, message));
-        if depth > NESTING_MAX {
-            return refuse(&format!("this is nested deeper than {NESTING_MAX} levels"));
-        }
-        let data = match &node.data {
-            YamlData::Value(Resolved::Null) => Data::Null,
-            YamlData::Value(value) => Data::Scalar(self.scalar(value, span)?),
-            YamlData::Sequence(items) => {
-                Data::Sequence(items.iter().map(|item| self.node(item, depth + 1)).collect::<Result<_, _>>()?)
-            }
-            YamlData::Mapping(entries) => {
-                let entry = |(key, value): (&MarkedYaml<'_>, &MarkedYaml<'_>)| {
-                    Ok((self.key(key)?, self.node(value, depth + 1)?))
-                };
-                Data::Mapping(entries.iter().map(entry).collect::<Result<_, _>>()?)
-            }
-            YamlData::Tagged(tag, _) => return refuse(&format!("Sigma knows no YAML tag `{tag}`")),
-            YamlData::BadValue
-                if self.source.text.get(span.offset..).is_none_or(|rest| rest.trim().is_empty()) =>
-            {
-                Data::Null
-            }
-            YamlData::BadValue | YamlData::Representation(..) | YamlData::Alias(_) => {
-                return refuse("this value contradicts its YAML tag or names no anchor");
-            }
-        };
-        Ok(Node { span, data })
-    }
-
-    fn key(&self, node: &MarkedYaml<'_>) -> Result<Scalar, Diagnostic> {
-        let span = self.span(node);
-        match &node.data {
-            YamlData::Value(Resolved::Null) | YamlData::Sequence(_) | YamlData::Mapping(_) => {
-                Err(Diagnostic::new(self.source, span, "a key must be a text"))
-            }
-            YamlData::Value(value) => self.scalar(value, span),
-            YamlData::Tagged(..) | YamlData::BadValue | YamlData::Representation(..) | YamlData::Alias(_) => {
-                Err(Diagnostic::new(self.source, span, "a key must be a plain text"))
-            }
-        }
-    }
-
-    /// The value with its own spelling: YAML's idea of a number drops leading zeros and signs.
-    fn scalar(&self, value: &Resolved<'_>, span: Span) -> Result<Scalar, Diagnostic> {
-        let spelled = self.source.text.get(span.offset..span.offset + span.len).unwrap_or_default();
-        let (text, kind) = match value {
-            Resolved::String(text) => (text.to_string(), ScalarKind::Text),
-            _ if spelled.starts_with('*') => {
-                let diagnostic =
-                    Diagnostic::new(self.source, span, "an alias of a number loses its spelling");
-                return Err(diagnostic.with_help("write the number itself, or quote it at its anchor"));
-            }
-            Resolved::Boolean(value) => (spelled.to_owned(), ScalarKind::Bool(*value)),
-            Resolved::Integer(_) | Resolved::FloatingPoint(_) => (spelled.to_owned(), ScalarKind::Number),
-            Resolved::Null => (String::new(), ScalarKind::Text),
-        };
-        let verbatim = [span.offset, span.offset + 1]
-            .into_iter()
-            .find(|&at| self.source.text.get(at..).is_some_and(|rest| rest.starts_with(&text)));
-        Ok(Scalar { text, kind, span, verbatim })
     }
 }
 
@@ -272,7 +137,36 @@ mod tests {
         }
         let stairs: String = (0..300).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect();
         assert!(documents(&Source::new("t", stairs)).is_err());
-        assert!(documents(&Source::new("t", "a".repeat(super::SOURCE_MAX + 1))).is_err());
+        assert!(documents(&Source::new("t", "a".repeat(super::builder::SOURCE_MAX + 1))).is_err());
+    }
+
+    #[test]
+    fn aliases_do_not_grow_beyond_their_bound() {
+        let bomb = |first: &str, next: fn(&str) -> String| {
+            let mut text = format!("a: &a {first}\n");
+            for (before, name) in "abcdefgh".chars().zip("bcdefghi".chars()) {
+                let aliases = vec![format!("*{before} "); 10].join(",");
+                text += &format!("{name}: &{name} {}\n", next(&aliases));
+            }
+            documents(&Source::new("t", text)).unwrap_err().message
+        };
+        let values = bomb("[x, x, x, x, x, x, x, x, x, x]", |aliases| format!("[{aliases}]"));
+        assert!(values.contains("copy more than"), "{values}");
+        let keys = bomb("{? [x, x, x, x, x, x, x, x, x, x] : 1}", |aliases| format!("{{? [{aliases}] : 1}}"));
+        assert!(keys.contains("a key must be a text"), "{keys}");
+        let itself = documents(&Source::new("t", "a: &a [*a ]\n")).unwrap_err();
+        assert!(itself.message.contains("not finished"), "{itself}");
+    }
+
+    #[test]
+    fn an_alias_keeps_the_spelling_and_stands_in_its_own_place() {
+        let text = "a: &x 007\nb: *x\n*x : c\n";
+        let Data::Mapping(entries) = only(text).data else { panic!("no map") };
+        let Data::Scalar(value) = &entries[1].1.data else { panic!("no scalar") };
+        assert_eq!((value.text.as_str(), value.kind), ("007", ScalarKind::Number));
+        assert_eq!(value.part(1, 1), entries[1].1.span);
+        assert_eq!(&text[value.span().offset..][..value.span().len], "*x");
+        assert_eq!(entries[2].0.text, "007");
     }
 
     #[test]

@@ -1,6 +1,11 @@
 //! The fuzzer's cases on the stable tool chain: every seed, every input that once was a finding, and some
 //! thousand seeded random ones. `cargo xtask fuzz` runs millions more, guided by coverage.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that panics is a test that fails; clippy.toml excuses the test functions, not what they call"
+)]
+
 #[expect(
     unreachable_pub,
     dead_code,

@@ -33,7 +33,7 @@ pub struct RuleNames {
 }
 
 /// A rule or filter, as people know it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RuleName {
     pub title: String,
     pub id: Option<String>,
@@ -66,4 +66,26 @@ pub struct RulePlace {
     pub file: String,
     pub line: usize,
     pub column: usize,
+}
+
+/// A rule that takes more time than its budget.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Expensive {
+    pub name: RuleName,
+    /// The document it came from.
+    pub source: String,
+    /// Nanoseconds a run, on average.
+    pub mean: u64,
+    /// Thousandths of a core.
+    pub share: u64,
+    /// In the window.
+    pub runs: u64,
+    /// How long it was looked at, nanoseconds.
+    pub window: u64,
+}
+
+impl Expensive {
+    /// What to do about it.
+    pub const REMEDY: &str = "let it ask for a plain value first (a program's name, a path), so that fewer events \
+                              are run through it; or leave it out";
 }

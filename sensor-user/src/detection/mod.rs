@@ -249,7 +249,6 @@ mod tests {
             related: Vec::new(),
             log_source: sigma::LogSource::default(),
             correlation: None,
-            scope: Vec::new(),
             reports: true,
             fingerprint: 0,
             custom: text

@@ -23,7 +23,9 @@ mod pending;
 mod late;
 mod pod;
 mod reload;
+mod suppressed;
 mod picture;
+mod correlation;
 
 const ID: &str = "8f3a2c91d0b4aa0b1c2d3e4f5061728394a5b6c7d8e9f0011223344556677889";
 const MILLISECOND: u64 = 1_000_000;

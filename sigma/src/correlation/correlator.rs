@@ -124,26 +124,34 @@ impl<H: Clone> Correlator<H> {
     }
 
     /// Decides the windows that are over at `now`; to be called about once a second. Appends to `joined`.
+    ///
+    /// A window is over 15 seconds behind its end, when no match can come any more that belongs to it; one of a
+    /// correlation that reads such windows, later by as much as they may be. `u64::MAX` decides all: no more
+    /// records come.
     pub fn due(&mut self, set: &RuleSet, now: u64, joined: &mut Joined<H>) {
         let network = set.correlations();
         self.clock = self.clock.max(now);
-        let (mut over, mut gone) = (Vec::new(), Vec::new());
-        for (id, group) in self.table.groups() {
-            let Some(plan) = network.plan(group.key.plan) else { continue };
-            match group.window.over(plan).filter(|_| !plan.at_once()) {
-                Some(end) if end.saturating_add(plan.slack) < now => over.push((end, id)),
-                Some(_) => {}
-                None if group.is_over(plan, now.saturating_sub(plan.slack.saturating_add(LAG))) => {
-                    gone.push(id);
-                }
-                None => {}
+        loop {
+            let windows = self.table.groups().filter_map(|(id, group)| {
+                let plan = network.plan(group.key.plan).filter(|plan| !plan.at_once())?;
+                let end = group.window.over(plan)?;
+                (end.saturating_add(plan.slack) < now).then_some((end, id))
+            });
+            let mut over: Vec<(u64, GroupId)> = windows.collect();
+            if over.is_empty() {
+                break;
+            }
+            over.sort_unstable();
+            for (_, id) in over {
+                self.decide(set, id, now, joined);
             }
         }
-        over.sort_unstable();
-        for (_, id) in over {
-            self.decide(set, id, now, joined);
-        }
-        for id in gone {
+        let gone = self.table.groups().filter(|(_, group)| {
+            let is_over =
+                |plan: &Plan| group.is_over(plan, now.saturating_sub(plan.slack.saturating_add(LAG)));
+            network.plan(group.key.plan).is_none_or(is_over)
+        });
+        for id in gone.map(|(id, _)| id).collect::<Vec<_>>() {
             self.table.remove(id);
         }
         let horizon = now.saturating_sub(TOLERANCE + LAG);
@@ -197,7 +205,8 @@ impl<H: Clone> Correlator<H> {
         let network = set.correlations();
         loop {
             let Some(group) = self.table.get(id) else { return };
-            let Some(plan) = network.plan(group.key.plan) else { return };
+            // The match of another window may have taken the group's place.
+            let Some(plan) = network.plan(group.key.plan).filter(|plan| !plan.at_once()) else { return };
             let over = group.window.over(plan).filter(|end| end.saturating_add(plan.slack) < now);
             let Some(end) = over else { return };
             let decided = self.table.update(id, |group, _| {
@@ -207,9 +216,7 @@ impl<H: Clone> Correlator<H> {
             });
             let Some((key, told)) = decided.flatten() else { continue };
             let event = told.steps.last().map(|step| step.event.clone());
-            if set.rule(plan.rule).is_some_and(|rule| rule.reports) {
-                joined.correlated.push(told);
-            }
+            joined.correlated.push(told);
             // What is only decided at the end of its window is a match of that moment.
             let arrivals = onward(network, plan.rule, end, event.as_ref(), &key);
             self.settle(set, arrivals.collect(), None, joined);
@@ -253,9 +260,7 @@ impl<H: Clone> Correlator<H> {
             let event = arrival.event.clone();
             let Some((key, reached)) = self.join(plan, key, measure, arrival) else { continue };
             arrivals.extend(onward(network, plan.rule, reached.time, event.as_ref(), &key));
-            if set.rule(plan.rule).is_some_and(|rule| rule.reports) {
-                joined.correlated.push(reached.told);
-            }
+            joined.correlated.push(reached.told);
         }
     }
 

@@ -61,6 +61,8 @@ pub(crate) struct Draft {
     pub(super) aliases: Vec<Alias>,
     /// Whether its rules are told by themselves, too.
     pub(super) generate: bool,
+    /// The taxonomy its fields are named in, where that is not Sigma's own.
+    pub(super) foreign: Option<String>,
 }
 
 impl Kind {
@@ -86,7 +88,6 @@ impl Reader<'_> {
             let help = Some("remove it, or give the correlation a document of its own (`---`)".to_owned());
             self.note(key.span(), format!("a correlation has no `{}`: its rules have", key.text), help);
         }
-        rule.custom.remove("correlation");
         rule.custom.remove(GENERATE);
         for (key, _) in keys.0.iter().filter(|(key, _)| rule.custom.contains_key(&key.text)) {
             if did_you_mean(&key.text, [GENERATE]).is_some() {
@@ -141,7 +142,8 @@ impl Reader<'_> {
         };
         let correlation =
             Correlation { kind, rules: Vec::new(), group_by: Vec::new(), timespan: timespan?, condition };
-        Some(Draft { correlation, rules, group_by: group_by?, fields, aliases: aliases?, generate })
+        let foreign = self.foreign.clone();
+        Some(Draft { correlation, rules, group_by: group_by?, fields, aliases: aliases?, generate, foreign })
     }
 
     fn needed<'n>(&mut self, node: &Node, keys: Entries<'n>, key: &str) -> Option<&'n Node> {

@@ -175,7 +175,7 @@ impl Resolver<'_> {
         let mut read = Vec::with_capacity(members.len());
         for index in members.iter().copied().collect::<Option<Vec<_>>>()? {
             let mut origins = |names: &[Name]| -> Vec<Option<Origin>> {
-                names.iter().map(|name| self.origin(source, index, name, &aliases)).collect()
+                names.iter().map(|name| self.origin(source, draft, index, name, &aliases)).collect()
             };
             let (keys, fields) = (origins(&draft.group_by), origins(&draft.fields));
             read.push((index, keys, fields));
@@ -288,6 +288,7 @@ impl Resolver<'_> {
     fn origin(
         &mut self,
         source: &Source,
+        draft: &Draft,
         rule: RuleIndex,
         name: &Name,
         aliases: &[(&Alias, Vec<(RuleIndex, &Name)>)],
@@ -313,16 +314,23 @@ impl Resolver<'_> {
                 return None;
             }
         }
-        if let Some(id) = self.taxonomy.field(&field.text) {
+        let found = match &draft.foreign {
+            Some(foreign) => self.taxonomy.field_of(foreign, &field.text),
+            None => self.taxonomy.field(&field.text),
+        };
+        if let Some(id) = found {
             return Some(Origin::Record(id, self.taxonomy.lifetime(id)));
         }
-        let (message, help) = match (alias, meant) {
-            (Some(_), None) => {
+        let (message, help) = match (alias, meant, &draft.foreign) {
+            (Some(_), None, _) => {
                 let title = self.title(rule);
                 let help = format!("add `{title}: <field>` to it");
                 (format!("the alias `{}` names no field of `{title}`", name.text), Some(help))
             }
-            (None, _) | (_, Some(_)) => {
+            (_, _, Some(foreign)) => {
+                (format!("the taxonomy `{foreign}` has no field `{}` that records have", field.text), None)
+            }
+            (None, ..) | (_, Some(_), None) => {
                 let help = did_you_mean(&field.text, self.taxonomy.field_names());
                 (format!("no record has a field `{}`", field.text), help)
             }

@@ -45,12 +45,13 @@ impl Window {
         self.entries.front().map(|entry| entry.time.saturating_add(plan.timespan))
     }
 
-    /// Puts a match in its place, behind those of the same time. `None`: its event is there already, under
-    /// another rule; an event is counted once, and two rules never match two events in one nanosecond.
+    /// Puts a match in its place, behind those of the same time. `None`: it is there already. Two rules that
+    /// match in the same nanosecond match one event, which is counted once; where rules are counted, the same
+    /// rule does, and is told again because another one waited for a value.
     pub(super) fn insert(&mut self, kind: Kind, entry: Entry) -> Option<usize> {
         let at = self.entries.partition_point(|known| known.time <= entry.time);
         let same = self.entries.range(..at).rev().take_while(|known| known.time == entry.time);
-        if !kind.is_temporal() && same.into_iter().any(|known| known.member != entry.member) {
+        if same.into_iter().any(|known| (known.member == entry.member) == kind.is_temporal()) {
             return None;
         }
         if at <= self.start {

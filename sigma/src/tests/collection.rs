@@ -104,10 +104,10 @@ fn a_source_begins_anew() {
 
 #[test]
 fn a_small_collection_cannot_unfold_to_gigabytes() {
-    let list = "    - x\n".repeat(60_000);
+    let list = "    - x\n".repeat(30_000);
     let global =
         format!("action: global\ndetection:\n  s:\n    User:\n{}---\n", list.replace("  -", "    -"));
-    let found = load(&format!("{global}{}", "a: 1\n---\n".repeat(20_000))).unwrap_err();
+    let found = load(&format!("{global}{}", "a: 1\n---\n".repeat(100))).unwrap_err();
     let last = found.iter().find(|found| found.message.contains("unfolds to more than"));
     assert!(last.is_some(), "{}", found[0]);
 }

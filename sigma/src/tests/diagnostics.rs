@@ -12,6 +12,11 @@ fn item(item: &str) -> String {
     rule(&format!("selection:\n  {item}\ncondition: selection"))
 }
 
+/// A title of 257 letters.
+const LONG: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\
+    AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\
+    AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
 /// A document, what is under the caret, and a part of what is said.
 type Mistake = (String, &'static str, &'static str);
 
@@ -74,8 +79,20 @@ fn mistakes_in_documents() -> Vec<Mistake> {
         (rule("s:\n  User: x\ncondition: s") + "id: 42\n", "42", "no UUID"),
         (rule("s:\n  User: x\ncondition: s") + "status: done\n", "done", "no status"),
         (rule("s:\n  User: x\ncondition: s") + "tags: [T1105]\n", "T1105", "no tag"),
+        (
+            rule("s:\n  User: x\ncondition: s") + "fields: [User, Usr, User]\n",
+            "User",
+            "`fields` says this twice",
+        ),
         (rule("s:\n  User: x\ncondition: s") + "taxonomy: ecs\n", "ecs", "taxonomy"),
         (rule("s:\n  User: x\ncondition: s") + "taxonomy: sigmo\n", "sigmo", "did you mean `sigma`?"),
+        (rule("s:\n  User: x\ncondition: s").replace("Test", LONG), LONG, "257 characters, Sigma allows 256"),
+        (
+            rule("s:\n  User: x\ncondition: s")
+                + "related:\n  - id: 5b0b75dc-9190-4047-b9a8-14164cee8a31\n    type: derivd\n",
+            "derivd",
+            "did you mean `derived`?",
+        ),
         (rule("s:\n  User: x\ncondition: s") + "date: 2026/11/05\n", "2026/11/05", "YYYY-MM-DD"),
         (rule("s:\n  User: x\ncondition: s") + "modified: 2026-02-30\n", "2026-02-30", "no date"),
         (
@@ -169,10 +186,16 @@ fn everything_written_about_a_rule_is_kept() {
         + "id: 5b0b75dc-9190-4047-b9a8-14164cee8a31\nname: transfer\nstatus: test\nlevel: high\nauthor: A\n\
            description: |\n  two\n  lines\nreferences: [https://a.example]\ntags: [attack.t1105, attack.command-and-control]\n\
            falsepositives:\n  - administrators\nfields: [User]\ndate: 2026-01-02\nmodified: 2026-01-03\nlicense: MIT\n\
-           scope: [server]\nrelated:\n  - id: 5b0b75dc-9190-4047-b9a8-14164cee8a32\n    type: similar\n\
+           scope: [server]\nsimulation: atomic\nrelated:\n  - id: 5b0b75dc-9190-4047-b9a8-14164cee8a32\n    type: similar\n\
            host_level: medium\nresponse:\n  - isolate\n";
+    let text = text.replace("  product:", "  definition: 'exec'\n  requirements: auditd\n  product:");
     let set = load(&text).unwrap();
     let rule = &set.rules()[0];
+    assert_eq!(rule.scope, ["server"]);
+    assert_eq!(rule.related[0].relation, crate::Relation::Similar);
+    assert_eq!(rule.log_source.definition.as_deref(), Some("exec"));
+    assert_eq!(rule.custom_text("logsource.requirements"), Some("auditd"));
+    assert_eq!(rule.custom_text("simulation"), Some("atomic"));
     assert_eq!((rule.title.as_str(), rule.level, rule.status), ("Test", Level::High, Some(Status::Test)));
     assert_eq!(rule.id.unwrap().to_string(), "5b0b75dc-9190-4047-b9a8-14164cee8a31");
     assert_eq!(rule.description.as_deref(), Some("two\nlines"));

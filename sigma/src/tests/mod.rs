@@ -12,6 +12,7 @@ mod cost;
 mod diagnostics;
 mod filter;
 mod explanation;
+mod placeholder;
 mod reference;
 mod semantics;
 

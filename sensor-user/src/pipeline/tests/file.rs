@@ -3,7 +3,14 @@
 use super::*;
 use crate::decode::FileNames;
 
-fn change(time: u64, pid: u32, action: FileAction, path: &str, bytes: Option<u64>, size: u64) -> Record {
+pub(super) fn change(
+    time: u64,
+    pid: u32,
+    action: FileAction,
+    path: &str,
+    bytes: Option<u64>,
+    size: u64,
+) -> Record {
     use sensor_ebpf::wire::file::Change as Flags;
     let flags = Flags::FROM_MOUNT | if bytes.is_some() { Flags::BYTES_EXACT } else { 0 };
     let change = ChangeRecord {

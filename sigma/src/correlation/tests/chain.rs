@@ -98,6 +98,29 @@ fn an_outer_group_takes_the_alias_and_the_owner_of_the_inner_one() {
     assert_eq!(told(&text, &[inner[0], inner[1], "exit 1", "3s b ProcessId=#4/1"]), [""; 0]);
 }
 
+/// At the end of all records everything is decided, also what only that makes decidable.
+#[test]
+fn the_end_of_time_decides_everything() {
+    let few = |name: &str, of: &str| {
+        let lines =
+            format!("type: event_count\nrules: {of}\ngroup-by: [User]\ntimespan: 1h\ncondition: {{lte: 2}}");
+        correlation(name, &format!("{lines}\ngenerate: true"))
+    };
+    let then = "type: temporal_ordered\nrules: [failed, two]\ngroup-by: [User]\ntimespan: 1d";
+    let text = few("three", "two")
+        + &few("two", "one")
+        + &few("one", "failed")
+        + &correlation("then", then)
+        + &rules(&["failed"]);
+    let mut bench = Bench::new(&text);
+    bench.feed("1s failed User=x");
+    bench.feed("due 18446744073s+709551615");
+    let mut told: Vec<String> =
+        bench.told.iter().map(|told| bench.engine.rule(told.rule).unwrap().title.clone()).collect();
+    told.sort();
+    assert_eq!(told, ["one", "then", "three", "two"]);
+}
+
 /// The inner one comes true, but the outer one groups by what the record does not have yet.
 #[test]
 fn a_chained_match_waits_for_its_record() {

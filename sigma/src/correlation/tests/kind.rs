@@ -1,6 +1,6 @@
 //! Every type, every kind of bound, aliases, groups, and when a group tells again.
 
-use super::{Bench, correlation, rules, told};
+use super::{Bench, correlation, load, rules, told};
 
 #[test]
 fn bounds_that_are_decided_in_the_end() {
@@ -191,6 +191,22 @@ fn aliases_join_fields_of_different_names() {
         );
     assert_eq!(told(&text, &["1s a User=x", "2s b Account=x User=z"]), [""; 0]);
     assert_eq!(told(&text, &["1s a User=x", "2s b Account=y User=x"]), ["x 2 at 2s"]);
+}
+
+/// The rules it reads may name fields otherwise; its own fields are named as it says.
+#[test]
+fn fields_are_named_in_the_taxonomy_of_the_document() {
+    let text = rules(&["a"])
+        + &correlation(
+            "x",
+            "type: value_count\nrules: a\ngroup-by: [user.name]\ntimespan: 10s\n\
+             condition: {field: destination.ip, gte: 2}",
+        )
+        .replace("title: x", "title: x\ntaxonomy: ecs");
+    let lines = ["1s a User=x DestinationIp=@1.1.1.1", "2s a User=x DestinationIp=@1.1.1.2"];
+    assert_eq!(told(&text, &lines), ["x 2 at 2s"]);
+    let found = load(&text.replace("user.name", "User")).unwrap_err();
+    assert!(found[0].message.contains("the taxonomy `ecs` has no field `User`"), "{found:?}");
 }
 
 #[test]

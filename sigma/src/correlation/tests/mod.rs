@@ -48,6 +48,18 @@ impl Taxonomy for Host {
         Some(LogSourceId(0))
     }
 
+    fn field_of(&self, _: &str, name: &str) -> Option<FieldId> {
+        self.field(match name {
+            "user.name" => "User",
+            "destination.ip" => "DestinationIp",
+            _ => return None,
+        })
+    }
+
+    fn taxonomies(&self) -> &[&'static str] {
+        &["ecs"]
+    }
+
     fn lifetime(&self, field: FieldId) -> Lifetime {
         match FIELDS[usize::from(field.0)] {
             "ProcessId" => Lifetime::Process,
@@ -188,7 +200,9 @@ impl Bench {
                 }
             }
         }
-        self.told.extend(joined.correlated);
+        let set = self.engine.set();
+        let reports = |told: &Correlated<String>| set.rule(told.rule).is_some_and(|rule| rule.reports);
+        self.told.extend(joined.correlated.into_iter().filter(reports));
         if !joined.open.is_empty() {
             self.open.push((line.to_owned(), joined.open));
         }

@@ -29,6 +29,23 @@ fn an_event_is_joined_when_its_value_is_known_and_only_once() {
     assert!(bench.open.is_empty());
 }
 
+/// One rule's match is joined at once, the other's waits; when it is known, both are fed.
+#[test]
+fn an_event_that_was_joined_in_part_is_not_joined_twice() {
+    let text = rules(&["a"])
+        + &rules(&["b"]).replace("Image: b", "Image: a")
+        + &correlation(
+            "x",
+            "type: temporal\nrules: [a, b]\ngroup-by: [who]\ntimespan: 10s\n\
+             aliases: {who: {a: User, b: ContainerId}}",
+        );
+    let mut bench = fed(&text, &["1s a User=c ContainerId~"]);
+    assert_eq!((bench.told.len(), bench.stats().entries), (0, 1));
+    let (line, open) = bench.open.pop().unwrap();
+    bench.feed_only(&line.replace('~', "=c"), Some(&open));
+    assert_eq!((bench.told.len(), bench.told[0].matches), (1, 2));
+}
+
 #[test]
 fn a_measured_value_may_be_open_too() {
     let text = rules(&["a"])
