@@ -1,10 +1,12 @@
 //! What the agent counts of itself, and what of it is a loss that must be told.
 
 mod book;
+mod budget;
 
 use rustc_hash::FxHashMap;
 
 pub use book::{Books, Look, Owner};
+pub use budget::Budget;
 
 use crate::alert::Loss;
 use crate::ebpf::fanotify::Overflowed;

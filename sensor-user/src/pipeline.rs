@@ -13,6 +13,8 @@ mod held;
 mod undecided;
 mod correlation;
 mod reload;
+mod suppressed;
+mod stats;
 mod picture;
 
 use std::sync::Arc;
@@ -24,11 +26,14 @@ pub use file::{HostDeed, HostFile, HostStat};
 use identity::Identities;
 pub use picture::{CONNECTIONS_MAX, Named, Picture};
 pub use reload::Retired;
+pub use stats::{RuleStat, RuleStats};
+pub use suppressed::{SUPPRESSED_MAX, SuppressedMatch};
 
 use awaited::Awaited;
 use correlation::Correlations;
 use held::Held;
 use sigma::{Engine, Matches};
+use suppressed::Suppressed;
 use undecided::Undecided;
 
 use crate::alert::Loss;
@@ -112,6 +117,7 @@ pub struct Pipeline {
     /// Not decided yet, and not to be decided any more.
     held: Held,
     undecided: Undecided,
+    suppressed: Suppressed,
     correlations: Correlations,
     engine: Engine,
     detections: Detections,
@@ -139,6 +145,7 @@ impl Pipeline {
             awaited: Awaited::default(),
             held: Held::default(),
             undecided: Undecided::default(),
+            suppressed: Suppressed::default(),
             correlations: Correlations::default(),
             engine,
             detections,
@@ -353,6 +360,7 @@ impl Pipeline {
         };
         self.engine.evaluate(&event, &mut self.found);
         self.passed.suppressed += self.found.suppressed.len() as u64;
+        self.suppressed.note_all(&event, self.engine.set(), self.found.suppressed.iter());
         for index in &self.found.matched {
             self.passed.matches += 1;
             if self.engine.rule(*index).is_some_and(|rule| rule.reports)

@@ -16,6 +16,7 @@ mod runtime;
 mod socket;
 mod output;
 mod picture;
+mod reload;
 mod cluster;
 mod start;
 
@@ -55,6 +56,7 @@ fn cases() -> Vec<Case> {
         socket::cases(),
         output::cases(),
         picture::cases(),
+        reload::cases(),
         cluster::cases(),
         start::cases(),
     ];
