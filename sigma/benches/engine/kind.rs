@@ -81,7 +81,7 @@ pub fn health_check(random: &mut Random) -> Written {
 /// The small tools of a shell script, one after another.
 pub fn pipeline(random: &mut Random) -> Written {
     let script = format!("/bin/sh /opt/{}/bin/{}.sh --once", random.word(6), random.word(8));
-    let (image, command) = match random.below(13) {
+    let (image, command) = match random.below(12) {
         0 => (
             "/usr/bin/grep",
             format!("grep -q {}= /etc/{}/{}.conf", random.word(7), random.word(5), random.word(6)),
@@ -99,7 +99,6 @@ pub fn pipeline(random: &mut Random) -> Written {
         8 => ("/usr/bin/mkdir", format!("mkdir -p /var/cache/{}/{}", random.word(6), random.hex(2))),
         9 => ("/usr/bin/rm", format!("rm -f /tmp/{}.{}", random.word(6), random.hex(10))),
         10 => ("/usr/bin/find", format!("find /var/log/{} -type f -mtime +7 -delete", random.word(6))),
-        11 => ("/usr/bin/jq", format!("jq -r .items[].metadata.name /tmp/{}.json", random.word(6))),
         _ => ("/usr/bin/id", "id -u".to_owned()),
     };
     let parent = random.pick(&["/usr/bin/dash", "/usr/bin/bash", "/bin/busybox"]);
