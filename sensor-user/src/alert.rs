@@ -17,7 +17,7 @@ pub use correlation::{Correlation, Member};
 pub use notice::{
     Aggregate, Coverage, HookCoverage, LedgerRow, Loss, Notice, Stopped, Subject, Tampering, Target, Window,
 };
-pub use rule::{Reload, RuleChange, RuleMistake, RuleName, RuleNames, RulePlace, RuleRefusal};
+pub use rule::{Expensive, Reload, RuleChange, RuleMistake, RuleName, RuleNames, RulePlace, RuleRefusal};
 
 use crate::event::{Direction, Protocol};
 use crate::state::container::Container;

@@ -13,6 +13,8 @@ mod held;
 mod undecided;
 mod correlation;
 mod reload;
+mod suppressed;
+mod stats;
 mod picture;
 
 use std::sync::Arc;
@@ -24,11 +26,14 @@ pub use file::{HostDeed, HostFile, HostStat};
 use identity::Identities;
 pub use picture::{CONNECTIONS_MAX, Named, Picture};
 pub use reload::Retired;
+pub use stats::{RuleStat, RuleStats};
+pub use suppressed::{SUPPRESSED_MAX, SuppressedMatch};
 
 use awaited::Awaited;
 use correlation::Correlations;
 use held::Held;
 use sigma::{Engine, Matches};
+use suppressed::Suppressed;
 use undecided::Undecided;
 
 use crate::alert::Loss;
@@ -112,6 +117,7 @@ pub struct Pipeline {
     /// Not decided yet, and not to be decided any more.
     held: Held,
     undecided: Undecided,
+    suppressed: Suppressed,
     correlations: Correlations,
     engine: Engine,
     detections: Detections,
@@ -139,6 +145,7 @@ impl Pipeline {
             awaited: Awaited::default(),
             held: Held::default(),
             undecided: Undecided::default(),
+            suppressed: Suppressed::default(),
             correlations: Correlations::default(),
             engine,
             detections,
@@ -245,7 +252,7 @@ impl Pipeline {
 
     /// What full tables dropped since the start: what it is, how many.
     #[must_use]
-    pub fn dropped(&self) -> [(&'static str, u64); 14] {
+    pub fn dropped(&self) -> [(&'static str, u64); 13] {
         let (processes, containers) = (self.processes.stats(), self.containers.stats());
         let (pods, groups) = (self.containers.pod_stats(), self.correlations.stats());
         [
@@ -260,10 +267,15 @@ impl Pipeline {
             ("identity event", self.identities.untold_dropped()),
             ("writer of a program", self.writers.evicted()),
             ("group of a correlation", groups.evicted_groups),
-            ("match within a correlation", groups.evicted_entries),
-            ("match too late for its correlation", groups.late),
-            ("correlation whose events were let go", self.stories.bare()),
+            ("match of a correlation's group", groups.evicted_entries),
+            ("alert of a correlation", self.stories.bare()),
         ]
+    }
+
+    /// Matches that came when the correlations that read them had gone on, since the start.
+    #[must_use]
+    pub fn late_matches(&self) -> u64 {
+        self.correlations.stats().late
     }
 
     /// Rules that stayed neither true nor false since the last call, by container. `is_last`: nobody asks again.
@@ -348,6 +360,7 @@ impl Pipeline {
         };
         self.engine.evaluate(&event, &mut self.found);
         self.passed.suppressed += self.found.suppressed.len() as u64;
+        self.suppressed.note_all(&event, self.engine.set(), self.found.suppressed.iter());
         for index in &self.found.matched {
             self.passed.matches += 1;
             if self.engine.rule(*index).is_some_and(|rule| rule.reports)

@@ -48,6 +48,13 @@ impl Cost {
         }
     }
 
+    /// Nanoseconds that a run takes on average, as far as the sample tells; none before any was timed.
+    #[must_use]
+    pub fn mean(&self) -> Option<u64> {
+        // A run is timed, or it is not: the sample need not have the part of the runs that is meant.
+        (self.time / SAMPLED).checked_div(self.sampled)
+    }
+
     fn add_time(&mut self, time: Option<u64>) {
         if let Some(time) = time {
             self.time = self.time.saturating_add(time.saturating_mul(SAMPLED));
@@ -77,8 +84,7 @@ pub fn over_budget(before: &[Cost], after: &[Cost], elapsed: u64) -> Vec<Excess>
         .filter_map(|(rule, after)| {
             let earlier = before.get(rule.0 as usize).copied().unwrap_or_default();
             let cost = after.since(&earlier);
-            // A run is timed, or it is not: the sample need not have the part of the runs that is meant.
-            let mean = (cost.time / SAMPLED).checked_div(cost.sampled).unwrap_or(0);
+            let mean = cost.mean().unwrap_or(0);
             let share = cost.time.saturating_mul(1_000).checked_div(elapsed).unwrap_or(0);
             let over = cost.sampled >= SAMPLES_MIN && (mean > MEAN_MAX || share > SHARE_MAX);
             over.then_some(Excess { rule, mean, share })

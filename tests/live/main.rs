@@ -11,10 +11,12 @@ mod silence;
 mod identity;
 mod trick;
 mod pending;
+mod correlation;
 mod runtime;
 mod socket;
 mod output;
 mod picture;
+mod reload;
 mod cluster;
 mod start;
 
@@ -49,10 +51,12 @@ fn cases() -> Vec<Case> {
         identity::cases(),
         trick::cases(),
         pending::cases(),
+        correlation::cases(),
         runtime::cases(),
         socket::cases(),
         output::cases(),
         picture::cases(),
+        reload::cases(),
         cluster::cases(),
         start::cases(),
     ];

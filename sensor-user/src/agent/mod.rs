@@ -31,8 +31,8 @@ use crate::ebpf::load::Loaded;
 use crate::ebpf::ring::TICK;
 use crate::ebpf::watch::Loaded as LoadedProgram;
 use crate::event::selection::Selection;
-use crate::metric::Metrics;
-use crate::pipeline::Pipeline;
+use crate::metric::{Budget, Metrics};
+use crate::pipeline::{Picture, Pipeline};
 use crate::rule::{Reader, RuleFiles};
 use crate::source::kubernetes;
 use crate::state::flow::POLL;
@@ -123,6 +123,7 @@ struct Agent {
     facts: Facts,
     reporter: Reporter,
     metrics: Metrics,
+    budget: Budget,
     books: Bookkeeper,
     lookups: Lookups,
     /// Reads the rules again.
@@ -131,7 +132,7 @@ struct Agent {
     pods: Option<mpsc::Receiver<PodUpdate>>,
     /// What fanotify told too early.
     waiting: watch::Waiting,
-    /// Where `tidewaiter ps` asks, and what it has asked.
+    /// Where `tidewaiter ps` and its like ask, and what they have asked.
     door: Option<(Server, mpsc::Receiver<Ask>)>,
     /// Reused in every turn, see [`Agent::turn`].
     exits: Vec<Record>,
@@ -139,12 +140,15 @@ struct Agent {
 
 impl Agent {
     fn new(config: &Config, kernel: Loaded, pipeline: Pipeline, reporter: Reporter) -> Self {
+        let mut budget = Budget::default();
+        budget.begin(facts::now(), pipeline.costs().1);
         Self {
             kernel,
             pipeline,
             facts: Facts::read(),
             reporter,
             metrics: Metrics::default(),
+            budget,
             books: Bookkeeper::default(),
             lookups: Lookups::new(&config.containers),
             reader: None,
@@ -168,7 +172,7 @@ impl Agent {
                 answer = self.lookups.answer() => self.lookups.take(answer, &mut self.pipeline),
                 Some(update) = told(&mut self.pods) => self.pipeline.containers.tell_pod(update, facts::now()),
                 news = rule::read(&mut self.reader) => self.reload(news),
-                Some(ask) = asked(&mut self.door) => self.picture(ask),
+                Some(ask) = asked(&mut self.door) => self.answer(ask),
                 _ = sweep.tick() => self.sweep(false),
                 _ = poll.tick() => self.poll(),
             }
@@ -234,17 +238,26 @@ impl Agent {
         pipeline.observed().for_each(|event| reporter.event(&event));
     }
 
-    /// Hands out the picture of now: of what is in the ring, and how far connections are.
-    fn picture(&mut self, ask: Ask) {
+    /// Answers who asks at the door, who may have gone.
+    fn answer(&mut self, ask: Ask) {
+        // Of what is in the ring, too.
         self.turn();
+        match ask {
+            Ask::Picture(reply) => _ = reply.send(self.picture()),
+            Ask::Rules(reply) => _ = reply.send(self.pipeline.rule_stats(facts::now())),
+            Ask::Suppressed(reply) => _ = reply.send((facts::now(), self.pipeline.suppressed())),
+        }
+    }
+
+    /// The picture of now, with how far connections are.
+    fn picture(&mut self) -> Picture {
         let began = Instant::now();
         let now = facts::now();
         self.pipeline.refresh(now, &self.kernel.flows.read());
         let picture = self.pipeline.picture(now);
         let (processes, connections) = (picture.processes.len(), picture.connections.len());
         debug!(processes, connections, took = ?began.elapsed(), "picture taken");
-        // Who asked may have gone.
-        let _ = ask.send(picture);
+        picture
     }
 
     /// Reads what moved over which socket.
@@ -267,9 +280,11 @@ impl Agent {
         watch::sweep(&mut self.kernel, &self.pipeline);
         let mut losses = self.reporter.sink_losses();
         let dropped = [&self.pipeline.dropped()[..], &self.facts.dropped()].concat();
+        self.metrics.late_matches = self.pipeline.late_matches();
         losses.extend(self.metrics.take_losses(&dropped));
         losses.extend(self.pipeline.undecided(facts::now(), is_last));
         losses.extend(self.look_after());
+        self.look_at_costs();
         let (lost, counted) = self.books.look(&mut self.kernel, &self.pipeline, is_last);
         losses.extend(lost);
         if !losses.is_empty() {

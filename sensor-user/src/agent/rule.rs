@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use super::Agent;
+use super::{Agent, facts};
 use crate::alert::{Reload, RuleChange, RuleRefusal, Subject};
 use crate::ebpf::sys::trim_heap;
 use crate::rule::{Fresh, News, Reader};
@@ -18,6 +18,7 @@ impl Agent {
                 let (now, filters) = (rules.set.rules().len(), rules.set.filters().len());
                 let retired = self.pipeline.reload(rules.set, rules.detections);
                 let undecided = retired.undecided;
+                self.budget.begin(facts::now(), self.pipeline.costs().1);
                 // The loop does not wait for it; without a thread it is freed here.
                 let freed = thread::Builder::new().name("retired".to_owned()).spawn(move || {
                     drop(retired);
@@ -32,6 +33,15 @@ impl Agent {
             }
         };
         self.reporter.notice(Subject::Reload(reload));
+    }
+
+    /// Tells of rules that take more time than their budget.
+    pub(super) fn look_at_costs(&mut self) {
+        let (set, costs) = self.pipeline.costs();
+        let expensive = self.budget.look(facts::now(), set, costs);
+        if !expensive.is_empty() {
+            self.reporter.notice(Subject::Cost(expensive));
+        }
     }
 }
 

@@ -107,8 +107,9 @@ pub(super) fn inventory() -> Result<Vec<(Process, String)>, StartError> {
 }
 
 pub(super) fn pipeline(rules: Rules, config: &Config) -> Pipeline {
+    let engine = Engine::new(rules.set).with_clock(crate::host::thread_time);
     let stories = Stories::with_gather(config.story.gather.duration());
-    let mut pipeline = Pipeline::new(Engine::new(rules.set), rules.detections, stories);
+    let mut pipeline = Pipeline::new(engine, rules.detections, stories);
     pipeline.set_host(super::facts::namespaces(procfs::host_pid()).unwrap_or_default());
     pipeline.capture.clone_from(&config.capture);
     pipeline

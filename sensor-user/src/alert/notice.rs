@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use sensor_ebpf::wire::counter::Counter;
 use uuid::Uuid;
 
-use super::{Place, Reload};
+use super::{Expensive, Place, Reload};
 use crate::state::container::Container;
 
 /// Something about the sensor itself, in the same stream as its alerts.
@@ -32,6 +32,8 @@ pub enum Subject {
     Tampering(Vec<Tampering>),
     /// The rules were read again.
     Reload(Reload),
+    /// Rules take more time than their budget.
+    Cost(Vec<Expensive>),
     /// The agent ends in order.
     Stopped(Stopped),
 }

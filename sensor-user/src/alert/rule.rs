@@ -33,7 +33,7 @@ pub struct RuleNames {
 }
 
 /// A rule or filter, as people know it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RuleName {
     pub title: String,
     pub id: Option<String>,

@@ -11,6 +11,7 @@ use super::{Exit, Failure};
 use crate::config::FormatChoice;
 use crate::control::SOCKET;
 use crate::control::client::{self, ClientError};
+use crate::control::protocol::About;
 use crate::control::scene::{Choice, Scene};
 use crate::sink::stdout::terminal_width;
 use crate::sink::text::{self, View};
@@ -63,7 +64,7 @@ pub struct PsOptions {
 /// Negative when nothing is there of what was asked for.
 pub(super) fn ps(options: PsOptions) -> Result<Exit, Failure> {
     let PsOptions { container, pod, pid, all, format, socket } = options;
-    let rows = client::ask(&socket, all || pid.is_some())?;
+    let rows = client::ask(&socket, About::Picture { is_host_wanted: all || pid.is_some() })?;
     let choice = Choice { container, pod, pid };
     let scene = Scene::new(rows, &choice);
     let is_terminal = rustix::termios::isatty(std::io::stdout());
@@ -97,6 +98,6 @@ fn sentence(choice: &Choice) -> String {
 
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
-        Self::new("no picture", &error, error.remedy())
+        Self::new("no answer", &error, error.remedy())
     }
 }

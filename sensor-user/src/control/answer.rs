@@ -1,4 +1,6 @@
-//! A picture as rows, written as they are made: the whole of it is never in memory as text.
+//! Answers as rows, written as they are made: the whole of one is never in memory as text.
+
+mod rule;
 
 use std::io::{self, BufWriter, Write};
 use std::os::unix::net::UnixStream;
@@ -8,12 +10,12 @@ use std::time::{Duration, Instant};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::protocol::{
-    ConnectionRow, ContainerRow, End, Entry, Head, IdentityRow, PodRow, ProcessRow, Request, Row, TEXT_MAX,
-    VERSION, WriterRow,
+    ConnectionRow, ContainerRow, End, Entry, Head, IdentityRow, PodRow, ProcessRow, Row, TEXT_MAX, VERSION,
+    WriterRow,
 };
 use crate::host::procfs;
 use crate::host::user::UserNames;
-use crate::pipeline::{Named, Picture};
+use crate::pipeline::{Named, Picture, RuleStats, SuppressedMatch};
 use crate::sink::Origin;
 use crate::state::container::{Pod, Present};
 use crate::state::process::{Process, ProcessKey, Resident, Written};
@@ -56,24 +58,42 @@ impl Writer {
     }
 }
 
-/// Writes all rows that were asked for.
+/// What is to be written.
+pub(super) enum Answer {
+    /// And whether processes of the host are wanted that have no connection.
+    Picture(Picture, bool),
+    Rules(RuleStats),
+    /// And when that was.
+    Suppressed(u64, Vec<SuppressedMatch>),
+}
+
+/// Writes all rows of an answer.
 ///
 /// # Errors
 /// The client has gone, or does not read.
-pub(super) fn write(
-    writer: &Writer,
-    picture: Picture,
-    request: Request,
-    stream: UnixStream,
-) -> io::Result<()> {
+pub(super) fn write(writer: &Writer, answer: Answer, stream: UnixStream) -> io::Result<()> {
     let mut out = BufWriter::with_capacity(
         BUFFER,
         Bounded { stream, until: Instant::now() + ANSWER_MAX, is_over: false },
     );
+    match answer {
+        Answer::Picture(picture, is_host_wanted) => write_picture(writer, picture, is_host_wanted, &mut out)?,
+        Answer::Rules(stats) => rule::write_stats(writer, stats, &mut out)?,
+        Answer::Suppressed(now, matches) => rule::write_suppressed(writer, now, matches, &mut out)?,
+    }
+    out.flush()
+}
+
+fn write_picture(
+    writer: &Writer,
+    picture: Picture,
+    is_host_wanted: bool,
+    out: &mut impl Write,
+) -> io::Result<()> {
     let Picture { time, containers, processes, connections, connections_omitted } = picture;
-    tell(&mut out, &Row::Head(writer.head(time)))?;
+    tell(out, &Row::Head(writer.head(time)))?;
     for container in containers {
-        tell(&mut out, &Row::Container(Box::new(self::container(&container))))?;
+        tell(out, &Row::Container(Box::new(self::container(&container))))?;
     }
     let mut end = End {
         processes: processes.len() as u64,
@@ -89,20 +109,19 @@ pub(super) fn write(
         let is_of_host = process.container.is_none();
         end.host_processes += u64::from(is_of_host);
         let is_told = !is_of_host
-            || request.is_host_wanted
+            || is_host_wanted
             || process.standing.trick.is_some()
             || busy.contains(&process.key.pid);
         if is_told {
-            tell(&mut out, &Row::Process(Box::new(row(&process, &starts, &mut users))))?;
+            tell(out, &Row::Process(Box::new(row(&process, &starts, &mut users))))?;
         } else {
             end.omitted_processes += 1;
         }
     }
     for named in connections {
-        tell(&mut out, &Row::Connection(Box::new(connection(named))))?;
+        tell(out, &Row::Connection(Box::new(connection(named))))?;
     }
-    tell(&mut out, &Row::End(end))?;
-    out.flush()
+    tell(out, &Row::End(end))
 }
 
 fn tell(out: &mut impl Write, row: &Row) -> io::Result<()> {

@@ -1,4 +1,4 @@
-//! The other end of the socket: asks a running agent for its picture.
+//! The other end of the socket: asks a running agent.
 
 use std::io::{self, BufRead, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
@@ -9,13 +9,14 @@ use rustix::net::sockopt::socket_peercred;
 use rustix::process::geteuid;
 
 use super::protocol::{
-    ConnectionRow, ContainerRow, End, Head, LINE_MAX, ProcessRow, ROWS_MAX, Request, Row, VERSION,
+    About, ConnectionRow, ContainerRow, End, Head, LINE_MAX, ProcessRow, ROWS_MAX, Request, Row, RuleRow,
+    SharedRow, SuppressedRow, VERSION,
 };
 
 /// How long the agent may say nothing: longer than others may keep the places at its socket.
 const SILENCE_MAX: Duration = Duration::from_secs(15);
 
-/// Why there is no picture.
+/// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     #[error("no agent answers at {path}: {source}")]
@@ -43,7 +44,7 @@ impl ClientError {
                 "start one with `sudo tidewaiter run`; where its configuration has another `control`, name \
                  that with --socket"
             }
-            Self::Forbidden(_) => "run it as root: sudo tidewaiter ps",
+            Self::Forbidden(_) => "run it as root, with sudo",
             Self::Stranger { .. } => "name the socket of your own agent with --socket",
             Self::Refused(_) | Self::Broken(_) => "try again; the agent's log on standard error says more",
             Self::Version(_) => "use the agent's own binary, or start it again after the upgrade",
@@ -52,13 +53,18 @@ impl ClientError {
     }
 }
 
-/// All rows of an answer.
+/// All rows of an answer; those that were not asked for are empty.
 #[derive(Debug, Default)]
 pub struct Rows {
     pub head: Head,
     pub containers: Vec<ContainerRow>,
     pub processes: Vec<ProcessRow>,
     pub connections: Vec<ConnectionRow>,
+    /// In order of loading.
+    pub rules: Vec<RuleRow>,
+    pub shared: SharedRow,
+    /// The oldest first.
+    pub suppressed: Vec<SuppressedRow>,
     pub end: End,
 }
 
@@ -66,7 +72,7 @@ pub struct Rows {
 ///
 /// # Errors
 /// Nobody is there, he is somebody else, or his answer is none.
-pub fn ask(path: &Path, is_host_wanted: bool) -> Result<Rows, ClientError> {
+pub fn ask(path: &Path, about: About) -> Result<Rows, ClientError> {
     let mut stream = UnixStream::connect(path).map_err(|source| {
         let path = path.to_owned();
         if source.kind() == io::ErrorKind::PermissionDenied {
@@ -81,8 +87,8 @@ pub fn ask(path: &Path, is_host_wanted: bool) -> Result<Rows, ClientError> {
     }
     stream.set_read_timeout(Some(SILENCE_MAX))?;
     stream.set_write_timeout(Some(SILENCE_MAX))?;
-    let mut request =
-        serde_json::to_vec(&Request { version: VERSION, is_host_wanted }).map_err(io::Error::from)?;
+    let request = Request { version: VERSION, about };
+    let mut request = serde_json::to_vec(&request).map_err(io::Error::from)?;
     request.push(b'\n');
     stream.write_all(&request)?;
     read(BufReader::new(stream))
@@ -104,6 +110,9 @@ fn read(mut lines: impl BufRead) -> Result<Rows, ClientError> {
             Row::Container(container) => rows.containers.push(*container),
             Row::Process(process) => rows.processes.push(*process),
             Row::Connection(connection) => rows.connections.push(*connection),
+            Row::Rule(rule) => rows.rules.push(*rule),
+            Row::Shared(shared) => rows.shared = shared,
+            Row::Suppressed(found) => rows.suppressed.push(*found),
             Row::End(end) => {
                 rows.end = end;
                 return Ok(rows);
@@ -149,7 +158,7 @@ mod tests {
 
     #[test]
     fn nobody_there_is_told_with_the_remedy() {
-        let error = ask(Path::new("/nonexistent/agent.sock"), false).unwrap_err();
+        let error = ask(Path::new("/nonexistent/agent.sock"), About::Rules).unwrap_err();
         assert!(error.to_string().starts_with("no agent answers at /nonexistent/agent.sock:"), "{error}");
         assert!(error.remedy().contains("tidewaiter run"));
     }

@@ -1,5 +1,5 @@
 //! The local door of a running agent: a socket in the file system through which `tidewaiter ps` asks for
-//! the live picture. Not a way to change anything, and never a listener on a network.
+//! the live picture, and `tidewaiter rules stats` and `suppressed` for what the rules did. Not a way to change anything, and never a listener on a network.
 //!
 //! The directory is the agent's own (0700), the socket is 0600, and whoever connects must be root or the
 //! agent's own user by the kernel's word (`SO_PEERCRED`). A client may be slow or silent: it gets a short

@@ -1,13 +1,17 @@
 //! What goes over the socket: one line of JSON that asks, then lines of JSON that answer, first a head,
 //! then rows, then an end. A line that is not understood ends the conversation.
 
+mod rule;
+
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+pub use rule::{RuleRow, SharedRow, SuppressedRow};
+
 /// Layout of all of it. Both sides come from one binary most of the time; after an upgrade the agent may
 /// be the older one, and says so.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Longest request, bytes.
 pub const REQUEST_MAX: usize = 1024;
 /// Longest text of a row, bytes; longer ones end in an ellipsis. Terminals show less, and a row stays
@@ -23,8 +27,29 @@ pub const ROWS_MAX: usize = 150_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
     pub version: u32,
-    /// Also processes of the host that have no connection; else they are counted.
-    pub is_host_wanted: bool,
+    #[serde(flatten)]
+    pub about: About,
+}
+
+/// What a request is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "about", rename_all = "lowercase")]
+pub enum About {
+    /// Who runs where.
+    Picture {
+        /// Also processes of the host that have no connection; else they are counted.
+        is_host_wanted: bool,
+    },
+    /// What the rules did and cost.
+    Rules,
+    /// The last matches that filters kept back.
+    Suppressed,
+}
+
+/// What every version of a request has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct Spoken {
+    pub version: u32,
 }
 
 /// A line of the answer.
@@ -35,6 +60,9 @@ pub enum Row {
     Container(Box<ContainerRow>),
     Process(Box<ProcessRow>),
     Connection(Box<ConnectionRow>),
+    Rule(Box<RuleRow>),
+    Shared(SharedRow),
+    Suppressed(Box<SuppressedRow>),
     End(End),
     /// In place of everything else: why there is no answer.
     Refusal {

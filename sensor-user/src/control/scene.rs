@@ -81,7 +81,7 @@ fn is_in_pod(container: &ContainerRow, wanted: &str) -> bool {
 impl Scene {
     #[must_use]
     pub fn new(rows: Rows, choice: &Choice) -> Self {
-        let Rows { head, containers, mut processes, connections, end } = rows;
+        let Rows { head, containers, mut processes, connections, end, .. } = rows;
         if let Some(root) = choice.pid {
             let family = family(&processes, root);
             processes.retain(|process| family.contains(&process.pid));

@@ -1,4 +1,4 @@
-//! The agent's end: takes up connections, asks the loop for a picture, and has it written by a thread of
+//! The agent's end: takes up connections, asks the loop for what they want, and has it written by a thread of
 //! its own.
 
 use std::io;
@@ -16,10 +16,10 @@ use tokio::time::timeout;
 use tracing::{debug, warn};
 
 use super::PlaceError;
-use super::answer::{self, Writer};
+use super::answer::{self, Answer, Writer};
 use super::place::Place;
-use super::protocol::{REQUEST_MAX, Request, Row, VERSION};
-use crate::pipeline::Picture;
+use super::protocol::{About, REQUEST_MAX, Request, Row, Spoken, VERSION};
+use crate::pipeline::{Picture, RuleStats, SuppressedMatch};
 use crate::sink::Origin;
 
 /// Most clients at a time; further ones wait to be taken up. A picture of a full host takes some
@@ -29,13 +29,19 @@ const CLIENTS_MAX: usize = 4;
 const ASK_MAX: Duration = Duration::from_secs(1);
 /// How long a client may not read anything.
 const STALL_MAX: Duration = Duration::from_secs(2);
-/// How long the loop may take for a picture: it may be waiting for the reader of its events.
-const PICTURE_MAX: Duration = Duration::from_secs(5);
+/// How long the loop may take for an answer: it may be waiting for the reader of its events.
+const LOOP_MAX: Duration = Duration::from_secs(5);
 /// Rest after the system refused a connection, which is for want of descriptors.
 const REFUSED_REST: Duration = Duration::from_secs(1);
 
-/// Somebody wants a picture; whoever holds the tables sends it.
-pub type Ask = oneshot::Sender<Picture>;
+/// What somebody wants; whoever holds the tables sends it.
+#[derive(Debug)]
+pub enum Ask {
+    Picture(oneshot::Sender<Picture>),
+    Rules(oneshot::Sender<RuleStats>),
+    /// With the time of the answer (`CLOCK_BOOTTIME`, nanoseconds).
+    Suppressed(oneshot::Sender<(u64, Vec<SuppressedMatch>)>),
+}
 
 /// The socket and who serves it. Dropping it closes the door.
 #[derive(Debug)]
@@ -96,17 +102,29 @@ async fn serve(mut stream: UnixStream, asks: &mpsc::Sender<Ask>, writer: Arc<Wri
         Ok(request) => request,
         Err(reason) => return refuse(stream, reason).await,
     };
-    let (reply, picture) = oneshot::channel();
-    let asked = async {
-        asks.send(reply).await.ok()?;
-        picture.await.ok()
+    let answer = match request.about {
+        About::Picture { is_host_wanted } => {
+            ask(asks, Ask::Picture).await.map(|picture| Answer::Picture(picture, is_host_wanted))
+        }
+        About::Rules => ask(asks, Ask::Rules).await.map(Answer::Rules),
+        About::Suppressed => ask(asks, Ask::Suppressed).await.map(|(now, of)| Answer::Suppressed(now, of)),
     };
-    let Ok(Some(picture)) = timeout(PICTURE_MAX, asked).await else {
+    let Some(answer) = answer else {
         return refuse(stream, "the agent is ending, or waits for the reader of its events".to_owned()).await;
     };
     let stream = stream.into_std()?;
-    let written = tokio::task::spawn_blocking(move || write(&writer, picture, request, stream));
+    let written = tokio::task::spawn_blocking(move || write(&writer, answer, stream));
     written.await.unwrap_or_else(|error| Err(io::Error::other(error)))
+}
+
+/// Asks the loop; none: it does not answer.
+async fn ask<T>(asks: &mpsc::Sender<Ask>, ask: impl FnOnce(oneshot::Sender<T>) -> Ask) -> Option<T> {
+    let (reply, answer) = oneshot::channel();
+    let asked = async {
+        asks.send(ask(reply)).await.ok()?;
+        answer.await.ok()
+    };
+    timeout(LOOP_MAX, asked).await.ok().flatten()
 }
 
 /// What a client asks for, or why that is not answered.
@@ -114,14 +132,12 @@ async fn request(stream: &mut UnixStream) -> io::Result<Result<Request, String>>
     let mut line = String::new();
     let mut bounded = BufReader::new(stream.take(REQUEST_MAX as u64));
     timeout(ASK_MAX, bounded.read_line(&mut line)).await.map_err(io::Error::from)??;
-    let request: Request = match serde_json::from_str(&line) {
-        Ok(request) => request,
-        Err(error) => return Ok(Err(format!("the request makes no sense: {error}"))),
-    };
-    if request.version != VERSION {
-        return Ok(Err(format!("the agent speaks version {VERSION}, not {}", request.version)));
-    }
-    Ok(Ok(request))
+    let senseless = |error| format!("the request makes no sense: {error}");
+    Ok(match serde_json::from_str::<Spoken>(&line) {
+        Ok(Spoken { version: VERSION }) => serde_json::from_str(&line).map_err(senseless),
+        Ok(Spoken { version }) => Err(format!("the agent speaks version {VERSION}, not {version}")),
+        Err(error) => Err(senseless(error)),
+    })
 }
 
 async fn refuse(mut stream: UnixStream, reason: String) -> io::Result<()> {
@@ -131,10 +147,10 @@ async fn refuse(mut stream: UnixStream, reason: String) -> io::Result<()> {
 }
 
 /// On a thread of its own: it may block.
-fn write(writer: &Writer, picture: Picture, request: Request, stream: BlockingStream) -> io::Result<()> {
+fn write(writer: &Writer, answer: Answer, stream: BlockingStream) -> io::Result<()> {
     stream.set_nonblocking(false)?;
     stream.set_write_timeout(Some(STALL_MAX))?;
-    answer::write(writer, picture, request, stream)
+    answer::write(writer, answer, stream)
 }
 
 #[cfg(test)]

@@ -20,7 +20,17 @@ use rustix::time::{ClockId, clock_gettime};
 /// `CLOCK_BOOTTIME`, nanoseconds: the clock of the kernel half.
 #[must_use]
 pub fn boot_time() -> u64 {
-    let now = clock_gettime(ClockId::Boottime);
+    time(ClockId::Boottime)
+}
+
+/// `CLOCK_THREAD_CPUTIME_ID`, nanoseconds: what this thread has computed, whoever else had the processor meanwhile.
+#[must_use]
+pub fn thread_time() -> u64 {
+    time(ClockId::ThreadCPUTime)
+}
+
+fn time(clock: ClockId) -> u64 {
+    let now = clock_gettime(clock);
     let nanoseconds = i128::from(now.tv_sec) * 1_000_000_000 + i128::from(now.tv_nsec);
     u64::try_from(nanoseconds).unwrap_or(0)
 }

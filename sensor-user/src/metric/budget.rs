@@ -20,9 +20,12 @@ pub struct Budget {
     /// When, `CLOCK_BOOTTIME` nanoseconds.
     looked: u64,
     before: Vec<Cost>,
-    /// When each rule was told of, by title, id and file.
-    told: FxHashMap<(String, Option<String>, String), u64>,
+    /// When each rule was told of.
+    told: FxHashMap<Key, u64>,
 }
+
+/// Title, id and file of a rule, which stay when its place changes.
+type Key = (String, Option<String>, String);
 
 impl Budget {
     /// Other rules, with other places, are at work from `now` on.
@@ -58,7 +61,7 @@ impl Budget {
         set: &RuleSet,
         costs: &[Cost],
         elapsed: u64,
-    ) -> Option<((String, Option<String>, String), Expensive)> {
+    ) -> Option<(Key, Expensive)> {
         let Excess { rule: index, mean, share } = *excess;
         let (rule, place) = (set.rule(index)?, index.0 as usize);
         let before = self.before.get(place).copied().unwrap_or_default();

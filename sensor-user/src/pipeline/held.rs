@@ -246,7 +246,8 @@ impl Pipeline {
             }
         }
         let kept_back = found.suppressed.iter().filter(|(rule, _)| open.contains(rule));
-        self.passed.suppressed += kept_back.count() as u64;
+        self.passed.suppressed += kept_back.clone().count() as u64;
+        self.suppressed.note_all(event, self.engine.set(), kept_back);
         let mut rest = self.correlate_late(event, &early, &late, open);
         rest.extend(found.pending.iter().filter(|rule| open.contains(rule)));
         let Some(container) = &event.container else { return Vec::new() };

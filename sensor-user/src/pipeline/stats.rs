@@ -1,8 +1,9 @@
 //! What the rules did and cost so far, for whoever asks.
 
-use sigma::{Cost, Level, RuleSet, Stats};
+use sigma::{Cost, Level, Rule, RuleSet, Stats};
 
 use super::Pipeline;
+use crate::alert::Detection;
 
 /// Counts of all rules at one moment.
 #[derive(Clone, Debug, Default)]
@@ -40,21 +41,22 @@ impl Pipeline {
     #[must_use]
     pub fn rule_stats(&self, now: u64) -> RuleStats {
         let rules = self.engine.rules().iter().zip(self.detections.iter()).zip(self.engine.costs());
-        let stat = |((rule, (detection, _)), cost): ((&sigma::Rule, (&crate::alert::Detection, Level)), &Cost)| {
-            RuleStat {
-                id: detection.id.clone(),
-                title: detection.title.clone(),
-                level: detection.level,
-                name: detection.name.clone(),
-                is_correlation: rule.correlation.is_some(),
-                cost: *cost,
-            }
-        };
         RuleStats {
             time: now,
-            rules: rules.map(stat).collect(),
+            rules: rules.map(|((rule, (detection, _)), cost)| stat(rule, detection, *cost)).collect(),
             reading: self.engine.scan_cost(),
-            correlations: Stats::default(),
+            correlations: self.correlations.stats(),
         }
+    }
+}
+
+fn stat(rule: &Rule, detection: &Detection, cost: Cost) -> RuleStat {
+    RuleStat {
+        id: detection.id.clone(),
+        title: detection.title.clone(),
+        level: detection.level,
+        name: detection.name.clone(),
+        is_correlation: rule.correlation.is_some(),
+        cost,
     }
 }

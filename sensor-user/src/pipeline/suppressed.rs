@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use sigma::{Filter, Rule};
+use sigma::{Filter, FilterIndex, Rule, RuleIndex, RuleSet};
 
+use super::Pipeline;
 use crate::event::Event;
 use crate::event::field::Category;
 use crate::state::container::Container;
@@ -33,13 +34,26 @@ pub struct SuppressedMatch {
 
 /// The last of them.
 #[derive(Debug, Default)]
-pub struct Suppressed {
+pub(super) struct Suppressed {
     matches: VecDeque<SuppressedMatch>,
 }
 
 impl Suppressed {
-    /// `filter` kept back what `rule` found in an event.
-    pub fn note(&mut self, event: &Event, rule: &Rule, filter: &Filter) {
+    /// What rules found in an event, each with the filter that kept it back.
+    pub(super) fn note_all<'m>(
+        &mut self,
+        event: &Event,
+        set: &RuleSet,
+        found: impl Iterator<Item = &'m (RuleIndex, FilterIndex)>,
+    ) {
+        for (rule, filter) in found {
+            if let (Some(rule), Some(filter)) = (set.rule(*rule), set.filter(*filter)) {
+                self.note(event, rule, filter);
+            }
+        }
+    }
+
+    fn note(&mut self, event: &Event, rule: &Rule, filter: &Filter) {
         if self.matches.len() >= SUPPRESSED_MAX {
             self.matches.pop_front();
         }
@@ -55,10 +69,12 @@ impl Suppressed {
             container: event.container.clone(),
         });
     }
+}
 
-    /// The oldest first.
+impl Pipeline {
+    /// The last matches that filters kept back, at most [`SUPPRESSED_MAX`], the oldest first.
     #[must_use]
-    pub fn matches(&self) -> Vec<SuppressedMatch> {
-        self.matches.iter().cloned().collect()
+    pub fn suppressed(&self) -> Vec<SuppressedMatch> {
+        self.suppressed.matches.iter().cloned().collect()
     }
 }

@@ -23,6 +23,7 @@ mod pending;
 mod late;
 mod pod;
 mod reload;
+mod suppressed;
 mod picture;
 mod correlation;
 

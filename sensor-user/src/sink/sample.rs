@@ -20,7 +20,7 @@ use crate::state::process::{Executable, Process, ProcessKey, Session, Written};
 use crate::state::standing::{Claim, Entry, Standing, Trick};
 
 pub(crate) use correlation::correlated;
-pub(crate) use notice::{aggregation, coverage, loss, refusal, reload, stopped, tampering};
+pub(crate) use notice::{aggregation, cost, coverage, loss, refusal, reload, stopped, tampering};
 pub(crate) use pod::in_pod;
 
 const MILLISECOND: u64 = 1_000_000;

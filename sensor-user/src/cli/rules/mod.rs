@@ -1,11 +1,13 @@
 //! `tidewaiter rules`: what would be detected, what is wrong with a rule, and why it matches or does not.
 //!
-//! Nothing is watched and no privilege is needed. Each command makes a report, and the report its text or JSON;
+//! Nothing is watched, and but for asking a running agent no privilege is needed. Each command makes a report, and the report its text or JSON;
 //! only here and in the commands' entry points is anything read or written.
 
 mod check;
 mod explain;
 mod list;
+mod stats;
+mod suppressed;
 mod test;
 mod tree;
 
@@ -19,6 +21,7 @@ use sigma::{Placeholders, RuleSet, Source};
 use super::{EXIT_CODES, Exit, Failure};
 use crate::agent::StartError;
 use crate::config::Config;
+use crate::control::SOCKET;
 use crate::detection::Catalogue;
 use crate::event::field::Fields;
 
@@ -42,6 +45,12 @@ pub enum RulesCommand {
     /// Tell why a rule matches an event, or does not
     #[command(after_help = format!("{}\n\n{EXIT_CODES}", explain::EXAMPLES), long_about = explain::ABOUT)]
     Explain(explain::ExplainOptions),
+    /// Show how often each rule of a running agent ran and matched, and what that cost
+    #[command(after_help = format!("{}\n\n{EXIT_CODES}", stats::EXAMPLES), long_about = stats::ABOUT)]
+    Stats(AgentOptions),
+    /// Show the last matches that filters kept back in a running agent
+    #[command(after_help = format!("{}\n\n{EXIT_CODES}", suppressed::EXAMPLES), long_about = suppressed::ABOUT)]
+    Suppressed(AgentOptions),
 }
 
 /// What stands beside the rules that a command is about.
@@ -53,6 +62,17 @@ pub struct ReferenceOptions {
     /// Take the values of placeholders from this configuration
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Write one JSON document, for programs
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Which agent is asked.
+#[derive(Clone, Debug, Args)]
+pub struct AgentOptions {
+    /// Where the agent answers
+    #[arg(long, value_name = "PATH", default_value = SOCKET)]
+    pub socket: PathBuf,
     /// Write one JSON document, for programs
     #[arg(long)]
     pub json: bool,
@@ -74,6 +94,8 @@ pub(super) fn execute(command: RulesCommand) -> Result<Exit, Failure> {
         RulesCommand::Check(options) => check::check(&options),
         RulesCommand::Test(options) => test::test(&options),
         RulesCommand::Explain(options) => explain::explain(&options),
+        RulesCommand::Stats(options) => stats::stats(&options),
+        RulesCommand::Suppressed(options) => suppressed::suppressed(&options),
     }
 }
 

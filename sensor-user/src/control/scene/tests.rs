@@ -114,6 +114,7 @@ pub(crate) fn rows() -> Rows {
             omitted_processes: 210,
             omitted_connections: 0,
         },
+        ..Rows::default()
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::*;
 use crate::control::client::{self, ClientError, Rows};
 use crate::control::protocol::TEXT_MAX;
-use crate::pipeline::Named;
+use crate::pipeline::{Named, RuleStat};
 use crate::sink::sample;
 use crate::state::container::Present;
 use crate::state::flow::{Bytes, Direction, End, FlowState, OpenConnection, Part};
@@ -39,6 +39,32 @@ fn connection(pid: u32) -> Named {
     Named { connection: OpenConnection { part, since: SECOND }, hostname: Some(Arc::from("a.example")) }
 }
 
+fn stats() -> RuleStats {
+    let rule = RuleStat {
+        id: "id".to_owned(),
+        title: "dear".to_owned(),
+        level: sigma::Level::High,
+        name: "dear_rule".to_owned(),
+        is_correlation: false,
+        cost: sigma::Cost { runs: 640, matches: 3, suppressed: 1, time: 64_000, sampled: 10 },
+    };
+    let correlations = sigma::Stats { groups: 2, late: 1, ..sigma::Stats::default() };
+    RuleStats { time: 30 * SECOND, rules: vec![rule], correlations, ..RuleStats::default() }
+}
+
+fn suppressed() -> SuppressedMatch {
+    SuppressedMatch {
+        time: 29 * SECOND,
+        rule: "dear".to_owned(),
+        rule_id: "id".to_owned(),
+        filter: "quiet".to_owned(),
+        filter_source: "quiet.yml".to_owned(),
+        category: crate::event::field::Category::ProcessCreation,
+        process: sample::event().process,
+        container: Some(Arc::new(sample::container())),
+    }
+}
+
 /// An agent with a container of two processes and `host` processes besides, the first of which has a
 /// connection.
 struct Fixture {
@@ -54,6 +80,17 @@ impl Fixture {
         let (server, mut asks) = Server::start(&path, Arc::new(sample::origin())).unwrap();
         tokio::spawn(async move {
             while let Some(ask) = asks.recv().await {
+                let ask = match ask {
+                    Ask::Picture(ask) => ask,
+                    Ask::Rules(ask) => {
+                        let _ = ask.send(stats());
+                        continue;
+                    }
+                    Ask::Suppressed(ask) => {
+                        let _ = ask.send((30 * SECOND, vec![suppressed()]));
+                        continue;
+                    }
+                };
                 let container = sample::container();
                 let id = Some(container.id.as_str());
                 let inside = [resident(10, 1, id), resident(11, 10, id)];
@@ -77,8 +114,12 @@ impl Fixture {
     }
 
     async fn ask(&self, is_host_wanted: bool) -> Result<Rows, ClientError> {
+        self.ask_about(About::Picture { is_host_wanted }).await
+    }
+
+    async fn ask_about(&self, about: About) -> Result<Rows, ClientError> {
         let path = self.path.clone();
-        tokio::task::spawn_blocking(move || client::ask(&path, is_host_wanted)).await.unwrap()
+        tokio::task::spawn_blocking(move || client::ask(&path, about)).await.unwrap()
     }
 
     /// Sends a line and returns what comes until the agent hangs up.
@@ -117,6 +158,23 @@ async fn the_picture_arrives_and_the_host_is_counted() {
 }
 
 #[tokio::test]
+async fn what_rules_did_and_what_filters_kept_back_arrive() {
+    let fixture = Fixture::start(0);
+    let rows = fixture.ask_about(About::Rules).await.unwrap();
+    let [rule] = rows.rules.as_slice() else { panic!("{:?}", rows.rules) };
+    assert_eq!((rule.title.as_str(), rule.level.as_str(), rule.runs), ("dear", "high", 640));
+    assert_eq!((rule.matches, rule.suppressed, rule.mean), (3, 1, Some(100)));
+    assert_eq!((rows.shared.groups, rows.shared.late, rows.head.now), (2, 1, 30 * SECOND));
+    assert!(rows.processes.is_empty());
+
+    let rows = fixture.ask_about(About::Suppressed).await.unwrap();
+    let [found] = rows.suppressed.as_slice() else { panic!("{:?}", rows.suppressed) };
+    assert_eq!((found.rule.as_str(), found.filter.as_str(), found.pid), ("dear", "quiet", 4242));
+    assert_eq!((found.category.as_str(), found.time), ("process_creation", 29 * SECOND));
+    assert_eq!(found.container_name.as_deref(), Some("web-1"));
+}
+
+#[tokio::test]
 async fn thirty_thousand_processes_arrive() {
     let fixture = Fixture::start(30_000);
     let began = Instant::now();
@@ -130,7 +188,8 @@ async fn what_makes_no_sense_is_refused_with_a_reason() {
     let fixture = Fixture::start(0);
     for (line, reason) in [
         ("GET / HTTP/1.1\r\n", "makes no sense"),
-        ("{\"version\":7,\"is_host_wanted\":true}\n", "speaks version 1, not 7"),
+        ("{\"version\":1,\"is_host_wanted\":true}\n", "speaks version 2, not 1"),
+        ("{\"version\":2,\"about\":\"everything\"}\n", "makes no sense"),
         (&format!("{}\n", "x".repeat(REQUEST_MAX - 1)), "makes no sense"),
     ] {
         let answer = fixture.say(line).await;
@@ -154,7 +213,7 @@ async fn a_client_that_does_not_read_is_given_up() {
     let mut deaf: Vec<_> =
         (0..CLIENTS_MAX).map(|_| BlockingStream::connect(&fixture.path).unwrap()).collect();
     for client in &mut deaf {
-        client.write_all(b"{\"version\":1,\"is_host_wanted\":true}\n").unwrap();
+        client.write_all(b"{\"version\":2,\"about\":\"picture\",\"is_host_wanted\":true}\n").unwrap();
     }
     let began = Instant::now();
     let rows = fixture.ask(false).await.unwrap();
@@ -176,9 +235,14 @@ async fn a_text_is_cut_and_its_line_stays_below_the_bound() {
             ..(*process).clone()
         };
         let picture = Picture { processes: vec![Resident::Whole(Arc::new(long))], ..Picture::default() };
-        asks.recv().await.unwrap().send(picture).unwrap();
+        let Ask::Picture(ask) = asks.recv().await.unwrap() else { panic!("it was asked for a picture") };
+        ask.send(picture).unwrap();
     });
-    let rows = tokio::task::spawn_blocking(move || client::ask(&path, true)).await.unwrap().unwrap();
+    let rows =
+        tokio::task::spawn_blocking(move || client::ask(&path, About::Picture { is_host_wanted: true }))
+            .await
+            .unwrap()
+            .unwrap();
     assert!(rows.processes[0].command_line.len() <= TEXT_MAX);
     assert!(rows.processes[0].command_line.ends_with('…'));
 }

@@ -164,9 +164,9 @@ fn bytes_of_a_container_add_up_over_its_connections() {
     assert_eq!((*title, &pids[..]), ("Upload", &[4, 5][..]));
     assert!((finding.value - 10_001.0).abs() < f64::EPSILON, "{}", finding.value);
     assert_eq!(finding.group, [("ContainerId".to_owned(), Some(ID.to_owned()))]);
-    let bytes = accounts[0].steps.iter().map(|step| match step.action {
-        Action::Disconnected { bytes_sent, .. } => bytes_sent,
-        _ => panic!("{:?}", step.action),
+    let bytes = accounts[0].steps.iter().map(|step| {
+        let Action::Disconnected { bytes_sent, .. } = step.action else { panic!("{:?}", step.action) };
+        bytes_sent
     });
     assert_eq!(bytes.sum::<u64>(), 10_001, "what each told anew");
 }
@@ -369,4 +369,17 @@ fn what_may_be_used_again_belongs_to_someone() {
         assert_eq!(Fields.lifetime(id), expected, "{name}");
     }
     assert_ne!(field::container_owner(ID), field::container_owner("web"));
+}
+
+#[test]
+fn of_a_chain_the_outermost_is_told() {
+    let [starts, burst] = burst();
+    let inner = format!("name: inner\n{}", burst.replace("7d01", "7d02").replace("gte: 3", "gte: 2"));
+    let body = "type: temporal_ordered\nrules: [inner, connects]\ngroup-by: [ContainerId]\ntimespan: 1m";
+    let mut pipeline = pipeline_of(&[starts, connects(), inner, correlation("Outer", body)]);
+    feed(&mut pipeline, [tool(at(0), 4), connect_to(at(1), 4, 2), tool(at(2), 5), connect_to(at(3), 5, 2)]);
+    let accounts = pipeline.accounts(SOON);
+    let [(title, pids, _)] = &found(&accounts)[..] else { panic!("one: {accounts:?}") };
+    assert_eq!((*title, pids.last()), ("Outer", Some(&5)));
+    assert_eq!((accounts.len(), pipeline.passed().correlated), (1, 2));
 }

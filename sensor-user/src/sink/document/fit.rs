@@ -140,6 +140,7 @@ fn all_but_the_essential(document: &mut Document<'_>) {
         found.cut(1, &mut |text| cut(text, WORD));
     });
     own.losses.truncate(LOSSES);
+    own.costs.truncate(LOSSES);
     own.aggregates.truncate(LOSSES);
     own.ledger.truncate(LEDGER);
     own.reload.iter_mut().for_each(|reload| reload.cut(2, &mut |text| cut(text, TEXT)));
@@ -221,6 +222,7 @@ fn cut_essential(document: &mut Document<'_>, bytes: usize) {
         cut(&mut loss.what, bytes);
         loss.container.iter_mut().for_each(|container| cut_container(container, bytes));
     }
+    own.costs.iter_mut().for_each(|cost| cost.cut(&mut |text| cut(text, bytes)));
     for aggregate in &mut own.aggregates {
         aggregate.container.iter_mut().for_each(|container| cut_container(container, bytes));
         cut_option(&mut aggregate.program, bytes);

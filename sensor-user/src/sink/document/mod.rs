@@ -41,7 +41,7 @@ pub use report::{
     AggregateReport, ContainerReport, CoverageReport, Deed, Hook, LedgerReport, LossReport, Refusal,
     StoppedReport,
 };
-pub use rule::{MistakeReport, NameReport, NamedRule, ReloadReport};
+pub use rule::{CostReport, MistakeReport, NameReport, NamedRule, ReloadReport};
 
 use super::Origin;
 use crate::alert::{Message, Subject};
@@ -98,6 +98,7 @@ pub enum Kind {
     Tampering,
     Aggregation,
     Reload,
+    Cost,
     Stopped,
 }
 
@@ -113,6 +114,7 @@ impl Kind {
             Self::Tampering => "tampering",
             Self::Aggregation => "aggregation",
             Self::Reload => "reload",
+            Self::Cost => "cost",
             Self::Stopped => "stopped",
         }
     }
@@ -129,6 +131,7 @@ impl Kind {
                 Subject::Tampering(_) => Self::Tampering,
                 Subject::Aggregation(_) => Self::Aggregation,
                 Subject::Reload(_) => Self::Reload,
+                Subject::Cost(_) => Self::Cost,
                 Subject::Stopped(_) => Self::Stopped,
             },
         }
@@ -217,6 +220,9 @@ pub struct Tidewaiter<'a> {
     pub ledger: Vec<LedgerReport>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reload: Option<ReloadReport<'a>>,
+    /// Rules over their budget.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub costs: Vec<CostReport<'a>>,
 }
 
 impl<'a> Document<'a> {

@@ -25,6 +25,7 @@ pub(super) fn document<'a>(notice: &'a Notice, origin: &'a Origin) -> Document<'
         Subject::Aggregation(_) => (Kind::Aggregation, "metric", 25),
         Subject::Reload(Reload::Loaded(_)) => (Kind::Reload, "event", 25),
         Subject::Reload(Reload::Refused(_)) => (Kind::Reload, "event", 73),
+        Subject::Cost(_) => (Kind::Cost, "metric", 50),
         Subject::Stopped(_) => (Kind::Stopped, "event", 25),
     };
     let event = Event {
@@ -46,6 +47,7 @@ pub(super) fn document<'a>(notice: &'a Notice, origin: &'a Origin) -> Document<'
         Subject::Tampering(deeds) => document.tidewaiter.tampering = deeds.iter().map(deed).collect(),
         Subject::Aggregation(rows) => document.tidewaiter.aggregates = rows.iter().map(aggregate).collect(),
         Subject::Reload(reload) => document.tidewaiter.reload = Some(rule::report(reload)),
+        Subject::Cost(rules) => document.tidewaiter.costs = rules.iter().map(rule::cost).collect(),
         Subject::Stopped(stopped) => {
             let Stopped { alerts, events, untaken_connections, ledger } = stopped;
             let (alerts, events, untaken_connections) = (*alerts, *events, *untaken_connections);
@@ -84,6 +86,7 @@ fn sentence(subject: &Subject) -> String {
             format!("{count} records counted instead of told: {}", kinds.join(", "))
         }
         Subject::Reload(reload) => rule::sentence(reload),
+        Subject::Cost(rules) => rule::cost_sentence(rules),
         Subject::Stopped(Stopped { alerts, events, .. }) => {
             format!("stopped after {alerts} alerts from {events} events")
         }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use crate::alert::{Reload, RuleChange, RuleMistake, RuleName, RuleNames, RuleRefusal};
+use crate::alert::{Expensive, Reload, RuleChange, RuleMistake, RuleName, RuleNames, RuleRefusal};
 
 /// `tidewaiter.reload`: the rules were read again.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -64,6 +64,31 @@ pub struct MistakeReport<'a> {
     pub help: Option<Cow<'a, str>>,
 }
 
+/// A row of `tidewaiter.costs`: a rule that takes more time than its budget.
+#[derive(Clone, Debug, Serialize)]
+pub struct CostReport<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<Cow<'a, str>>,
+    pub title: Cow<'a, str>,
+    /// The document it came from.
+    pub file: Cow<'a, str>,
+    /// A run, on average.
+    pub mean_ns: u64,
+    /// Part of a core, in thousandths.
+    pub core_permille: u64,
+    pub runs: u64,
+    /// How long it was looked at.
+    pub window_ms: u64,
+}
+
+impl<'a> CostReport<'a> {
+    pub(super) fn cut(&mut self, cut: &mut impl FnMut(&mut Cow<'a, str>)) {
+        self.id.iter_mut().for_each(&mut *cut);
+        cut(&mut self.title);
+        cut(&mut self.file);
+    }
+}
+
 impl<'a> ReloadReport<'a> {
     /// Keeps the first `count` of each list, with their texts cut.
     pub(super) fn cut(&mut self, count: usize, cut: &mut impl FnMut(&mut Cow<'a, str>)) {
@@ -117,6 +142,29 @@ pub(super) fn report(reload: &Reload) -> ReloadReport<'_> {
             mistakes: first.iter().map(mistake).collect(),
             ..ReloadReport::default()
         },
+    }
+}
+
+pub(super) fn cost_sentence(rules: &[Expensive]) -> String {
+    let titles: Vec<&str> = rules.iter().map(|rule| rule.name.title.as_str()).collect();
+    format!(
+        "{} rules take more time than their budget: {}; {}",
+        rules.len(),
+        titles.join(", "),
+        Expensive::REMEDY
+    )
+}
+
+pub(super) fn cost(rule: &Expensive) -> CostReport<'_> {
+    let Expensive { name, source, mean, share, runs, window } = rule;
+    CostReport {
+        id: name.id.as_deref().map(Cow::Borrowed),
+        title: Cow::Borrowed(&name.title),
+        file: Cow::Borrowed(source),
+        mean_ns: *mean,
+        core_permille: *share,
+        runs: *runs,
+        window_ms: window / 1_000_000,
     }
 }
 

@@ -287,6 +287,22 @@ fn changed_rules() {
 }
 
 #[test]
+fn rules_over_their_budget() {
+    let cost = value(&sample::cost());
+    assert_eq!((&cost["kind"], &cost["event"]["severity"]), (&json!("cost"), &json!(50)));
+    let message = cost["message"].as_str().unwrap();
+    assert!(
+        message.starts_with("2 rules take more time than their budget: Odd port, Metadata; "),
+        "{message}"
+    );
+    let expected = json!({
+        "id": "6f2f0b5c-0d5e-4c58-9d0e-3b3f6c7b1a11", "title": "Odd port", "file": "rules/odd.yml",
+        "mean_ns": 820, "core_permille": 16, "runs": 1_200_000, "window_ms": 60_000,
+    });
+    assert_eq!(cost["tidewaiter"]["costs"][0], expected);
+}
+
+#[test]
 fn nothing_is_cut_where_it_fits() {
     let (message, origin) = (sample::message(), sample::origin());
     let whole = encode(&Document::new(&message, &origin));
@@ -330,7 +346,16 @@ fn any_document_fits_into_four_thousand_bytes_and_keeps_its_identity() {
             refusal.first = vec![refusal.first[0].clone(); 99];
         }
     }
-    for message in [hostile, many_losses, many_aggregates, many_rules, many_mistakes, sample::coverage()] {
+    let mut many_costs = sample::cost();
+    if let Message::Notice(notice) = &mut many_costs
+        && let Subject::Cost(costs) = &mut notice.subject
+    {
+        costs[0].name.title = sample::HOSTILE.repeat(99);
+        costs[0].source = sample::HOSTILE.repeat(99);
+        *costs = vec![costs[0].clone(); 99];
+    }
+    let many = [hostile, many_losses, many_aggregates, many_rules, many_mistakes, many_costs];
+    for message in many.into_iter().chain([sample::coverage()]) {
         for bytes in [4_000, 5_000, 7_500] {
             let line = fit(Document::new(&message, &origin), bytes);
             assert!(line.len() <= bytes, "{} > {bytes}", line.len());

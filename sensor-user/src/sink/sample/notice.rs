@@ -6,8 +6,8 @@ use sensor_ebpf::wire::counter::Counter;
 
 use super::{container, id, place, time};
 use crate::alert::{
-    Aggregate, Coverage, HookCoverage, LedgerRow, Loss, Message, Notice, Reload, RuleChange, RuleMistake,
-    RuleName, RuleNames, RulePlace, RuleRefusal, Stopped, Subject, Tampering, Target, Window,
+    Aggregate, Coverage, Expensive, HookCoverage, LedgerRow, Loss, Message, Notice, Reload, RuleChange,
+    RuleMistake, RuleName, RuleNames, RulePlace, RuleRefusal, Stopped, Subject, Tampering, Target, Window,
 };
 
 fn notice(subject: Subject) -> Message {
@@ -121,6 +121,19 @@ pub(crate) fn refusal() -> Message {
         RuleMistake { message: "/rules/b cannot be read: gone".to_owned(), ..RuleMistake::default() },
     ];
     notice(Subject::Reload(Reload::Refused(RuleRefusal { rules: 23, mistakes: 5, first })))
+}
+
+pub(crate) fn cost() -> Message {
+    let rule = |title: &str, id: Option<&str>, mean, share| Expensive {
+        name: RuleName { title: title.to_owned(), id: id.map(str::to_owned) },
+        source: "rules/odd.yml".to_owned(),
+        mean,
+        share,
+        runs: 1_200_000,
+        window: 60_000_000_000,
+    };
+    let id = Some("6f2f0b5c-0d5e-4c58-9d0e-3b3f6c7b1a11");
+    notice(Subject::Cost(vec![rule("Odd port", id, 820, 16), rule("Metadata", None, 52_345, 2)]))
 }
 
 pub(crate) fn stopped() -> Message {

@@ -71,9 +71,10 @@ impl Severity {
             },
             Message::Notice(notice) => match notice.subject {
                 Subject::Coverage(_) => Self::Informational,
-                Subject::Loss(_) | Subject::Tampering(_) | Subject::Reload(Reload::Refused(_)) => {
-                    Self::Warning
-                }
+                Subject::Loss(_)
+                | Subject::Tampering(_)
+                | Subject::Reload(Reload::Refused(_))
+                | Subject::Cost(_) => Self::Warning,
                 Subject::Aggregation(_) | Subject::Reload(Reload::Loaded(_)) | Subject::Stopped(_) => {
                     Self::Notice
                 }

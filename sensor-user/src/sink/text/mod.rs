@@ -21,7 +21,7 @@ use jiff::tz::TimeZone;
 
 pub(super) use event::render as event;
 pub use picture::render as picture;
-pub use quantity::{bytes, duration};
+pub use quantity::{bytes, duration, fine, grouped};
 
 use crate::alert::Message;
 

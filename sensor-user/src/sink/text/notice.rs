@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::View;
 use super::escape::visible;
 use super::line::{FAINT, GOOD, Line, PLAIN, STRONG, WARNING, wrap};
-use super::quantity::duration;
+use super::quantity::{duration, grouped};
 use crate::alert::{
     Aggregate, Coverage, HookCoverage, LedgerRow, Loss, Notice, Stopped, Subject, Tampering, Target,
 };
@@ -18,6 +18,7 @@ pub(super) fn lines(notice: &Notice, view: &View) -> Vec<Line> {
         Subject::Tampering(deeds) => tampering(deeds),
         Subject::Aggregation(rows) => aggregates(rows),
         Subject::Reload(reload) => super::rule::reload(reload),
+        Subject::Cost(rules) => super::rule::cost(rules, view.columns()),
         Subject::Stopped(stopped) => self::stopped(stopped),
     };
     if let Some(first) = lines.first_mut() {
@@ -195,17 +196,4 @@ pub(super) fn some(count: u64, noun: &str) -> String {
         _ => "s",
     };
     format!("{} {noun}{plural}", grouped(count))
-}
-
-/// `1,234,567`.
-pub(super) fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.char_indices() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
 }

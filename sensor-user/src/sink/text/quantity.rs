@@ -46,8 +46,52 @@ pub fn duration(duration: Duration) -> String {
     }
 }
 
+/// A time as short as a rule takes, nanoseconds: `820 ns`, `52 µs`, `3.1 ms`; longer ones as [`duration`].
+#[must_use]
+pub fn fine(nanoseconds: u64) -> String {
+    let in_unit = |unit: u64, name| match nanoseconds / (unit / 10) {
+        tenths @ 0..100 => format!("{}.{} {name}", tenths / 10, tenths % 10),
+        tenths => format!("{} {name}", tenths / 10),
+    };
+    match nanoseconds {
+        0..1_000 => format!("{nanoseconds} ns"),
+        1_000..1_000_000 => in_unit(1_000, "µs"),
+        1_000_000..1_000_000_000 => in_unit(1_000_000, "ms"),
+        _ => duration(Duration::from_nanos(nanoseconds)),
+    }
+}
+
+/// `1,234,567`.
+#[must_use]
+pub fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.char_indices() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn short_times_have_their_unit() {
+        let cases = [
+            (0, "0 ns"),
+            (999, "999 ns"),
+            (1_000, "1.0 µs"),
+            (52_345, "52 µs"),
+            (3_149_000, "3.1 ms"),
+            (1_500_000_000, "1.5 s"),
+        ];
+        for (nanoseconds, expected) in cases {
+            assert_eq!(fine(nanoseconds), expected);
+        }
+    }
+
     use super::*;
 
     #[test]

@@ -1,12 +1,14 @@
 //! What the sensor says of its rules.
 
-use super::line::{FAINT, Line, PLACE, PLAIN, STRONG, WARNING};
-use super::notice::{GOOD_MARK, WARNING_MARK, detail, grouped, mark, some};
-use super::quantity::duration;
-use crate::alert::{Reload, RuleChange, RuleMistake, RuleNames, RuleRefusal};
+use super::line::{FAINT, Line, PLACE, PLAIN, STRONG, WARNING, wrap};
+use super::notice::{GOOD_MARK, WARNING_MARK, detail, mark, some};
+use super::quantity::{duration, fine, grouped};
+use crate::alert::{Expensive, Reload, RuleChange, RuleMistake, RuleNames, RuleRefusal};
 
 /// Wide enough for `changed`.
 const VERB: usize = 12;
+/// More than the remedy fills on a narrow terminal.
+const REMEDY_LINES: usize = 8;
 
 pub(super) fn reload(reload: &Reload) -> Vec<Line> {
     match reload {
@@ -38,6 +40,26 @@ fn loaded(change: &RuleChange) -> Vec<Line> {
         let lost = format!("{} undecided", some(*undecided, "match"));
         lines.push(detail().with(WARNING, lost).with(FAINT, "  their rules are gone"));
     }
+    lines
+}
+
+/// `▲ 2 rules take more time than their budget`, a line for each, then what to do.
+pub(super) fn cost(rules: &[Expensive], width: usize) -> Vec<Line> {
+    let count = some(rules.len() as u64, "rule");
+    let verb =
+        if rules.len() == 1 { "takes more time than its budget" } else { "take more time than their budget" };
+    let mut lines = vec![mark(WARNING_MARK).with(STRONG, format!("{count} {verb}"))];
+    lines.extend(rules.iter().map(|rule| {
+        let Expensive { name, source, mean, share, runs, .. } = rule;
+        let core = format!("{}.{} % of a core", share / 10, share % 10);
+        detail()
+            .with(WARNING, format!("{core:>16}"))
+            .with(PLAIN, format!("  {}", name.title))
+            .with(FAINT, format!("  {} of {}", some(*runs, "run"), fine(*mean)))
+            .with(FAINT, format!("  {source}"))
+    }));
+    let remedy = wrap(FAINT, Expensive::REMEDY, width.saturating_sub(detail().width()), REMEDY_LINES);
+    lines.extend(remedy.into_iter().map(|line| detail().join(line)));
     lines
 }
 

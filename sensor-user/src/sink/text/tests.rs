@@ -145,7 +145,19 @@ fn changed_rules_are_told_and_their_mistakes() {
    /rules/b cannot be read: gone
    and 3 more: the log on standard error
 ";
-    assert_eq!(show(&sample::refusal(), 87), expected);
+    assert_eq!(show(&sample::refusal(), 88), expected);
+}
+
+#[test]
+fn rules_over_their_budget_are_told_with_the_remedy() {
+    let expected = "\
+\x20▲ 2 rules take more time than their budget                                          12:03:14.281
+    1.6 % of a core  Odd port  1,200,000 runs of 820 ns  rules/odd.yml
+    0.2 % of a core  Metadata  1,200,000 runs of 52 µs  rules/odd.yml
+   let it ask for a plain value first (a program's name, a path), so that fewer events are run
+   through it; or leave it out
+";
+    assert_eq!(show(&sample::cost(), 97), expected);
 }
 
 #[test]
@@ -159,6 +171,7 @@ fn no_line_is_wider_than_the_terminal() {
         sample::tampering(),
         sample::aggregation(),
         sample::reload(),
+        sample::cost(),
         sample::refusal(),
         sample::stopped(),
     ] {
