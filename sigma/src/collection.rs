@@ -7,7 +7,7 @@
 //! disagree on which of them holds; an id and a name belong to one rule and are not repeated.
 
 use super::diagnostic::{Diagnostic, Source, Span};
-use super::document::Entries;
+use super::document::{Entries, MISTAKES_MAX};
 use super::suggestion::did_you_mean;
 use super::yaml::{self, Data, Node, Scalar};
 
@@ -38,11 +38,20 @@ fn unfold(source: &Source, documents: Vec<Node>, diagnostics: &mut Vec<Diagnosti
     if !documents.iter().any(is_part) {
         return documents;
     }
+    let noted = diagnostics.len();
     let mut unfolding = Unfolding { source, diagnostics, global: Vec::new(), previous: None, values: 0 };
     let mut unfolded = Vec::with_capacity(documents.len());
     for document in documents {
         let span = document.span;
         unfolded.extend(unfolding.document(document));
+        if unfolding.diagnostics.len() - noted >= MISTAKES_MAX {
+            unfolding.note(
+                span,
+                "behind this document the source was not read",
+                "mend the ones before it first",
+            );
+            break;
+        }
         if unfolding.values > UNFOLDED_MAX {
             let message =
                 format!("with this document the collection unfolds to more than {UNFOLDED_MAX} values");

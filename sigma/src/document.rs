@@ -36,6 +36,10 @@ pub(super) enum Body {
     Filter(Box<Filter>, filter::Draft),
 }
 
+/// Most mistakes of a source that are told one by one. Each is shown in its place, and that place is counted
+/// from the start of the source: a megabyte of mistakes took minutes. The rest is counted.
+pub(super) const MISTAKES_MAX: usize = 100;
+
 /// Reads the documents of one source and collects what is wrong with them.
 pub(super) struct Reader<'a> {
     pub(super) source: &'a Source,
@@ -52,6 +56,12 @@ pub(super) struct Reader<'a> {
     /// A place in the source, and the number of lines before it: places are asked for in order, and counting
     /// each from the start would take the square of the documents' number.
     counted: (usize, usize),
+    /// Mistakes noted before this source.
+    before: usize,
+    /// How many mistakes are not told, and where the first of them is.
+    untold: Option<(usize, Span)>,
+    /// What the regular expressions of this source take so far, bytes.
+    pub(super) regex_size: usize,
 }
 
 /// The entries of a document by key.
@@ -72,19 +82,43 @@ impl<'a> Reader<'a> {
         tests: &'a mut TestTable,
         diagnostics: &'a mut Vec<Diagnostic>,
     ) -> Self {
-        let (questions, foreign, expanded, counted) = (0, None, BTreeSet::new(), (0, 0));
-        Self { source, taxonomy, placeholders, tests, diagnostics, questions, foreign, expanded, counted }
+        let before = diagnostics.len();
+        Self {
+            source,
+            taxonomy,
+            placeholders,
+            tests,
+            diagnostics,
+            questions: 0,
+            foreign: None,
+            expanded: BTreeSet::new(),
+            counted: (0, 0),
+            before,
+            untold: None,
+            regex_size: 0,
+        }
     }
 }
 
 impl Reader<'_> {
-    /// Notes a mistake.
+    /// Notes a mistake, or counts it where there are too many.
     pub(super) fn note(&mut self, span: Span, message: impl Into<String>, help: Option<String>) {
+        if self.diagnostics.len() - self.before >= MISTAKES_MAX {
+            self.untold.get_or_insert((0, span)).0 += 1;
+            return;
+        }
         let diagnostic = Diagnostic::new(self.source, span, message);
         self.diagnostics.push(match help {
             Some(help) => diagnostic.with_help(help),
             None => diagnostic,
         });
+    }
+
+    /// Says how many mistakes were only counted.
+    pub(super) fn note_untold(&mut self) {
+        let Some((count, span)) = self.untold.take() else { return };
+        let message = format!("here and elsewhere are {count} more mistakes, which are not told");
+        self.diagnostics.push(Diagnostic::new(self.source, span, message));
     }
 
     /// Notes a mistake where nothing can be had instead.

@@ -15,7 +15,10 @@ use super::record::{FieldId, Presence, Record, Truth, Value};
 
 /// Largest compiled regular expression, bytes. All public rules load under it; one alone cannot take
 /// more than a twelfth of the memory an agent is meant to need.
-const REGEX_SIZE_MAX: usize = 4 << 20;
+pub(super) const REGEX_SIZE_MAX: usize = 4 << 20;
+
+/// Sizes that are tried, bytes, so that what an expression takes is known to a factor of four.
+const REGEX_SIZES: [usize; 5] = [16 << 10, 64 << 10, 256 << 10, 1 << 20, REGEX_SIZE_MAX];
 
 /// A question to one field.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -65,14 +68,23 @@ impl RegularExpression {
     /// Linear-time matching; what needs backtracking (look-around, back-references) is refused.
     /// Read are more metacharacters than the appendix lists, since public rules use classes such as `\s`.
     /// Character classes are Unicode, `.` stops at a newline unless `s`, nothing is anchored.
-    pub(super) fn compile(written: &str, flags: RegexFlags) -> Result<Self, regex::Error> {
-        let regex = RegexBuilder::new(written)
+    ///
+    /// With the expression comes how large it is, bytes, at most.
+    pub(super) fn compile(written: &str, flags: RegexFlags) -> Result<(Self, usize), regex::Error> {
+        let mut builder = RegexBuilder::new(written);
+        builder
             .case_insensitive(flags.insensitive)
             .multi_line(flags.multi_line)
-            .dot_matches_new_line(flags.dot_all)
-            .size_limit(REGEX_SIZE_MAX)
-            .build()?;
-        Ok(Self { written: written.to_owned(), flags, regex })
+            .dot_matches_new_line(flags.dot_all);
+        let mut refused = None;
+        for size in REGEX_SIZES {
+            match builder.size_limit(size).build() {
+                Ok(regex) => return Ok((Self { written: written.to_owned(), flags, regex }, size)),
+                Err(regex::Error::CompiledTooBig(most)) => refused = Some(regex::Error::CompiledTooBig(most)),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(refused.unwrap_or(regex::Error::CompiledTooBig(REGEX_SIZE_MAX)))
     }
 }
 

@@ -160,6 +160,7 @@ impl Loader<'_> {
             reader.note(Span::default(), "the document holds no rule", None);
         }
         let understood: Vec<_> = rules.into_iter().filter_map(|node| reader.document(node)).collect();
+        reader.note_untold();
         for document in &understood {
             self.note_id(source, document);
         }

@@ -12,9 +12,13 @@ use super::expression::Expression;
 use super::modifier::{Comparison, Modifiers, Order, RegexFlags};
 use super::moment::Part;
 use super::pattern::{Pattern, Place, Shape};
-use super::predicate::{Number, Predicate, RegularExpression};
+use super::predicate::{Number, Predicate, REGEX_SIZE_MAX, RegularExpression};
 use super::record::FieldId;
 use super::yaml::{Data, Node, Scalar, ScalarKind};
+
+/// Most that all regular expressions of a source take together, bytes: a list of some thousand that are just
+/// small enough would take gigabytes, and minutes to compile.
+const REGEXES_SIZE_MAX: usize = 16 << 20;
 
 impl Reader<'_> {
     /// What one value of an item asks.
@@ -148,11 +152,24 @@ impl Reader<'_> {
     }
 
     fn regex(&mut self, key: &Key, scalar: &Scalar, flags: RegexFlags) -> Option<Expression> {
+        if self.regex_size > REGEXES_SIZE_MAX {
+            let message = format!(
+                "the regular expressions before this one take more than {REGEXES_SIZE_MAX} bytes already"
+            );
+            return self.refuse(scalar.span(), message, Some("split the source".to_owned()));
+        }
         let filled_in =
             if key.modifiers.expand { self.filled_in_regex(scalar, flags)? } else { scalar.text.clone() };
         match RegularExpression::compile(&filled_in, flags) {
-            Ok(expression) => Some(self.test(key.field, Predicate::Regex(expression))),
+            Ok((expression, size)) => {
+                self.regex_size += size;
+                Some(self.test(key.field, Predicate::Regex(expression)))
+            }
             Err(error) => {
+                if matches!(error, regex::Error::CompiledTooBig(_)) {
+                    // It took as much work as one that is just small enough.
+                    self.regex_size += REGEX_SIZE_MAX;
+                }
                 let help = Some("the dialect is linear-time: no look-around, no back-references".to_owned());
                 let message = format!("this regular expression is refused: {}", reason(&error));
                 self.refuse(scalar.span(), message, help)

@@ -221,3 +221,22 @@ fn a_small_file_cannot_unfold_to_gigabytes() {
     let found = refused(&rule(&format!("s:\n  User:\n{values}condition: {mentions}")));
     assert!(found[0].message.contains("asks more than"), "{}", found[0]);
 }
+
+#[test]
+fn a_flood_of_mistakes_is_counted_and_not_told() {
+    let refused = load(&format!("title: T\ntags: [{}]\n", "X, ".repeat(30_000))).unwrap_err();
+    assert_eq!(refused.len(), 101);
+    let last = refused.iter().find(|refused| refused.message.contains("more mistakes")).unwrap();
+    let words: Vec<_> = last.message.split(' ').collect();
+    assert!(words.iter().filter_map(|word| word.parse::<usize>().ok()).any(|count| count > 29_000), "{last}");
+    let refused = load(&"action: x\n---\n".repeat(3_000)).unwrap_err();
+    assert!(refused.len() < 110, "{}", refused.len());
+}
+
+#[test]
+fn many_large_regular_expressions_are_refused_together() {
+    let values: String =
+        (0..60).map(|number| format!("    - '(\\w{{0,{}}}){{1,3}}'\n", 60 + number)).collect();
+    let refused = load(&rule(&format!("s:\n  Image|re:\n{values}condition: s\n"))).unwrap_err();
+    assert!(refused.iter().any(|refused| refused.message.contains("take more than")), "{}", refused[0]);
+}
