@@ -4,13 +4,24 @@
 /// three begin to suggest words nobody meant.
 const DISTANCE_MAX: usize = 2;
 
+/// Longest word, bytes, that a suggestion is sought for. Names that people mistype are shorter, and comparing
+/// takes the product of the lengths: two names that fill a document would take minutes.
+const WORD_MAX: usize = 128;
+
 /// The known word that `word` most likely stands for.
 pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if word.len() > WORD_MAX {
+        return None;
+    }
     let folded = word.to_lowercase();
+    let length = word.chars().count();
     known
         .into_iter()
+        .filter(|candidate| {
+            candidate.len() <= WORD_MAX && candidate.chars().count().abs_diff(length) <= DISTANCE_MAX
+        })
         .map(|candidate| (distance(&folded, &candidate.to_lowercase()), candidate))
-        .filter(|(edits, _)| *edits <= DISTANCE_MAX && edits * 2 < word.chars().count())
+        .filter(|(edits, _)| *edits <= DISTANCE_MAX && edits * 2 < length)
         .min_by_key(|(edits, _)| *edits)
         .map(|(_, candidate)| candidate)
 }
@@ -65,5 +76,12 @@ mod tests {
         assert_eq!(nearest("ComandLnie", known), Some("CommandLine"));
         assert_eq!(nearest("Registry", known), None);
         assert_eq!(nearest("x", ["y"]), None);
+    }
+
+    #[test]
+    fn a_word_that_fills_a_document_is_not_compared() {
+        let long = "n".repeat(500_000);
+        assert_eq!(nearest(&long, [long.as_str(), "name"]), None);
+        assert_eq!(nearest("nmae", [long.as_str(), "name"]), Some("name"));
     }
 }
