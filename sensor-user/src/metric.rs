@@ -22,6 +22,8 @@ pub struct Metrics {
     pub refused_files: u64,
     /// Files whose directory was gone before it could be named: told with the bare name.
     pub unresolved_files: u64,
+    /// Matches of rules that came when the correlations that read them had gone on.
+    pub late_matches: u64,
     told: FxHashMap<&'static str, u64>,
 }
 
@@ -37,6 +39,7 @@ impl Metrics {
             ("closed files (queue overflows)", closes, FULL),
             ("opened secrets (queue overflows)", opens, FULL),
             ("fanotify event", self.refused_files, "not decodable"),
+            ("match within a correlation", self.late_matches, "too late for its window"),
         ];
         let dropped = dropped.iter().map(|(what, total)| (*what, *total, "table full"));
         own.into_iter()

@@ -252,7 +252,7 @@ impl Pipeline {
 
     /// What full tables dropped since the start: what it is, how many.
     #[must_use]
-    pub fn dropped(&self) -> [(&'static str, u64); 14] {
+    pub fn dropped(&self) -> [(&'static str, u64); 13] {
         let (processes, containers) = (self.processes.stats(), self.containers.stats());
         let (pods, groups) = (self.containers.pod_stats(), self.correlations.stats());
         [
@@ -267,10 +267,15 @@ impl Pipeline {
             ("identity event", self.identities.untold_dropped()),
             ("writer of a program", self.writers.evicted()),
             ("group of a correlation", groups.evicted_groups),
-            ("match within a correlation", groups.evicted_entries),
-            ("match too late for its correlation", groups.late),
-            ("correlation whose events were let go", self.stories.bare()),
+            ("match of a correlation's group", groups.evicted_entries),
+            ("alert of a correlation", self.stories.bare()),
         ]
+    }
+
+    /// Matches that came when the correlations that read them had gone on, since the start.
+    #[must_use]
+    pub fn late_matches(&self) -> u64 {
+        self.correlations.stats().late
     }
 
     /// Rules that stayed neither true nor false since the last call, by container. `is_last`: nobody asks again.

@@ -49,6 +49,9 @@ pub(super) struct Reader<'a> {
     pub(super) foreign: Option<String>,
     /// Names of the placeholders that the document at hand uses.
     pub(super) expanded: BTreeSet<String>,
+    /// A place in the source, and the number of lines before it: places are asked for in order, and counting
+    /// each from the start would take the square of the documents' number.
+    counted: (usize, usize),
 }
 
 /// The entries of a document by key.
@@ -69,8 +72,8 @@ impl<'a> Reader<'a> {
         tests: &'a mut TestTable,
         diagnostics: &'a mut Vec<Diagnostic>,
     ) -> Self {
-        let (questions, foreign, expanded) = (0, None, BTreeSet::new());
-        Self { source, taxonomy, placeholders, tests, diagnostics, questions, foreign, expanded }
+        let (questions, foreign, expanded, counted) = (0, None, BTreeSet::new(), (0, 0));
+        Self { source, taxonomy, placeholders, tests, diagnostics, questions, foreign, expanded, counted }
     }
 }
 
@@ -146,8 +149,15 @@ impl Reader<'_> {
     }
 
     /// The line of the document's first key, from 1.
-    pub(super) fn line(&self, node: &Node) -> usize {
-        Diagnostic::new(self.source, node.span, "").line
+    pub(super) fn line(&mut self, node: &Node) -> usize {
+        let offset = self.source.text.floor_char_boundary(node.span.offset);
+        if offset < self.counted.0 {
+            self.counted = (0, 0);
+        }
+        let (from, before) = self.counted;
+        let between = self.source.text.get(from..offset).unwrap_or_default();
+        self.counted = (offset, before + between.matches('\n').count());
+        self.counted.1 + 1
     }
 
     pub(super) fn required<'n>(&mut self, rule: &Node, keys: Entries<'n>, key: &str) -> Option<&'n Node> {

@@ -4,7 +4,7 @@ use super::cost::{Clock, Cost, Meter, Outcome};
 use super::matcher::ScanScratch;
 use super::plan::{Numbered, Plan, PlannedRule};
 use super::predicate::TextScratch;
-use super::record::{LogSourceId, Presence, Record, Truth};
+use super::record::{LogSourceId, Record, Truth};
 use super::rule::{FilterIndex, Rule, RuleIndex};
 use super::rule_set::RuleSet;
 
@@ -35,8 +35,8 @@ struct Scratch {
     found: BitSet,
     /// Positions of the rules to run.
     candidates: BitSet,
-    /// By field of the plan: whether it is still pending.
-    pending: Vec<bool>,
+    /// By field of the plan: whether it is still pending; `None`: not read, as no candidate asked for it yet.
+    pending: Vec<Option<bool>>,
     /// By lazy test: its answer, once asked.
     answers: Vec<Option<Truth>>,
     scan: ScanScratch,
@@ -109,11 +109,18 @@ impl Engine {
         let mut watch = self.meter.start();
         self.scratch.find_candidates(plan, record);
         self.meter.scanned(watch.as_mut());
-        let Scratch { found: literals, candidates, pending, answers, text, .. } = &mut self.scratch;
+        let Scratch { found: literals, candidates, pending, answers, text, scan } = &mut self.scratch;
         let mut ask = |number| match plan.test(number) {
-            Some(Numbered::Literal { .. }) if literals.contains(number) => Truth::True,
-            Some(Numbered::Literal { slot }) if pending.get(slot) == Some(&true) => Truth::Unknown,
-            Some(Numbered::Literal { .. }) => Truth::False,
+            Some(Numbered::Literal { slot }) => {
+                if let (Some(open @ None), Some(field)) = (pending.get_mut(slot), plan.fields.get(slot)) {
+                    *open = Some(field.read(record, scan, &mut |literal| _ = literals.insert(literal)));
+                }
+                match pending.get(slot) {
+                    _ if literals.contains(number) => Truth::True,
+                    Some(Some(true)) => Truth::Unknown,
+                    Some(Some(false) | None) | None => Truth::False,
+                }
+            }
             Some(Numbered::Lazy(test, at)) => match answers.get_mut(at) {
                 Some(answer) => *answer.get_or_insert_with(|| test.ask(record, text)),
                 None => test.ask(record, text),
@@ -176,7 +183,7 @@ impl Matches {
 }
 
 impl Scratch {
-    /// Reads every field that has literals once, and gathers the rules worth running.
+    /// Reads every field that has witnesses once, and gathers the rules worth running.
     fn find_candidates(&mut self, plan: &Plan, record: &impl Record) {
         self.found.reset(plan.literal_count());
         self.candidates.reset(plan.rules.len());
@@ -185,15 +192,16 @@ impl Scratch {
         self.answers.resize(plan.lazy_count(), None);
         let Self { found, candidates, scan, .. } = self;
         for field in &plan.fields {
-            let presence = record.visit(field.field, &mut |value| {
-                field.scan(value, scan, &mut |literal| {
-                    if found.insert(literal) {
-                        plan.witnessed(literal).iter().for_each(|&rule| _ = candidates.insert(rule));
-                    }
-                });
+            if field.witnessed.is_empty() {
+                self.pending.push(None);
+                continue;
+            }
+            let pending = field.read(record, scan, &mut |literal| {
+                if found.insert(literal) {
+                    plan.witnessed(literal).iter().for_each(|&rule| _ = candidates.insert(rule));
+                }
             });
-            let pending = presence == Presence::Pending;
-            self.pending.push(pending);
+            self.pending.push(Some(pending));
             if pending {
                 field.witnessed.iter().for_each(|&rule| _ = candidates.insert(rule));
             }

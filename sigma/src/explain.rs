@@ -6,6 +6,7 @@
 //!
 //! [`Test::ask`]: super::predicate::Test::ask
 
+mod clause;
 mod question;
 
 use serde::Serialize;
@@ -73,11 +74,14 @@ pub struct Detected {
     pub searches: Vec<Search>,
 }
 
-/// A condition as it is written.
+/// A condition as it is written, or a part of one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Clause {
     pub text: String,
     pub truth: Truth,
+    /// What its outermost `and` or `or` joins; empty where there is none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Clause>,
 }
 
 /// A search identifier.

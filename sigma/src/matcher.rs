@@ -13,7 +13,7 @@ use super::anchor::Anchored;
 use super::gram::{Grams, PADDING};
 use super::pattern::{Place, fold_into, folded};
 use super::predicate::text_of;
-use super::record::{FieldId, Value};
+use super::record::{FieldId, Presence, Record, Value};
 
 /// A literal test of a plan.
 #[derive(Clone, Debug)]
@@ -134,8 +134,18 @@ impl FieldMatcher {
         }
     }
 
+    /// Calls `hit` with the number of every literal that the record's values answer; whether more may follow.
+    pub(super) fn read(
+        &self,
+        record: &impl Record,
+        scratch: &mut ScanScratch,
+        hit: &mut impl FnMut(u32),
+    ) -> bool {
+        record.visit(self.field, &mut |value| self.scan(value, scratch, hit)) == Presence::Pending
+    }
+
     /// Calls `hit` with the number of every literal that `value` answers; some more than once.
-    pub(super) fn scan(&self, value: Value<'_>, scratch: &mut ScanScratch, hit: &mut impl FnMut(u32)) {
+    fn scan(&self, value: Value<'_>, scratch: &mut ScanScratch, hit: &mut impl FnMut(u32)) {
         if let Value::Ip(address) = value {
             self.addresses.get(&address.to_canonical()).into_iter().flatten().for_each(|&number| hit(number));
         }

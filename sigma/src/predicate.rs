@@ -27,7 +27,7 @@ pub(super) struct Test {
 /// What is asked. All but [`Literal`](Self::Literal) are answered only when a candidate rule asks.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Predicate {
-    /// Answered for all literals of a field at once by its automaton. Folded unless `cased`.
+    /// Answered for all literals of a field at once by its matcher. Folded unless `cased`.
     Literal {
         place: Place,
         text: String,

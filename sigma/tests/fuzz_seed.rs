@@ -11,7 +11,6 @@
     dead_code,
     clippy::panic,
     clippy::print_stderr,
-    clippy::unwrap_used,
     reason = "written for the fuzz targets, which are crates of their own, and whose findings are panics"
 )]
 #[path = "../fuzz/src/lib.rs"]

@@ -1,13 +1,11 @@
-//! The public rules for processes, connections and files of Linux hosts. They are no part of this project.
+//! The public rules. They are no part of this project.
 
 use std::path::{Path, PathBuf};
-
-use crate::rule::Rule;
 
 const CATEGORIES: [&str; 3] = ["process_creation", "network_connection", "file_event"];
 
 /// The rules below `SIGMA_RULES`; without such a folder, why there are none.
-pub(crate) fn rules() -> Result<Vec<Rule>, String> {
+pub(crate) fn texts() -> Result<Vec<String>, String> {
     let neighbour = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/sigma-rules");
     let folder = std::env::var_os("SIGMA_RULES").map_or(neighbour, PathBuf::from);
     if !folder.is_dir() {
@@ -16,7 +14,7 @@ pub(crate) fn rules() -> Result<Vec<Rule>, String> {
     }
     let mut texts = Vec::new();
     read(&folder, &mut texts);
-    Ok(texts.into_iter().filter(|text| is_for_linux(text)).map(Rule::read).collect())
+    Ok(texts)
 }
 
 fn read(folder: &Path, texts: &mut Vec<String>) {
@@ -31,7 +29,8 @@ fn read(folder: &Path, texts: &mut Vec<String>) {
     }
 }
 
-fn is_for_linux(text: &str) -> bool {
+/// Whether a rule is for what Linux hosts do.
+pub(crate) fn is_for_linux(text: &str) -> bool {
     let has = |line: &str| text.lines().any(|found| found.trim() == line);
     has("product: linux") && CATEGORIES.iter().any(|category| has(&format!("category: {category}")))
 }

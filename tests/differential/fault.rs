@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 
 use serde_json::Value;
 
-use crate::event::Event;
+use crate::host::Event;
 use crate::rule::{Item, Rule};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

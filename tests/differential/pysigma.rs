@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::event::Event;
+use crate::host::Event;
 use crate::rule::Rule;
 use crate::verdict::Verdict;
 

@@ -6,7 +6,7 @@ use rsigma_eval::Engine;
 use rsigma_eval::event::JsonEvent;
 use serde_json::Value;
 
-use crate::event::Event;
+use crate::host::Event;
 use crate::rule::Rule;
 use crate::verdict::Verdict;
 

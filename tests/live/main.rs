@@ -11,6 +11,7 @@ mod silence;
 mod identity;
 mod trick;
 mod pending;
+mod correlation;
 mod runtime;
 mod socket;
 mod output;
@@ -50,6 +51,7 @@ fn cases() -> Vec<Case> {
         identity::cases(),
         trick::cases(),
         pending::cases(),
+        correlation::cases(),
         runtime::cases(),
         socket::cases(),
         output::cases(),

@@ -23,6 +23,8 @@ pub(crate) enum Target {
     Load,
     /// Random rules over random records: answers that must agree
     Match,
+    /// Random correlations over random streams of matches
+    Correlate,
 }
 
 /// Longest input, bytes. A case of `load` may also repeat a part of it, up to 64 KiB.
@@ -43,6 +45,7 @@ impl Target {
         match self {
             Self::Load => "load",
             Self::Match => "match",
+            Self::Correlate => "correlate",
         }
     }
 }

@@ -280,6 +280,7 @@ impl Agent {
         watch::sweep(&mut self.kernel, &self.pipeline);
         let mut losses = self.reporter.sink_losses();
         let dropped = [&self.pipeline.dropped()[..], &self.facts.dropped()].concat();
+        self.metrics.late_matches = self.pipeline.late_matches();
         losses.extend(self.metrics.take_losses(&dropped));
         losses.extend(self.pipeline.undecided(facts::now(), is_last));
         losses.extend(self.look_after());

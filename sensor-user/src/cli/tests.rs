@@ -83,6 +83,8 @@ fn mistakes_in_usage_end_with_two() {
         &["tidewaiter", "run", "--nonsense"],
         &["tidewaiter", "watch"],
         &["tidewaiter", "rules", "check"],
+        &["tidewaiter", "rules", "explain", "curl_download"],
+        &["tidewaiter", "rules", "test", "--nonsense"],
     ] {
         let error = Cli::try_parse_from(arguments).unwrap_err();
         assert_eq!(error.exit_code(), 2, "{error}");
@@ -103,6 +105,23 @@ fn help_tells_the_exit_status_and_examples() {
     let run = command.find_subcommand_mut("run").unwrap().render_help().to_string();
     for word in ["Examples:", "--syslog <RECEIVER>", "Exit status:", "jq"] {
         assert!(run.contains(word), "{word}: {run}");
+    }
+}
+
+#[test]
+fn each_command_about_rules_tells_its_status_and_examples() {
+    let mut command = Cli::command();
+    let rules = command.find_subcommand_mut("rules").unwrap();
+    for (name, words) in [
+        ("list", &["--config <FILE>"][..]),
+        ("check", &["<PATH>...", "--json", "jq", "standard input"]),
+        ("test", &["[PATH]...", "events/miss.jsonl", "millisecond"]),
+        ("explain", &["<RULE>", "<EVENT>", "--rules <PATH>", "✘"]),
+    ] {
+        let help = rules.find_subcommand_mut(name).unwrap().render_long_help().to_string();
+        for word in words.iter().chain(&["Examples:", "Exit status:"]) {
+            assert!(help.contains(word), "{name}: {word}: {help}");
+        }
     }
 }
 

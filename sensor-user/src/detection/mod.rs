@@ -245,6 +245,7 @@ mod tests {
                 .to_vec(),
             false_positives: vec!["Backups".into()],
             fields: Vec::new(),
+            scope: Vec::new(),
             related: Vec::new(),
             log_source: sigma::LogSource::default(),
             correlation: None,

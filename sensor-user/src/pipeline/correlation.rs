@@ -159,7 +159,9 @@ impl Pipeline {
     }
 
     fn tell_one(&mut self, mut found: Correlated<Arc<Event>>) {
-        let Some(about) = self.engine.rule(found.rule).and_then(|rule| rule.correlation.as_ref()) else {
+        // One that only others read is not told by itself.
+        let rule = self.engine.rule(found.rule).filter(|rule| rule.reports);
+        let Some(about) = rule.and_then(|rule| rule.correlation.as_ref()) else {
             return;
         };
         let last = found.steps.last_mut();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use sigma::Correlated;
 
 use super::account::{Account, place};
-use super::{GATHER, Stories, action, nanoseconds};
+use super::{GATHER, STORIES_MAX, Stories, action, nanoseconds};
 use crate::alert::{Action, Correlation, Detection};
 use crate::event::{Body, Event, FileAction, FlowState};
 
@@ -36,7 +36,13 @@ impl Stories {
         self.bare
     }
 
-    /// Findings that are to be told now. Nothing but the second they gather for bounds them, as it does matches.
+    /// Findings beyond the bound of stories, to be told early.
+    pub(super) fn findings_overflow(&mut self) -> impl Iterator<Item = Account> {
+        let surplus = self.findings.len().saturating_sub(STORIES_MAX);
+        self.findings.drain(..surplus).map(|(_, account)| account)
+    }
+
+    /// Findings that are to be told now.
     pub(super) fn findings_due(&mut self, now: u64) -> Vec<Account> {
         self.findings.extract_if(.., |(until, _)| *until <= now).map(|(_, account)| account).collect()
     }

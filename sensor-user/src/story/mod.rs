@@ -31,7 +31,7 @@ const LINGER: Duration = Duration::from_millis(100);
 /// Longest wait for the end of connections after the last process ended: the kernel still sends what it has,
 /// and a peer that has not taken it by then may never.
 const SETTLE: Duration = Duration::from_secs(10);
-/// Most stories open at once. Beyond it the oldest is told early, so nothing is lost.
+/// Most stories open at once, and most findings of correlations that gather. Beyond it the oldest is told early, so nothing is lost.
 const STORIES_MAX: usize = 4096;
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -202,7 +202,7 @@ impl Stories {
 
     /// Stories beyond the bound, to be told early.
     pub fn overflow(&mut self) -> Vec<Account> {
-        let mut accounts = Vec::new();
+        let mut accounts: Vec<Account> = self.findings_overflow().collect();
         while self.open.len() > STORIES_MAX {
             let Some(oldest) = self.open.keys().min().copied() else { break };
             accounts.extend(self.open.get_mut(&oldest).and_then(Story::tell));

@@ -51,6 +51,19 @@ impl Clock {
         }
     }
 
+    /// Does `work` that cannot be done again.
+    ///
+    /// # Panics
+    /// Where it took longer than the bound.
+    pub fn once<T>(self, what: &str, work: impl FnOnce() -> T) -> T {
+        let start = now();
+        let done = work();
+        let took = now().saturating_sub(start);
+        assert!(took <= self.bound, "{what} took {took:?} of CPU time, the bound is {:?}", self.bound);
+        self.note(what, took);
+        done
+    }
+
     fn note(self, what: &str, took: Duration) {
         let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         let before = LONGEST.fetch_max(took, Ordering::Relaxed);

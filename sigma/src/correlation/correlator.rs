@@ -216,9 +216,7 @@ impl<H: Clone> Correlator<H> {
             });
             let Some((key, told)) = decided.flatten() else { continue };
             let event = told.steps.last().map(|step| step.event.clone());
-            if set.rule(plan.rule).is_some_and(|rule| rule.reports) {
-                joined.correlated.push(told);
-            }
+            joined.correlated.push(told);
             // What is only decided at the end of its window is a match of that moment.
             let arrivals = onward(network, plan.rule, end, event.as_ref(), &key);
             self.settle(set, arrivals.collect(), None, joined);
@@ -262,9 +260,7 @@ impl<H: Clone> Correlator<H> {
             let event = arrival.event.clone();
             let Some((key, reached)) = self.join(plan, key, measure, arrival) else { continue };
             arrivals.extend(onward(network, plan.rule, reached.time, event.as_ref(), &key));
-            if set.rule(plan.rule).is_some_and(|rule| rule.reports) {
-                joined.correlated.push(reached.told);
-            }
+            joined.correlated.push(reached.told);
         }
     }
 

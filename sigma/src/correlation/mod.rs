@@ -128,6 +128,8 @@ pub struct Step<H> {
 /// What one record did to the correlations.
 #[derive(Clone, Debug)]
 pub struct Joined<H> {
+    /// What came true; those among them that do not [report](crate::Rule::reports) are not to be told by
+    /// themselves.
     pub correlated: Vec<Correlated<H>>,
     /// Correlations that the record may belong to: a value they group by or count is not known yet.
     /// The record is to be [fed](Correlator::feed) to them again when it is.

@@ -1,6 +1,6 @@
 //! The parts of a document, each read by itself and asked of one record.
 
-use super::{Asked, Clause, Detected, Found, Item, Part, Search};
+use super::{Asked, Detected, Found, Item, Part, Search};
 use crate::condition::Selection;
 use crate::diagnostic::Diagnostic;
 use crate::document::{Entries, Reader};
@@ -40,10 +40,8 @@ impl<'r, 'a, R: Record> Asking<'r, 'a, R> {
             Data::Null | Data::Scalar(_) | Data::Mapping(_) => std::slice::from_ref(condition),
         };
         let conditions = conditions.iter().map(|node| {
-            let mut used = vec![false; selections.len()];
-            let expression = self.read(|reader| reader.conditions(node, &selections, &mut used))?;
             let Data::Scalar(scalar) = &node.data else { return None };
-            Some(Clause { text: words(&scalar.text), truth: self.ask(&expression) })
+            self.clause(&words(&scalar.text), &selections)
         });
         let conditions = conditions.collect::<Option<Vec<_>>>()?;
         let truth = some(conditions.iter().map(|clause| clause.truth));
@@ -109,7 +107,7 @@ impl<'r, 'a, R: Record> Asking<'r, 'a, R> {
         read(self.reader)
     }
 
-    fn ask(&mut self, expression: &Expression) -> Truth {
+    pub(super) fn ask(&mut self, expression: &Expression) -> Truth {
         match expression {
             Expression::Test(id) => match self.reader.tests.get(*id) {
                 Some(test) => test.ask(self.record, &mut self.scratch),

@@ -2,8 +2,10 @@
 
 use std::cell::Cell;
 
-use super::{TestRecord, engine, load, rule};
-use crate::{Cost, Matches, RuleIndex};
+use super::{Sysmon, TestRecord, engine, load, rule};
+use crate::{
+    Cost, FieldId, Lifetime, LogSourceId, Matches, Owner, Presence, Record, RuleIndex, Taxonomy, Value,
+};
 
 thread_local!(static NOW: Cell<u64> = const { Cell::new(0) });
 
@@ -57,4 +59,52 @@ fn a_rule_that_is_written_the_same_keeps_its_costs() {
     assert_eq!(engine.costs().iter().map(|cost| cost.matches).collect::<Vec<_>>(), [0, 1, 0, 1]);
     engine.evaluate(&TestRecord::parse(["Image=z"]), &mut found);
     assert_eq!(engine.costs().iter().map(|cost| cost.matches).collect::<Vec<_>>(), [0, 1, 1, 1]);
+}
+
+/// A record that tells which of its fields were read.
+struct Watched<'a>(&'a TestRecord, std::cell::RefCell<Vec<FieldId>>);
+
+impl Record for Watched<'_> {
+    fn log_source(&self) -> LogSourceId {
+        self.0.log_source()
+    }
+
+    fn time(&self) -> u64 {
+        0
+    }
+
+    fn owner(&self, _: Lifetime) -> Option<Owner> {
+        None
+    }
+
+    fn visit(&self, field: FieldId, each: &mut dyn FnMut(Value<'_>)) -> Presence {
+        self.1.borrow_mut().push(field);
+        self.0.visit(field, each)
+    }
+}
+
+/// Reading costs the most: a field is read once, if a rule of the log source can be true by it, or a candidate asks.
+/// A keyword's message is every field at once.
+#[test]
+fn only_fields_that_matter_are_read() {
+    let by_image = rule("s: {Image: a}\nf: {User: root}\ncondition: s and not f");
+    let by_keyword = rule("k: [mark]\ncondition: k");
+    let elsewhere = by_keyword.replace("process_creation", "file_event");
+    for (rules, image, expected) in [
+        (vec![&by_image], "Image=b", &["Image"][..]),
+        (vec![&by_image], "Image=a", &["Image", "User"]),
+        (vec![&by_image, &by_image], "Image=a", &["Image", "User"]),
+        (vec![&by_image, &elsewhere], "Image=b", &["Image"]),
+        (vec![&by_image, &by_keyword], "Image=b", &["Image", "message"]),
+    ] {
+        let documents: Vec<&str> = rules.into_iter().map(String::as_str).collect();
+        let mut engine = engine(&documents.join("---\n"));
+        let record = TestRecord::parse([image, "User=x", "CommandLine=y"]);
+        let watched = Watched(&record, std::cell::RefCell::default());
+        engine.evaluate(&watched, &mut Matches::default());
+        let name =
+            |field: &str| if field == "message" { FieldId::MESSAGE } else { Sysmon.field(field).unwrap() };
+        let expected: Vec<FieldId> = expected.iter().map(|field| name(field)).collect();
+        assert_eq!(watched.1.into_inner(), expected, "{image} {documents:?}");
+    }
 }

@@ -1,7 +1,7 @@
 //! What an explanation tells: each item with the truth of each of its values and what the record has there.
 
 use super::{TestRecord, explain, load, rule};
-use crate::{Item, Part, Presence, Truth};
+use crate::{Clause, Item, Part, Presence, Truth};
 
 /// Truth of each item, `+` true, `-` false, `?` unknown; its values by themselves behind a colon.
 fn told(detection: &str, fields: &[&str]) -> String {
@@ -48,6 +48,9 @@ fn each_value_of_each_item_is_told() {
         ("s:\n  User: a\nt:\n  User: b\ncondition: s and not t", &["User=a"], "+ s(+:+) t(-:-)"),
         ("s:\n  User: a\ncondition:\n- not s\n- s", &["User=a"], "+ s(+:+)"),
         ("s:\n  User: 'a*b?c'\ncondition: s", &["User=axbyc"], "+ s(+:+)"),
+        ("s: [a, b]\ncondition: s", &["User=xbx"], "+ s(-:-|+:+)"),
+        ("s:\n  '|all': [a, b]\ncondition: s", &["User=a", "Image=c"], "- s(-:+-)"),
+        ("s:\n  User: 'a'\n  Image|re: '^b'\ncondition: s", &["User=a", "Image=ab"], "- s(+:+&-:-)"),
     ] {
         assert_eq!(told(detection, fields), expected, "{detection} {fields:?}");
     }
@@ -77,6 +80,19 @@ fn what_the_record_has_stands_beside_what_is_asked() {
     );
     assert_eq!(both.values[0].other.as_ref().map(|found| found.values.clone()), Some(vec!["::2".into()]));
     assert_eq!(both.truth, Truth::False);
+}
+
+#[test]
+fn the_part_of_a_condition_that_decided_can_be_seen() {
+    let text = rule("s:\n  User: a\nt:\n  User: b\nu:\n  Image: c\ncondition: s and not (t or u)");
+    let explained = explain(&load(&text).unwrap(), &text, &TestRecord::parse(["User=a", "Image=c"]));
+    let [clause] = explained.detection.conditions.as_slice() else { panic!("one condition") };
+    let told = |clauses: &[Clause]| -> String {
+        clauses.iter().map(|part| format!("{}{};", mark(part.truth), part.text)).collect()
+    };
+    assert_eq!(told(&clause.parts), "+s;-not (t or u);");
+    assert_eq!(told(&clause.parts[1].parts), "+(t or u);");
+    assert_eq!(told(&clause.parts[1].parts[0].parts), "-t;+u;");
 }
 
 #[test]

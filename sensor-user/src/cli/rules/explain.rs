@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use sigma::{Explainer, Explanation, Rule, RuleIndex, Truth};
 
 use super::tree::{mark, paint, style, tree};
-use super::{Loaded, ReferenceOptions, colour, input};
+use super::{Loaded, ReferenceOptions, STANDARD_INPUT, colour, input};
 use crate::cli::table::print;
 use crate::cli::{Exit, Failure};
 use crate::detection::Catalogue;
@@ -58,7 +58,9 @@ pub struct ExplainOptions {
 pub(super) fn explain(options: &ExplainOptions) -> Result<Exit, Failure> {
     let file = PathBuf::from(&options.rule);
     let named = file.exists().then_some(file);
-    let paths: Vec<PathBuf> = named.iter().chain(&options.paths).cloned().collect();
+    // One that lies in a folder that is loaded anyway is loaded once.
+    let alone = named.iter().filter(|file| !options.paths.iter().any(|path| file.starts_with(path)));
+    let paths: Vec<PathBuf> = alone.chain(&options.paths).cloned().collect();
     let loaded = Loaded::beside_embedded(&paths, &options.reference)?;
     let wanted = Wanted { word: &options.rule, is_path: named.is_some() };
     let (index, rule) = wanted.find(&loaded)?;
@@ -74,7 +76,8 @@ pub(super) fn explain(options: &ExplainOptions) -> Result<Exit, Failure> {
         return Err(Failure::new("cannot explain", &reason, remedy));
     }
     let text = input(&options.event)?;
-    let name = options.event.display().to_string();
+    let is_input = options.event.as_os_str() == STANDARD_INPUT;
+    let name = if is_input { "standard input".to_owned() } else { options.event.display().to_string() };
     let told = Told { rule, explained: explanations(&loaded, index, &text, &name)? };
     print(&if options.reference.json { told.json() } else { told.text(colour()) });
     Ok(if told.matches() { Exit::Good } else { Exit::Negative })
@@ -219,7 +222,7 @@ impl Told<'_> {
                 "  {}\n",
                 visible(&format!("{source}:{line}, {}:{}", event.file, event.line))
             ));
-            text.push_str(&tree(&event.explanation, 2, colour));
+            text.push_str(&tree(self.rule, &event.explanation, 2, colour));
         }
         text
     }
@@ -278,20 +281,22 @@ detection:
 ✘ does not match: Odd download
   r.yml:1, e.json:2
   ✘ condition: tool and option and not other
+    ✔ … tool
+    ✘ … option
+    ✔ … not other
     ✔ tool
       ✔ Image|endswith: (one of)            is /usr/bin/curl
         ✔ /curl
         ✘ /wget
     ✘ option (one of)
       ✘ CommandLine|contains|all: (all of)  is curl -o x ftp://y
-        ✔  -o 
+        ✔ ' -o '
         ✘ http
       ✘ ContainerName: web                  is missing
     ✘ other
       ✘ ParentImage: /bin/make              is missing
 ";
-        let trimmed: String = expected.lines().map(|line| format!("{}\n", line.trim_end())).collect();
-        assert_eq!(text, trimmed);
+        assert_eq!(text, expected);
         assert!(!matches);
         assert_eq!(json["events"][0]["verdict"], "false");
         assert_eq!(

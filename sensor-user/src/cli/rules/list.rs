@@ -112,6 +112,20 @@ mod tests {
     use super::*;
     use crate::detection::Catalogue;
 
+    const PAIR: &str = "\
+title: Twice
+correlation:
+  type: event_count
+  rules: [odd]
+  timespan: 10s
+  condition: {gte: 2}
+---
+title: Odd
+name: odd
+logsource: {category: process_creation, product: linux}
+detection: {tool: {Image|endswith: /odd}, condition: tool}
+";
+
     #[test]
     fn filters_and_what_only_correlations_tell_are_told_apart() {
         let mut catalogue = Catalogue::built_in();
@@ -128,9 +142,15 @@ mod tests {
             rule.id.unwrap()
         );
         catalogue.add(Source::new("mirrors.yml", filter));
+        catalogue.add(Source::new("pair.yml", PAIR));
         let filtered = Loaded::new(catalogue, Placeholders::default()).unwrap();
         let told = text(&filtered.set, &filtered.catalogue.bind(filtered.set.rules()).unwrap());
         assert!(told.contains("KIND") && told.contains("filter"), "{told}");
-        assert!(told.ends_with("and 1 filter\n"), "{told}");
+        let census = format!("\n{} rules, 1 correlation and 1 filter\n", plain.set.rules().len() + 1);
+        assert!(told.ends_with(&census), "{told}");
+        // Cells wrap, so words are looked for one by one.
+        for word in ["correlation", "told by", "Twice"] {
+            assert!(told.contains(word), "{word}: {told}");
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
-use sigma::{Engine, Explanation};
+use sigma::{Engine, Explanation, Rule};
 
 use super::tree::{paint, style, tree};
 use super::{Loaded, ReferenceOptions, colour, counted};
@@ -105,6 +105,9 @@ struct Fault {
     message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     explanation: Option<Explanation>,
+    /// What is explained.
+    #[serde(skip)]
+    rule: Option<Rule>,
 }
 
 impl Report {
@@ -154,8 +157,8 @@ impl Outcome {
         for fault in &self.faults {
             let line = fault.line.map(|line| format!(":{line}")).unwrap_or_default();
             text.push_str(&format!("  {}{line}: {}\n", visible(&fault.file), visible(&fault.message)));
-            if let Some(explanation) = &fault.explanation {
-                text.push_str(&tree(explanation, 4, colour));
+            if let (Some(rule), Some(explanation)) = (&fault.rule, &fault.explanation) {
+                text.push_str(&tree(rule, explanation, 4, colour));
             }
         }
         text
@@ -231,6 +234,55 @@ detection:
         let told: serde_json::Value = serde_json::from_str(&json::encode(&report)).unwrap();
         assert_eq!(told["detections"][1]["faults"][0]["line"], 3);
         assert_eq!(told["detections"][1]["faults"][0]["explanation"]["truth"], "false");
+    }
+
+    const PAIR: &str = "\
+title: Two downloads
+correlation:
+  type: event_count
+  rules: [odd]
+  group-by: [ContainerId]
+  timespan: 10s
+  condition: {gte: 2}
+---
+title: Odd download
+name: odd
+logsource: {category: process_creation, product: linux}
+detection: {tool: {Image|endswith: /curl}, condition: tool}
+";
+
+    #[test]
+    fn a_correlation_is_held_against_a_history() {
+        let at = tempfile::tempdir().unwrap();
+        let event = |time, container| {
+            format!(
+                "{{\"logsource\": \"process_creation\", \"time\": {time}, \"Image\": \"/curl\", \"ContainerId\": \"{container}\"}}\n"
+            )
+        };
+        let near = event("1", "a") + &event("9", "a");
+        let far = event("1", "a") + &event("2", "b") + &event("12.5", "a");
+        let back = event("9", "a") + &event("8", "a");
+        for (name, matching, missing) in [
+            ("a_good", &near, &far),
+            ("b_far", &far, &far),
+            ("c_near", &near, &near),
+            ("d_back", &back, &far),
+        ] {
+            folder(at.path(), name, Some(matching), Some(missing));
+            fs::write(at.path().join(name).join("rule.yml"), PAIR.replace("odd", &format!("odd_{name}")))
+                .unwrap();
+        }
+        let report = report(at.path());
+        let text = report.text(false);
+        assert_eq!(report.summary, Summary { ok: 1, failed: 3, untested: 0 }, "{text}");
+        for expected in [
+            "ok        a_good  2 events match, 3 not",
+            "b_far/events/match.jsonl: must make `Two downloads` come true, and does not; of the rules it reads, `Odd download` matched 3",
+            "c_near/events/miss.jsonl:2: must not make `Two downloads` come true, and does",
+            "d_back/events/match.jsonl:2: this happened before the line above",
+        ] {
+            assert!(text.contains(expected), "{expected}\n---\n{text}");
+        }
     }
 
     #[test]

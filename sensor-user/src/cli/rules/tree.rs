@@ -4,7 +4,7 @@
 //! and long values are cut here; the JSON has all.
 
 use anstyle::{AnsiColor, Effects, Style};
-use sigma::{Asked, Detected, Explanation, Found, Item, Part, Presence, Search, Truth};
+use sigma::{Asked, Clause, Detected, Explanation, Found, Item, Part, Presence, Rule, Search, Truth};
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::sink::text::escape::visible;
@@ -13,6 +13,8 @@ use crate::sink::text::escape::visible;
 const VALUES_MAX: usize = 8;
 /// Longest value shown, characters: a command line that fills a few lines of a terminal.
 const VALUE_MAX: usize = 400;
+/// Longest text that is repeated from line to line, bytes.
+const REPEATED_MAX: usize = 40;
 /// Column in which what the event has begins, at most: a longer left side pushes it out.
 const COLUMN_MAX: usize = 56;
 
@@ -52,10 +54,11 @@ struct Row {
 }
 
 /// What stands below the verdict, each line ended by a newline and `indent` columns in.
-pub(super) fn tree(explanation: &Explanation, indent: usize, colour: bool) -> String {
+pub(super) fn tree(rule: &Rule, explanation: &Explanation, indent: usize, colour: bool) -> String {
     let mut rows = Vec::new();
     if !explanation.log_source {
-        let left = "the rule looks at events of another log source".to_owned();
+        let left =
+            format!("log source: the rule looks at {} only, and the event is another", rule.log_source);
         rows.push(Row { depth: 0, mark: Some(Truth::False), left, right: String::new() });
     }
     detection(&explanation.detection, 0, &mut rows);
@@ -80,6 +83,7 @@ fn render(rows: &[Row], indent: usize, colour: bool) -> String {
     let with_right = rows.iter().filter(|row| !row.right.is_empty());
     let column = with_right.map(width).filter(|width| *width <= COLUMN_MAX).max().unwrap_or_default();
     let mut text = String::new();
+    let mut last = "";
     for row in rows {
         let mark = row.mark.map_or(' ', mark).to_string();
         let mark = row.mark.map_or(mark.clone(), |truth| paint(style(truth), &mark, colour));
@@ -87,7 +91,11 @@ fn render(rows: &[Row], indent: usize, colour: bool) -> String {
         let mut line = format!("{lead}{mark} {}", visible(&row.left));
         if !row.right.is_empty() {
             line.push_str(&" ".repeat(column.saturating_sub(width(row)) + 2));
-            line.push_str(&paint(FAINT, &visible(&row.right), colour));
+            // A long value that many items ask in turn is read once.
+            let is_again = row.right == last && row.right.len() > REPEATED_MAX;
+            let right = if is_again { "the same".into() } else { visible(&row.right) };
+            line.push_str(&paint(FAINT, &right, colour));
+            last = &row.right;
         }
         text.push_str(line.trim_end());
         text.push('\n');
@@ -99,9 +107,23 @@ fn detection(detected: &Detected, depth: usize, rows: &mut Vec<Row>) {
     for clause in &detected.conditions {
         let left = format!("condition: {}", clause.text);
         rows.push(Row { depth, mark: Some(clause.truth), left, right: String::new() });
+        parts(clause, depth + 1, rows);
     }
     for search in &detected.searches {
         self::search(search, depth + 1, rows);
+    }
+}
+
+/// The parts of a condition, where they tell more than the search identifiers below.
+fn parts(clause: &Clause, depth: usize, rows: &mut Vec<Row>) {
+    let is_name = |clause: &Clause| !clause.text.contains(' ') && clause.parts.is_empty();
+    if clause.parts.iter().all(is_name) {
+        return;
+    }
+    for part in &clause.parts {
+        let left = format!("… {}", part.text);
+        rows.push(Row { depth, mark: Some(part.truth), left, right: String::new() });
+        parts(part, depth + 1, rows);
     }
 }
 
@@ -187,7 +209,8 @@ fn values(values: &[Asked], item: &Item, depth: usize, rows: &mut Vec<Row>) {
 
 fn written(asked: &Asked) -> String {
     match asked.value.as_deref() {
-        Some("") => "''".to_owned(),
+        // Blanks at an end would not be seen.
+        Some(text) if text.is_empty() || text.trim() != text => format!("'{}'", cut(text)),
         Some(text) => cut(text),
         None => "null".to_owned(),
     }

@@ -370,3 +370,16 @@ fn what_may_be_used_again_belongs_to_someone() {
     }
     assert_ne!(field::container_owner(ID), field::container_owner("web"));
 }
+
+#[test]
+fn of_a_chain_the_outermost_is_told() {
+    let [starts, burst] = burst();
+    let inner = format!("name: inner\n{}", burst.replace("7d01", "7d02").replace("gte: 3", "gte: 2"));
+    let body = "type: temporal_ordered\nrules: [inner, connects]\ngroup-by: [ContainerId]\ntimespan: 1m";
+    let mut pipeline = pipeline_of(&[starts, connects(), inner, correlation("Outer", body)]);
+    feed(&mut pipeline, [tool(at(0), 4), connect_to(at(1), 4, 2), tool(at(2), 5), connect_to(at(3), 5, 2)]);
+    let accounts = pipeline.accounts(SOON);
+    let [(title, pids, _)] = &found(&accounts)[..] else { panic!("one: {accounts:?}") };
+    assert_eq!((*title, pids.last()), ("Outer", Some(&5)));
+    assert_eq!((accounts.len(), pipeline.passed().correlated), (1, 2));
+}

@@ -16,6 +16,9 @@ pub struct CorrelationReport<'a> {
     /// What was counted, summed or averaged; absent where matches or rules were counted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub field: Vec<Cow<'a, str>>,
+    /// Which percentile was asked, from 1 to 100.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub percentile: Option<u8>,
     /// What the condition was asked of.
     pub value: Amount,
     /// `{"gte": 5}`: all of it holds of the value.
@@ -76,6 +79,7 @@ pub(super) fn report(alert: &Alert) -> Option<CorrelationReport<'_>> {
     Some(CorrelationReport {
         r#type: *kind,
         field: condition.fields.iter().map(|field| Cow::Borrowed(field.as_str())).collect(),
+        percentile: condition.percentile,
         value: Amount(*value),
         condition: bounds.collect(),
         timespan_ns: *timespan,

@@ -200,7 +200,9 @@ impl Bench {
                 }
             }
         }
-        self.told.extend(joined.correlated);
+        let set = self.engine.set();
+        let reports = |told: &Correlated<String>| set.rule(told.rule).is_some_and(|rule| rule.reports);
+        self.told.extend(joined.correlated.into_iter().filter(reports));
         if !joined.open.is_empty() {
             self.open.push((line.to_owned(), joined.open));
         }

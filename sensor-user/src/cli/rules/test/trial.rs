@@ -14,9 +14,6 @@ use crate::event::recorded::Recorded;
 
 /// Nanoseconds between events that do not say when they happened.
 const STEP: u64 = 1_000_000;
-/// How long after all windows have ended everything is decided, nanoseconds: the engine waits seconds for matches that
-/// come late, and for correlations that others read.
-const SETTLED: u64 = 600_000_000_000;
 
 /// Rules that are ready to run.
 pub(super) struct Trial<'a> {
@@ -87,6 +84,7 @@ impl Trial<'_> {
                     line: None,
                     message,
                     explanation: None,
+                    rule: None,
                 });
                 continue;
             };
@@ -125,12 +123,14 @@ impl Trial<'_> {
             };
             let Some(&rule) = rule else { continue };
             let explanation = self.explain(rule, event);
+            let about = self.engine.rule(rule).cloned();
             let message = format!("{said} {}, and {}", self.title(rule), does(explanation.as_ref(), promise));
             faults.push(Fault {
                 file: recording.name.to_string(),
                 line: Some(*number),
                 message,
                 explanation,
+                rule: about,
             });
         }
     }
@@ -158,6 +158,7 @@ impl Trial<'_> {
                     line: Some(number),
                     message,
                     explanation: None,
+                    rule: None,
                 });
             }
             now = now.max(event.time());
@@ -165,11 +166,8 @@ impl Trial<'_> {
             matched.extend(&found.matched);
             correlator.feed(self.engine.set(), &event, &found.matched, None, &number, &mut joined);
         }
-        // What waits for its window to end is decided when all windows have ended.
-        let timespans =
-            self.engine.rules().iter().filter_map(|rule| Some(rule.correlation.as_ref()?.timespan));
-        let end = timespans.fold(now, u64::saturating_add).saturating_add(SETTLED);
-        correlator.due(self.engine.set(), end, &mut joined);
+        // What waits for its window to end is decided: no more events come.
+        correlator.due(self.engine.set(), u64::MAX, &mut joined);
         for &index in correlations {
             let came = joined.correlated.iter().find(|correlated| correlated.rule == index);
             let (line, message) = match (promise, came) {
@@ -191,7 +189,13 @@ impl Trial<'_> {
                     ),
                 ),
             };
-            faults.push(Fault { file: recording.name.to_string(), line, message, explanation: None });
+            faults.push(Fault {
+                file: recording.name.to_string(),
+                line,
+                message,
+                explanation: None,
+                rule: None,
+            });
         }
     }
 
@@ -260,6 +264,7 @@ fn read(recording: &Source, faults: &mut Vec<Fault>) -> Vec<Line> {
                     line: Some(number),
                     message: error.to_string(),
                     explanation: None,
+                    rule: None,
                 });
             }
         }
@@ -270,6 +275,7 @@ fn read(recording: &Source, faults: &mut Vec<Fault>) -> Vec<Line> {
             line: None,
             message: "there is no event in it".to_owned(),
             explanation: None,
+            rule: None,
         });
     }
     lines

@@ -49,7 +49,10 @@ fn measure(found: &Correlation) -> String {
         Kind::ValueCount => format!("{value} values of {fields}"),
         Kind::ValueSum => format!("sum of {fields} {value}"),
         Kind::ValueAvg => format!("average of {fields} {value}"),
-        Kind::ValuePercentile => format!("percentile of {fields} {value}"),
+        Kind::ValuePercentile => {
+            let percentile = found.condition.percentile.map_or_else(String::new, |of| format!("{of} "));
+            format!("percentile {percentile}of {fields} {value}")
+        }
         Kind::Temporal => format!("{value} rules"),
         Kind::TemporalOrdered => format!("{value} rules in this order"),
     };
@@ -98,7 +101,9 @@ mod tests {
 
     fn found(kind: Kind, field: &str, value: f64, operator: Operator, limit: f64) -> Correlation {
         let fields = if field.is_empty() { Vec::new() } else { vec![field.to_owned()] };
-        let condition = Condition { fields, bounds: vec![Bound { operator, limit }], ..Condition::default() };
+        let percentile = (kind == Kind::ValuePercentile).then_some(95);
+        let bounds = vec![Bound { operator, limit }];
+        let condition = Condition { fields, bounds, percentile, ..Condition::default() };
         Correlation {
             kind,
             condition,
@@ -137,7 +142,7 @@ mod tests {
                     timespan: 7200 * SECOND,
                     ..found(Kind::ValuePercentile, "ArgumentCount", 1.5, Lt, 2.5)
                 },
-                "percentile of ArgumentCount 1.50 < 2.50 in 2 h   7 matches within 3.0 s   ContainerId 8f3a  User none",
+                "percentile 95 of ArgumentCount 1.50 < 2.50 in 2 h   7 matches within 3.0 s   ContainerId 8f3a  User none",
             ),
             (
                 Correlation { group: Vec::new(), ..found(Kind::TemporalOrdered, "", 2.0, Gte, 2.0) },
