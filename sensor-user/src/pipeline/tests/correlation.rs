@@ -164,9 +164,9 @@ fn bytes_of_a_container_add_up_over_its_connections() {
     assert_eq!((*title, &pids[..]), ("Upload", &[4, 5][..]));
     assert!((finding.value - 10_001.0).abs() < f64::EPSILON, "{}", finding.value);
     assert_eq!(finding.group, [("ContainerId".to_owned(), Some(ID.to_owned()))]);
-    let bytes = accounts[0].steps.iter().map(|step| match step.action {
-        Action::Disconnected { bytes_sent, .. } => bytes_sent,
-        _ => panic!("{:?}", step.action),
+    let bytes = accounts[0].steps.iter().map(|step| {
+        let Action::Disconnected { bytes_sent, .. } = step.action else { panic!("{:?}", step.action) };
+        bytes_sent
     });
     assert_eq!(bytes.sum::<u64>(), 10_001, "what each told anew");
 }
