@@ -270,11 +270,9 @@ impl Thread {
 }
 
 fn refused(mistakes: &Mistakes) -> News {
-    warn!(
-        mistakes = mistakes.len(),
-        "the changed rules cannot be used; those of before stay in force\n{}",
-        mistakes.render(MISTAKES_LOGGED)
-    );
+    let count = mistakes.len();
+    let rendered = mistakes.render(MISTAKES_LOGGED);
+    warn!("the changed rules have {count} mistakes; those of before stay in force\n{}", rendered.trim_end());
     let first = mistakes.first(MISTAKES_TOLD);
     News::Refused(RuleRefusal { rules: 0, mistakes: mistakes.len(), first })
 }

@@ -5,13 +5,13 @@ use super::*;
 
 const SECOND: u64 = 1000 * MILLISECOND;
 
-/// A filter on the connections of a tool.
-const FILTER: &str = "title: Our tool\nid: 5f1f1a52-8c0e-4f2b-9d57-0f6d5d9b7c01\nlogsource:\n  product: linux\n  \
-                      category: network_connection\nfilter:\n  rules: any\n  ours:\n    Image: /bin/tool\n  \
-                      condition: ours\n";
-
-fn pipeline_with_filter(rule: String) -> Pipeline {
-    let sources = [sigma::Source::new("rule", rule), sigma::Source::new("filter", FILTER)];
+/// Rules on connections, and a filter before them that is true of what `ours` says.
+fn pipeline_with_filter(rule: String, ours: &str) -> Pipeline {
+    let filter = format!(
+        "title: Our tool\nid: 5f1f1a52-8c0e-4f2b-9d57-0f6d5d9b7c01\nlogsource:\n  product: linux\n  category: \
+         network_connection\nfilter:\n  rules: any\n  ours:\n    {ours}\n  condition: ours\n"
+    );
+    let sources = [sigma::Source::new("rule", rule), sigma::Source::new("filter", filter)];
     let set = RuleSet::load(sources, &Fields, &Placeholders::default()).expect("they load");
     let engine = Engine::new(set);
     let detections = Catalogue::default().bind(engine.rules()).expect("and bind");
@@ -26,7 +26,7 @@ fn told(pipeline: &Pipeline) -> Vec<(u64, String, String, u32)> {
 #[test]
 fn what_a_filter_keeps_back_is_kept_to_be_looked_at() {
     let any = rule(7, "Connects", "network_connection", "  a:\n    DestinationPort: 80\n  condition: a\n");
-    let mut pipeline = pipeline_with_filter(any);
+    let mut pipeline = pipeline_with_filter(any, "Image: /bin/tool");
     feed(&mut pipeline, [exec(START, 10, 1, "/bin/tool", &["tool"]), exec(START, 11, 1, "/bin/nc", &["nc"])]);
     feed(&mut pipeline, [connect(START + 1, 10, 5, 80, 6), connect(START + 2, 11, 6, 80, 6)]);
     assert_eq!(told(&pipeline), [(START + 1, "Connects".to_owned(), "Our tool".to_owned(), 10)]);
@@ -45,7 +45,7 @@ fn what_a_filter_keeps_back_is_kept_to_be_looked_at() {
 
 #[test]
 fn what_is_decided_late_may_be_kept_back_too() {
-    let mut pipeline = pipeline_with_filter(foreign_image());
+    let mut pipeline = pipeline_with_filter(foreign_image(), "ContainerImage|startswith: docker.io/library/");
     feed(&mut pipeline, [exec(START, 10, 1, "/bin/tool", &["tool"]), connect(START + 1, 10, 5, 80, 6)]);
     assert!(told(&pipeline).is_empty(), "it is open");
     pipeline.containers.complete(ID, named("docker.io/library/web:1"));
