@@ -11,6 +11,7 @@ use super::limit::TOLERANCE;
 use super::network::{Member, Network, Origin, Plan};
 use super::order;
 use crate::diagnostic::{Diagnostic, Source, Span};
+use crate::document::MISTAKES_MAX;
 use crate::record::Taxonomy;
 use crate::rule::{Rule, RuleIndex};
 use crate::suggestion::did_you_mean;
@@ -22,11 +23,18 @@ pub(crate) fn resolve(
     taxonomy: &dyn Taxonomy,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Network {
+    let noted = diagnostics.len();
     let names = Names::of(rules);
     let (members, plans) = (Vec::new(), Vec::new());
     let mut resolver =
         Resolver { rules, names, taxonomy, diagnostics, members, plans, planned: FxHashMap::default() };
     for (_, source, draft) in drafts {
+        if resolver.diagnostics.len() - noted >= MISTAKES_MAX {
+            // Each costs a look at all names, for "did you mean".
+            let span = draft.rules.first().map_or_else(Span::default, |name| name.span);
+            resolver.note(source, span, "from here on no correlation was looked at".to_owned(), None);
+            return Network::default();
+        }
         let members = draft.rules.iter().map(|name| resolver.rule(source, name)).collect();
         resolver.members.push(members);
     }

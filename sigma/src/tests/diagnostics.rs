@@ -229,6 +229,16 @@ fn a_flood_of_mistakes_is_counted_and_not_told() {
     let last = refused.iter().find(|refused| refused.message.contains("more mistakes")).unwrap();
     let words: Vec<_> = last.message.split(' ').collect();
     assert!(words.iter().filter_map(|word| word.parse::<usize>().ok()).any(|count| count > 29_000), "{last}");
+    let names: String = (0..300)
+        .map(|number| {
+            format!(
+                "---\ntitle: C\nname: n{number}\ncorrelation: {{type: event_count, rules: [m{number}], \
+                 timespan: 1m, condition: {{gte: 1}}}}\n"
+            )
+        })
+        .collect();
+    let refused = load(&format!("{}{names}", rule("s:\n  Image: a\ncondition: s\n"))).unwrap_err();
+    assert_eq!(refused.len(), 101, "{}", refused[0]);
     let refused = load(&"action: x\n---\n".repeat(3_000)).unwrap_err();
     assert!(refused.len() < 110, "{}", refused.len());
 }
