@@ -11,6 +11,10 @@ use serde::Serialize;
 /// Columns a rendered diagnostic may take. Rules are read in terminals and CI logs of this width.
 const WIDTH: usize = 110;
 
+/// Longest line that is drawn, bytes. No person finds a caret in a longer one, and the drawing crate panics
+/// beyond 65,535 columns, of which a tab takes several; such a mistake is told in one line.
+const LINE_MAX: usize = 4096;
+
 /// A place in a source: bytes from its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Span {
@@ -79,6 +83,9 @@ impl Diagnostic {
     /// Several lines: the message, the place in the document with a caret, the remedy.
     #[must_use]
     pub fn render(&self, colour: bool) -> String {
+        if self.is_too_long() {
+            return format!("{self}\n");
+        }
         let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
         let handler = GraphicalReportHandler::new_themed(theme).with_width(WIDTH).with_links(false);
         let mut out = String::new();
@@ -87,6 +94,17 @@ impl Diagnostic {
             Ok(()) => out,
             Err(fmt::Error) => format!("{self}\n"),
         }
+    }
+
+    /// Whether a line is too long among those that would be drawn: those of the mistake, and one around them.
+    fn is_too_long(&self) -> bool {
+        let Span { offset, len } = self.span;
+        let (before, after) = (self.text.get(..offset), self.text.get(offset + len..));
+        let (before, after) = (before.unwrap_or_default(), after.unwrap_or_default());
+        let start = before.rmatch_indices('\n').nth(1).map_or(0, |(at, _)| at);
+        let end = after.match_indices('\n').nth(1).map_or(after.len(), |(at, _)| at);
+        let drawn = self.text.get(start..offset + len + end).unwrap_or(&self.text);
+        drawn.split('\n').any(|line| line.len() > LINE_MAX)
     }
 }
 
@@ -161,6 +179,21 @@ mod tests {
         let json = serde_json::to_value(sample()).unwrap();
         assert_eq!(json["file"], "rules/ä.yml");
         assert_eq!((json["line"].as_u64(), json["column"].as_u64()), (Some(2), Some(8)));
+    }
+
+    #[test]
+    fn a_line_that_nobody_could_read_is_told_and_not_drawn() {
+        for around in [["", ""], ["x\n", "\nx"], ["\n", "\n"]] {
+            let long = "\t".repeat(70_000);
+            for (before, after) in [(long.as_str(), ""), ("", long.as_str()), (long.as_str(), long.as_str())]
+            {
+                let text = format!("{before}{}mistake{}{after}", around[0], around[1]);
+                let source = Source::new("x", text.as_str());
+                let offset = text.find("mistake").unwrap();
+                let told = Diagnostic::new(&source, Span { offset, len: 7 }, "m").render(false);
+                assert!(told.starts_with("x:") && told.lines().count() == 1, "{told}");
+            }
+        }
     }
 
     #[test]

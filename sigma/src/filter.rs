@@ -16,7 +16,7 @@ use super::log_source::LogSource;
 use super::predicate::TestId;
 use super::record::{LogSourceId, Taxonomy};
 use super::rule::{FilterIndex, Rule, RuleIndex};
-use super::suggestion::{did_you_mean, distance};
+use super::suggestion::{did_you_mean, is_mistyped};
 use super::yaml::{Data, Node, Scalar};
 
 /// Keys of the specification, and those that say who keeps the document.
@@ -131,7 +131,7 @@ impl Reader<'_> {
             if RULE_ONLY.contains(&lower.as_str()) {
                 let help = Some("remove it: a filter keeps matches of rules back and makes none".to_owned());
                 self.note(key.span(), format!("a filter has no `{}`", key.text), help);
-            } else if let Some(meant) = KNOWN.into_iter().find(|known| distance(known, &lower) <= 1) {
+            } else if let Some(meant) = KNOWN.into_iter().find(|known| is_mistyped(known, &lower)) {
                 let help = Some(format!("did you mean `{meant}`?"));
                 self.note(key.span(), format!("`{}` is no key of a filter", key.text), help);
             }

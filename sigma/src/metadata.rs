@@ -11,7 +11,7 @@ use super::log_source::LogSource;
 use super::moment;
 use super::placeholder::Placeholders;
 use super::rule::{Related, Relation, Rule, Status};
-use super::suggestion::{did_you_mean, distance};
+use super::suggestion::{did_you_mean, is_mistyped};
 use super::yaml::{Data, Node, Scalar, ScalarKind};
 
 /// Keys of the specification. Any other key is kept as the author's own, unless it is one letter
@@ -53,6 +53,12 @@ const RELATIONS: [(&str, Relation); 6] = [
     ("similar", Relation::Similar),
 ];
 
+/// The key that was meant, where a key is one edit away from it.
+fn mistyped(key: &str) -> Option<&'static str> {
+    let lower = key.to_lowercase();
+    KNOWN.into_iter().find(|known| is_mistyped(known, &lower))
+}
+
 impl Reader<'_> {
     /// What all rules have.
     pub(super) fn metadata(&mut self, node: &Node, keys: Entries<'_>) -> Rule {
@@ -90,7 +96,7 @@ impl Reader<'_> {
     fn custom(&mut self, entries: &[(Scalar, Node)]) -> BTreeMap<String, serde_json::Value> {
         let mut custom = BTreeMap::new();
         for (key, node) in entries.iter().filter(|(key, _)| !KNOWN.contains(&key.text.as_str())) {
-            match KNOWN.into_iter().find(|known| distance(known, &key.text.to_lowercase()) <= 1) {
+            match mistyped(&key.text) {
                 Some(meant) => self.note(
                     key.span(),
                     format!("`{}` is no key of a rule", key.text),

@@ -31,6 +31,11 @@ pub(super) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a s
     nearest(word, known).map(|candidate| format!("did you mean `{candidate}`?"))
 }
 
+/// Whether a word is one edit away from a known one. Lengths tell for most, and cost nothing.
+pub(super) fn is_mistyped(known: &str, word: &str) -> bool {
+    known.chars().count().abs_diff(word.chars().count()) <= 1 && distance(known, word) <= 1
+}
+
 /// Insertions, deletions, substitutions and swaps of neighbours that turn `a` into `b` (optimal
 /// string alignment), three rows at a time.
 pub(super) fn distance(a: &str, b: &str) -> usize {

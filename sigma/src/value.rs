@@ -18,7 +18,7 @@ use super::yaml::{Data, Node, Scalar, ScalarKind};
 
 /// Most that all regular expressions of a source take together, bytes: a list of some thousand that are just
 /// small enough would take gigabytes, and minutes to compile.
-const REGEXES_SIZE_MAX: usize = 16 << 20;
+const REGEXES_SIZE_MAX: usize = 8 << 20;
 
 impl Reader<'_> {
     /// What one value of an item asks.

@@ -20,11 +20,12 @@ use std::fs;
 use std::path::Path;
 
 use fuzz::clock::Clock;
-use fuzz::{load, matching};
+use fuzz::{correlate, load, matching};
 
 /// Enough to meet every kind of mutation some hundred times, few enough for an unoptimised build.
 const MUTATIONS: usize = 3000;
 const MATCHES: usize = 600;
+const STREAMS: usize = 300;
 /// Bytes that a random rule and its records are made of.
 const MATCH_BYTES: usize = 900;
 
@@ -116,11 +117,18 @@ fn seeds_are_understood_or_refused_and_nothing_else() {
 
 #[test]
 fn findings_of_old_stay_mended() {
-    for (name, input) in files("regression/load") {
-        println!("{name}: understood {}", load::check(&input, Clock::UNOPTIMISED));
-    }
-    for (name, input) in files("regression/match") {
-        println!("{name}: {:?}", matching::check(&input, Clock::UNOPTIMISED));
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/regression");
+    for target in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap())
+    {
+        for (name, input) in files(&format!("regression/{target}")) {
+            println!("{name}");
+            match target.as_str() {
+                "load" => _ = load::check(&input, Clock::UNOPTIMISED),
+                "match" => _ = matching::check(&input, Clock::UNOPTIMISED),
+                "correlate" => _ = correlate::check(&input, Clock::UNOPTIMISED),
+                other => panic!("there is no target {other}"),
+            }
+        }
     }
 }
 
@@ -156,4 +164,17 @@ fn random_rules_agree_with_their_opposites_their_neighbours_and_their_future() {
         assert!(count > MATCHES / 20, "only {count} answers are {what}");
     }
     assert!(seen.rules > seen.refused / 2, "most random rules are refused: {seen:?}");
+}
+
+#[test]
+fn random_correlations_keep_their_bounds() {
+    let mut random = Random(3);
+    let mut seen = correlate::Seen::default();
+    for _ in 0..STREAMS {
+        let case = random.bytes(MATCH_BYTES);
+        seen = seen.plus(correlate::check(&case, Clock::UNOPTIMISED));
+    }
+    println!("{seen:?}");
+    assert!(seen.sets > STREAMS / 4, "most random correlations are refused: {seen:?}");
+    assert!(seen.told > STREAMS / 4 && seen.open > STREAMS / 4, "{seen:?}");
 }
