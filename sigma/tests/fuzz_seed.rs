@@ -107,11 +107,11 @@ fn mutated(random: &mut Random, text: &mut Vec<u8>, seeds: &[(String, Vec<u8>)],
 }
 
 #[test]
-fn seeds_are_understood_or_refused_and_nothing_else() {
+fn seeds_are_understood() {
     let seeds = files("seed");
     assert!(seeds.len() >= 7, "the seeds are not where they were");
     for (name, seed) in seeds {
-        println!("{name}: understood {}", load::check(&seed, Clock::UNOPTIMISED));
+        assert!(load::check(&seed, Clock::UNOPTIMISED), "{name}");
     }
 }
 
