@@ -154,9 +154,14 @@ fn minimised(place: &Place, target: Target, input: &Path) -> Result<PathBuf> {
     let mut fuzzer = program(place, target)?;
     fuzzer.args(["-minimize_crash=1", &format!("-max_total_time={MINIMISING}")]);
     fuzzer.arg(format!("-exact_artifact_path={}", small.display())).arg(input);
-    // It ends with an error where nothing smaller fails; the file says whether anything did.
-    _ = fuzzer.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
-    Ok(if small.exists() { small } else { input.to_owned() })
+    let is_good = |command: &mut Command| {
+        let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        quiet.status().is_ok_and(|status| status.success())
+    };
+    // How it ends says nothing, and an empty file may be left behind: what is smaller must fail again.
+    _ = is_good(&mut fuzzer);
+    let fails = small.exists() && !is_good(program(place, target)?.arg(&small));
+    Ok(if fails { small } else { input.to_owned() })
 }
 
 /// What the fuzzer counted, as a line.
