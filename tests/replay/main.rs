@@ -6,6 +6,7 @@
 #![expect(
     clippy::expect_used,
     clippy::panic,
+    clippy::unwrap_used,
     reason = "a test that panics is a test that fails; clippy.toml excuses the test functions, not what they call"
 )]
 
@@ -14,3 +15,4 @@ mod strategy;
 mod command_line;
 mod field_table;
 mod layout;
+mod public;

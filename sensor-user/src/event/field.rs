@@ -46,6 +46,7 @@ fields! {
     ProcessName "process.name" "The task's name: the task may set it to anything";
     User "user.name" "Name of the real user, from the container's own passwd";
     UserId "user.id" "Real user id in the initial user namespace";
+    LogonId "user.id" "As UserId: Sysmon for Linux calls it so";
     EffectiveUserId "user.effective.id" "Effective user id in the initial user namespace";
     LoginUserId "tidewaiter.process.login_user.id" "Id of the user who logged in, whatever became of it since; absent where nobody did";
     Terminal "tidewaiter.process.terminal" "Controlling terminal (pts/3, tty1); absent without one";
@@ -202,7 +203,7 @@ impl Record for Event {
             Field::ProcessId => number(process.key.pid, each),
             Field::ProcessName => one(Value::Text(&process.comm), each),
             Field::User => text(self.user.as_deref(), each),
-            Field::UserId => number(process.uid, each),
+            Field::UserId | Field::LogonId => number(process.uid, each),
             Field::EffectiveUserId => number(process.effective_uid, each),
             Field::ParentImage => parent.map_or(Presence::Absent, |parent| images(parent, each)),
             Field::ParentCommandLine => text(parent.map(Process::command_line), each),
