@@ -31,9 +31,25 @@ pub(super) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a s
     nearest(word, known).map(|candidate| format!("did you mean `{candidate}`?"))
 }
 
-/// Whether a word is one edit away from a known one. Lengths tell for most, and cost nothing.
+/// Whether a word is at most one edit away from a known one: the same question as [`distance`] answers, in one
+/// go and without memory, since every key of every document is asked.
 pub(super) fn is_mistyped(known: &str, word: &str) -> bool {
-    known.chars().count().abs_diff(word.chars().count()) <= 1 && distance(known, word) <= 1
+    let common = known.chars().zip(word.chars()).take_while(|(one, other)| one == other).count();
+    let (mut known, mut word) = (known.chars(), word.chars());
+    known.by_ref().take(common).for_each(drop);
+    word.by_ref().take(common).for_each(drop);
+    let (known_rest, word_rest) = (known.as_str(), word.as_str());
+    let (one, other) = (known.next(), word.next());
+    // The same, a letter too few, too many, or another one.
+    if known_rest == word_rest
+        || known.as_str() == word_rest
+        || known_rest == word.as_str()
+        || known.as_str() == word.as_str()
+    {
+        return true;
+    }
+    // Two neighbours swapped.
+    known.next() == other && word.next() == one && known.as_str() == word.as_str()
 }
 
 /// Insertions, deletions, substitutions and swaps of neighbours that turn `a` into `b` (optimal
@@ -64,7 +80,7 @@ pub(super) fn distance(a: &str, b: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{distance, nearest};
+    use super::{distance, is_mistyped, nearest};
 
     #[test]
     fn distance_counts_a_swap_as_one() {
@@ -72,6 +88,19 @@ mod tests {
         assert_eq!(distance("levle", "level"), 1);
         assert_eq!(distance("", "ab"), 2);
         assert_eq!(distance("kitten", "sitting"), 3);
+    }
+
+    #[test]
+    fn one_edit_is_what_the_distance_says() {
+        let words = [
+            "", "a", "b", "ab", "ba", "abc", "acb", "bac", "axc", "abcd", "abdc", "levle", "level", "äb",
+            "bä",
+        ];
+        for known in words {
+            for word in words {
+                assert_eq!(is_mistyped(known, word), distance(known, word) <= 1, "{known} {word}");
+            }
+        }
     }
 
     #[test]
