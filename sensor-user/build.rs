@@ -11,6 +11,8 @@ fn main() -> io::Result<()> {
     println!("cargo::rerun-if-env-changed=TIDEWAITER_EBPF");
     println!("cargo::rerun-if-env-changed=CARGO_TARGET_DIR");
     println!("cargo::rerun-if-changed=build.rs");
+    // Embedded by a macro that does not watch what it reads.
+    println!("cargo::rerun-if-changed=../rules");
 
     let object = match env::var_os("TIDEWAITER_EBPF") {
         Some(path) => PathBuf::from(path),

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Knocks at a port of loopback, where nobody need answer: must stay silent.
+# Needs: bash
 # Environment: see ../emulation.sh.
 . "$(dirname "$0")/../emulation.sh"
 

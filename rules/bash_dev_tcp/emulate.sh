@@ -1,5 +1,6 @@
 #!/bin/sh
 # Fetches a small script with nothing but bash.
+# Needs: bash
 # Environment: see ../emulation.sh.
 . "$(dirname "$0")/../emulation.sh"
 

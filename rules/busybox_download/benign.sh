@@ -1,5 +1,6 @@
 #!/bin/sh
 # Uses local applets and probes loopback, where nobody need answer: must stay silent.
+# Needs: busybox
 # Environment: see ../emulation.sh.
 . "$(dirname "$0")/../emulation.sh"
 

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Fetches a small script with BusyBox wget.
+# Needs: busybox
 # Environment: see ../emulation.sh.
 . "$(dirname "$0")/../emulation.sh"
 

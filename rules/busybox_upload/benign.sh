@@ -1,5 +1,6 @@
 #!/bin/sh
 # Copies a file with local applets: must stay silent.
+# Needs: busybox
 # Environment: see ../emulation.sh.
 . "$(dirname "$0")/../emulation.sh"
 

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Sends a file with a BusyBox applet.
+# Needs: busybox
 # Environment: see ../emulation.sh.
 . "$(dirname "$0")/../emulation.sh"
 

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Asks curl for its version and probes loopback, where nobody need answer: must stay silent.
+# Needs: curl
 # Environment: see ../emulation.sh.
 . "$(dirname "$0")/../emulation.sh"
 

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Posts a field to loopback, where nobody need answer, and asks curl for its version: must stay silent.
+# Needs: curl
 # Environment: see ../emulation.sh.
 . "$(dirname "$0")/../emulation.sh"
 

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Sends a file over HTTP with curl.
+# Needs: curl
 # Environment: see ../emulation.sh.
 . "$(dirname "$0")/../emulation.sh"
 

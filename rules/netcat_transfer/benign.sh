@@ -4,4 +4,5 @@
 . "$(dirname "$0")/../emulation.sh"
 
 : "${TIDEWAITER_NETCAT:=nc}" # as in emulate.sh
+need "${TIDEWAITER_NETCAT%% *}"
 inside sh -c "$TIDEWAITER_NETCAT -z -w 1 127.0.0.1 9" </dev/null >/dev/null 2>&1 || :

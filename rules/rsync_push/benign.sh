@@ -1,5 +1,6 @@
 #!/bin/sh
 # Makes a local backup with rsync: must stay silent.
+# Needs: rsync
 # Environment: see ../emulation.sh.
 . "$(dirname "$0")/../emulation.sh"
 

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Pushes one file to an rsync daemon.
+# Needs: rsync
 # Environment: see ../emulation.sh.
 . "$(dirname "$0")/../emulation.sh"
 

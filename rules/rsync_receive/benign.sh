@@ -1,5 +1,6 @@
 #!/bin/sh
 # Copies locally with rsync, which forks its own receiving side: must stay silent.
+# Needs: rsync
 # Environment: see ../emulation.sh.
 . "$(dirname "$0")/../emulation.sh"
 

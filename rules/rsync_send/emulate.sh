@@ -1,5 +1,6 @@
 #!/bin/sh
 # Pulls a file through a remote shell, so that rsync's sending side starts inside.
+# Needs: rsync
 # Environment: see ../emulation.sh.
 . "$(dirname "$0")/../emulation.sh"
 

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Copies one file in from an SSH server.
+# Needs: scp
 # Environment: see ../emulation.sh.
 . "$(dirname "$0")/../emulation.sh"
 

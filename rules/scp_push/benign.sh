@@ -1,5 +1,6 @@
 #!/bin/sh
 # Copies between local paths with scp: must stay silent.
+# Needs: scp
 # Environment: see ../emulation.sh.
 . "$(dirname "$0")/../emulation.sh"
 

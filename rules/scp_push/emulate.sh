@@ -1,5 +1,6 @@
 #!/bin/sh
 # Copies one file out to an SSH server.
+# Needs: scp
 # Environment: see ../emulation.sh.
 . "$(dirname "$0")/../emulation.sh"
 

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Fetches one file by its name from an SSH server.
+# Needs: sftp
 # Environment: see ../emulation.sh.
 . "$(dirname "$0")/../emulation.sh"
 

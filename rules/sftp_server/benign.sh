@@ -4,4 +4,5 @@
 . "$(dirname "$0")/../emulation.sh"
 
 : "${TIDEWAITER_SFTP_SERVER:=/usr/lib/openssh/sftp-server}" # its path inside
+need "$TIDEWAITER_SFTP_SERVER"
 inside cat "$TIDEWAITER_SFTP_SERVER" </dev/null >/dev/null

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Asks sftp for its usage: must stay silent.
+# Needs: sftp
 # Environment: see ../emulation.sh.
 . "$(dirname "$0")/../emulation.sh"
 

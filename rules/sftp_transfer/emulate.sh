@@ -1,5 +1,6 @@
 #!/bin/sh
 # Gets one file and puts it back under another name, by a batch of commands.
+# Needs: sftp
 # Environment: see ../emulation.sh.
 . "$(dirname "$0")/../emulation.sh"
 

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Asks wget for its version and probes loopback, where nobody need answer: must stay silent.
+# Needs: wget
 # Environment: see ../emulation.sh.
 . "$(dirname "$0")/../emulation.sh"
 

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Posts a file over HTTP with wget.
+# Needs: wget
 # Environment: see ../emulation.sh.
 . "$(dirname "$0")/../emulation.sh"
 

@@ -5,6 +5,7 @@
 mod correlation;
 mod notice;
 mod rule;
+mod story;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ pub use notice::{
     Aggregate, Coverage, HookCoverage, LedgerRow, Loss, Notice, Stopped, Subject, Tampering, Target, Window,
 };
 pub use rule::{Expensive, Reload, RuleChange, RuleMistake, RuleName, RuleNames, RulePlace, RuleRefusal};
+pub use story::{Evidence, Participant, Stage, StageReached, Story};
 
 use crate::event::{Direction, Protocol};
 use crate::state::container::Container;
@@ -43,14 +45,16 @@ pub struct Alert {
     pub is_amendment: bool,
     /// When its first step happened.
     pub time: Timestamp,
-    /// Level of the gravest match, already lowered where it happened outside a container.
+    /// Level of the story: of its gravest match, already lowered where it happened outside a container, or what its
+    /// steps amount to together.
     pub level: Level,
-    /// The gravest match; ties go to the earliest.
+    /// What this alert is about: of the matches that are news in it the gravest; ties go to the earliest.
     pub detection: Detection,
-    /// What was found, where not one match but several together are what is told. The steps are those matches.
+    /// What was found, where not one match but several together are what is told.
     pub correlation: Option<Correlation>,
-    /// Other detections that matched in the same process tree.
+    /// Other detections that matched in the same story.
     pub related: Vec<Detection>,
+    pub story: Story,
     pub container: Option<Arc<Container>>,
     /// What the container was doing.
     pub phase: Option<Phase>,
@@ -174,6 +178,28 @@ pub enum Action {
     },
 }
 
+impl Action {
+    /// Where it leads.
+    fn place(&self) -> Option<&Place> {
+        match self {
+            Self::Connected { place, .. }
+            | Self::Transferred { place, .. }
+            | Self::Disconnected { place, .. }
+            | Self::Failed { place, .. } => Some(place),
+            Self::Executed { .. }
+            | Self::Opened { .. }
+            | Self::Wrote { .. }
+            | Self::Renamed { .. }
+            | Self::Linked { .. }
+            | Self::Deleted { .. }
+            | Self::MadeExecutable { .. }
+            | Self::Read { .. }
+            | Self::Did { .. }
+            | Self::Exited { .. } => None,
+        }
+    }
+}
+
 /// The other end of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -218,28 +244,11 @@ impl Alert {
     /// transfers alone.
     pub fn destinations(&self) -> impl Iterator<Item = (&Place, Direction)> {
         let is_correlation = self.correlation.is_some();
-        self.steps.iter().filter_map(move |step| match &step.action {
-            Action::Connected { place, direction } => Some((place, *direction)),
-            Action::Transferred { place, .. }
-            | Action::Disconnected { place, .. }
-            | Action::Failed { place, .. }
-                if is_correlation =>
-            {
-                Some((place, Direction::Unknown))
+        self.steps.iter().filter_map(move |step| {
+            if let Action::Connected { place, direction } = &step.action {
+                return Some((place, *direction));
             }
-            Action::Executed { .. }
-            | Action::Transferred { .. }
-            | Action::Disconnected { .. }
-            | Action::Failed { .. }
-            | Action::Opened { .. }
-            | Action::Wrote { .. }
-            | Action::Renamed { .. }
-            | Action::Linked { .. }
-            | Action::Deleted { .. }
-            | Action::MadeExecutable { .. }
-            | Action::Read { .. }
-            | Action::Did { .. }
-            | Action::Exited { .. } => None,
+            step.action.place().filter(|_| is_correlation).map(|place| (place, Direction::Unknown))
         })
     }
 

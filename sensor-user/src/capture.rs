@@ -52,7 +52,7 @@ pub struct Capture {
 }
 
 /// What decides where a tool connects, with whose rights, and what is loaded into it.
-const ENVIRONMENT: [&str; 27] = [
+const ENVIRONMENT: [&str; 32] = [
     "LD_PRELOAD",
     "LD_LIBRARY_PATH",
     "LD_AUDIT",
@@ -75,6 +75,11 @@ const ENVIRONMENT: [&str; 27] = [
     "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN",
     "GOOGLE_APPLICATION_CREDENTIALS",
+    "CLOUDSDK_COMPUTE_REGION",
+    "CLOUDSDK_COMPUTE_ZONE",
+    "CLOUDSDK_RUN_REGION",
+    "CLOUDSDK_CORE_PROJECT",
+    "AZURE_DEFAULTS_LOCATION",
     "AZURE_CLIENT_SECRET",
     "AZURE_STORAGE_CONNECTION_STRING",
     "KUBECONFIG",

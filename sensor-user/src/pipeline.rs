@@ -8,6 +8,8 @@ mod network;
 mod dns;
 mod file;
 mod system;
+mod life;
+mod resource;
 mod awaited;
 mod held;
 mod undecided;
@@ -16,6 +18,7 @@ mod reload;
 mod suppressed;
 mod stats;
 mod picture;
+mod baseline;
 
 use std::sync::Arc;
 
@@ -24,12 +27,15 @@ use sensor_ebpf::wire::Actor;
 
 pub use file::{HostDeed, HostFile, HostStat};
 use identity::Identities;
+use life::Lives;
 pub use picture::{CONNECTIONS_MAX, Named, Picture};
 pub use reload::Retired;
 pub use stats::{RuleStat, RuleStats};
 pub use suppressed::{SUPPRESSED_MAX, SuppressedMatch};
+pub use undecided::UNDECIDED;
 
 use awaited::Awaited;
+use baseline::Novelty;
 use correlation::Correlations;
 use held::Held;
 use sigma::{Engine, Matches};
@@ -48,6 +54,7 @@ use crate::state::flow::FlowTable;
 use crate::state::name::NameTable;
 use crate::state::phase::Phase;
 use crate::state::process::{Process, ProcessKey, ProcessTable};
+use crate::state::resource::ResourceTable;
 use crate::state::standing::Namespaces;
 use crate::state::writer::WriterTable;
 use crate::story::{Account, Stories};
@@ -57,7 +64,7 @@ use crate::story::{Account, Stories};
 pub trait Host {
     /// A program started in a container: what will be asked of its mount namespace can be read now,
     /// before the process is gone.
-    fn entered(&mut self, mnt_ns: u32, pid: u32, now: u64);
+    fn entered(&mut self, mnt_ns: u32, container: &Arc<str>, pid: u32, now: u64);
     /// Name of a user, from the passwd of the mount namespace that `pid` is in.
     fn user(&mut self, uid: u32, pid: u32, mnt_ns: u32, now: u64) -> Option<Arc<str>>;
     /// Path as seen in a mount namespace of what lies at `path` below the root of a file system.
@@ -105,6 +112,9 @@ pub struct Pipeline {
     /// What of environments and secrets is taken in.
     pub capture: Capture,
     identities: Identities,
+    lives: Lives,
+    /// What containers use.
+    resources: ResourceTable,
     /// Who wrote the files that programs may be run from.
     writers: WriterTable,
     flows: FlowTable,
@@ -119,6 +129,7 @@ pub struct Pipeline {
     undecided: Undecided,
     suppressed: Suppressed,
     correlations: Correlations,
+    novelty: Novelty,
     engine: Engine,
     detections: Detections,
     /// Reused for every event.
@@ -137,6 +148,8 @@ impl Pipeline {
             strangers: Strangers::default(),
             capture: Capture::default(),
             identities: Identities::default(),
+            lives: Lives::default(),
+            resources: ResourceTable::default(),
             writers: WriterTable::default(),
             flows: FlowTable::default(),
             names: NameTable::default(),
@@ -147,6 +160,7 @@ impl Pipeline {
             undecided: Undecided::default(),
             suppressed: Suppressed::default(),
             correlations: Correlations::default(),
+            novelty: Novelty::default(),
             engine,
             detections,
             found: Matches::default(),
@@ -234,42 +248,23 @@ impl Pipeline {
     /// Forgets what is long over. To be called every few seconds.
     pub fn sweep(&mut self, now: u64) {
         self.processes.sweep(now);
+        let processes = &self.processes;
+        self.stories.reap(now, |key| processes.is_live(*key) == Some(true));
         self.containers.sweep(now);
+        self.sweep_lives();
         self.names.sweep(now);
     }
 
     /// Number of detections at work.
     #[must_use]
     pub fn detections(&self) -> usize {
-        self.engine.rules().len()
+        self.engine.rules().iter().filter(|rule| rule.reports).count()
     }
 
     /// Matches that were counted, because their story had told them.
     #[must_use]
     pub fn repeats(&self) -> u64 {
         self.stories.repeats()
-    }
-
-    /// What full tables dropped since the start: what it is, how many.
-    #[must_use]
-    pub fn dropped(&self) -> [(&'static str, u64); 13] {
-        let (processes, containers) = (self.processes.stats(), self.containers.stats());
-        let (pods, groups) = (self.containers.pod_stats(), self.correlations.stats());
-        [
-            ("process", processes.evicted_live + processes.evicted_exited),
-            ("container", containers.evicted + containers.evicted_cgroups),
-            ("cgroup that may be a container's", self.strangers.forgotten()),
-            ("connection's byte counts", self.flows.forgotten()),
-            ("pod", pods.evicted),
-            ("label, container or probe of a pod", pods.left_out),
-            ("amendment with a container's name", self.awaited.dropped()),
-            ("owner of a namespace", self.identities.owners_dropped()),
-            ("identity event", self.identities.untold_dropped()),
-            ("writer of a program", self.writers.evicted()),
-            ("group of a correlation", groups.evicted_groups),
-            ("match of a correlation's group", groups.evicted_entries),
-            ("alert of a correlation", self.stories.bare()),
-        ]
     }
 
     /// Matches that came when the correlations that read them had gone on, since the start.
@@ -348,16 +343,19 @@ impl Pipeline {
     fn event_of(&mut self, time: u64, process: Arc<Process>, body: Body, host: &mut impl Host) {
         let container = process.container.as_deref().and_then(|id| self.containers.get(id));
         let phase = container.as_deref().and_then(|container| self.phase(time, &process, container));
-        let event = Event {
+        let mut event = Event {
             time,
             date: host.date(time),
-            ancestors: self.processes.ancestors(process.key, LINEAGE_MAX),
+            ancestors: self.processes.ancestors(&process, LINEAGE_MAX),
             user: host.user(process.uid, process.key.pid, process.mnt_ns, time),
             container,
             phase,
             process,
+            sent_in_hour: None,
+            baseline: None,
             body,
         };
+        self.novelty.add_to(&mut event);
         self.engine.evaluate(&event, &mut self.found);
         self.passed.suppressed += self.found.suppressed.len() as u64;
         self.suppressed.note_all(&event, self.engine.set(), self.found.suppressed.iter());
@@ -366,6 +364,7 @@ impl Pipeline {
             if self.engine.rule(*index).is_some_and(|rule| rule.reports)
                 && let Some(detection) = self.detections.get(*index, event.container.is_some())
             {
+                self.lives.note_match(&event.process, detection.level);
                 self.stories.matched(&event, detection);
             }
         }

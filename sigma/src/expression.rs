@@ -28,7 +28,7 @@ impl Expression {
         }
     }
 
-    /// Any of them; one alone is itself.
+    /// Any of them; one alone is itself. Of none it is true of nothing.
     pub(super) fn any_of(mut parts: Vec<Self>) -> Self {
         match (parts.pop(), parts.is_empty()) {
             (Some(only), true) => only,

@@ -58,3 +58,4 @@ pub use placeholder::Placeholders;
 pub use record::{FieldId, Lifetime, LogSourceId, Owner, Presence, Record, Taxonomy, Truth, Value};
 pub use rule::{FilterIndex, Related, Relation, Rule, RuleIndex, Status};
 pub use rule_set::RuleSet;
+pub use suggestion::nearest;

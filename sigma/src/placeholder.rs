@@ -1,6 +1,6 @@
 //! Placeholders: values that a site fills in (rules specification, "Placeholders").
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::condition::QUESTIONS_MAX;
 use super::diagnostic::Span;
@@ -20,6 +20,8 @@ pub(super) const VALUES_MAX: usize = 10_000;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Placeholders {
     values: BTreeMap<String, Vec<String>>,
+    /// Names that may have no value: such a one matches nothing.
+    may_be_empty: BTreeSet<String>,
 }
 
 impl Placeholders {
@@ -27,6 +29,14 @@ impl Placeholders {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&[String]> {
         self.values.get(name).map(Vec::as_slice)
+    }
+
+    /// These may have no value: a list of what is allowed is sound when nothing is. An item whose placeholder has
+    /// none is true of nothing. Of all others a missing value is taken for a mistake, and refused.
+    #[must_use]
+    pub fn allow_empty<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.may_be_empty.extend(names.into_iter().map(Into::into));
+        self
     }
 
     /// All names, for "did you mean".
@@ -37,7 +47,7 @@ impl Placeholders {
 
 impl FromIterator<(String, Vec<String>)> for Placeholders {
     fn from_iter<T: IntoIterator<Item = (String, Vec<String>)>>(values: T) -> Self {
-        Self { values: values.into_iter().collect() }
+        Self { values: values.into_iter().collect(), may_be_empty: BTreeSet::new() }
     }
 }
 
@@ -129,13 +139,14 @@ impl Reader<'_> {
         Some(forms)
     }
 
-    /// One regular expression with the values as alternatives. A value is a regular expression itself, and whole
-    /// by itself.
-    pub(super) fn filled_in_regex(&mut self, scalar: &Scalar, flags: RegexFlags) -> Option<String> {
+    /// One regular expression with the values as alternatives; none at all where a placeholder has no value. A
+    /// value is a regular expression itself, and whole by itself.
+    pub(super) fn filled_in_regex(&mut self, scalar: &Scalar, flags: RegexFlags) -> Option<Vec<String>> {
         let mut written = String::new();
         for part in self.filled(scalar)? {
             match part {
                 Filled::Text(text) => written.push_str(&text),
+                Filled::Values(values, _) if values.is_empty() => return Some(Vec::new()),
                 Filled::Values(values, span) => {
                     for value in &values {
                         if let Err(error) = RegularExpression::compile(value, flags) {
@@ -149,7 +160,7 @@ impl Reader<'_> {
                 }
             }
         }
-        Some(written)
+        Some(vec![written])
     }
 
     fn filled(&mut self, scalar: &Scalar) -> Option<Vec<Filled>> {
@@ -185,7 +196,7 @@ impl Reader<'_> {
         let configured = self.placeholders.get(name).map(<[String]>::to_vec);
         let how = "under `placeholders` in the configuration";
         match configured {
-            Some(values) if values.is_empty() => {
+            Some(values) if values.is_empty() && !self.placeholders.may_be_empty.contains(name) => {
                 let help = Some(format!("give it a value {how}"));
                 self.refuse(span, format!("the placeholder `{name}` has no value"), help)
             }

@@ -8,8 +8,8 @@ const DISTANCE_MAX: usize = 2;
 /// takes the product of the lengths: two names that fill a document would take minutes.
 const WORD_MAX: usize = 128;
 
-/// The known word that `word` most likely stands for.
-pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+/// The known word that `word` most likely stands for, if it is at most two mistakes away.
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if word.len() > WORD_MAX {
         return None;
     }

@@ -158,9 +158,22 @@ impl Reader<'_> {
             );
             return self.refuse(scalar.span(), message, Some("split the source".to_owned()));
         }
-        let filled_in =
-            if key.modifiers.expand { self.filled_in_regex(scalar, flags)? } else { scalar.text.clone() };
-        match RegularExpression::compile(&filled_in, flags) {
+        if !key.modifiers.expand {
+            return self.compiled(key, scalar, &scalar.text, flags);
+        }
+        let written = self.filled_in_regex(scalar, flags)?;
+        let parts = written.iter().map(|written| self.compiled(key, scalar, written, flags));
+        parts.collect::<Option<Vec<_>>>().map(Expression::any_of)
+    }
+
+    fn compiled(
+        &mut self,
+        key: &Key,
+        scalar: &Scalar,
+        written: &str,
+        flags: RegexFlags,
+    ) -> Option<Expression> {
+        match RegularExpression::compile(written, flags) {
             Ok((expression, size)) => {
                 self.regex_size += size;
                 Some(self.test(key.field, Predicate::Regex(expression)))

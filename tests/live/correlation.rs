@@ -125,8 +125,10 @@ fn correlates(world: &World) -> Result<String> {
 fn ensure_steps(alert: &Line, rule: &str) -> Result<()> {
     let steps = alert.field("tidewaiter.steps").and_then(Value::as_array).context("no steps")?;
     let text = |step: &Value, key: &str| step.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let told = steps.iter().map(|step| (text(step, "program"), text(step, "action")));
+    // The story has more: who it was, and what came of it.
     let told: Vec<(String, String)> =
-        steps.iter().map(|step| (text(step, "program"), text(step, "action"))).collect();
+        told.filter(|(_, action)| ["connected", "read"].contains(&action.as_str())).collect();
     // Whoever made the secret opened it, too; whether that is seen depends on what the kernel grants.
     let last = if rule == MANY { 5 } else { 2 };
     let told = told.get(told.len().saturating_sub(last)..).unwrap_or_default();

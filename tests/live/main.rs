@@ -7,6 +7,7 @@
 mod refusal;
 mod transfer;
 mod story;
+mod chain;
 mod silence;
 mod identity;
 mod trick;
@@ -17,6 +18,7 @@ mod socket;
 mod output;
 mod picture;
 mod reload;
+mod validate;
 mod cluster;
 mod start;
 
@@ -47,6 +49,7 @@ fn cases() -> Vec<Case> {
         refusal::cases(),
         transfer::cases(),
         story::cases(),
+        chain::cases(),
         silence::cases(),
         identity::cases(),
         trick::cases(),
@@ -57,6 +60,7 @@ fn cases() -> Vec<Case> {
         output::cases(),
         picture::cases(),
         reload::cases(),
+        validate::cases(),
         cluster::cases(),
         start::cases(),
     ];

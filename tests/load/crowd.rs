@@ -243,7 +243,8 @@ fn await_told(stage: &Stage<'_>, crowd: &[Member]) -> Result<Told> {
 }
 
 fn tell(agent: &mut Agent, crowd: &[Member]) -> Result<Told> {
-    let lines = agent.lines_so_far(|line| line.is("alert") || line.is("amendment"))?;
+    let is_told = |line: &Line| line.is("alert") || line.is("amendment");
+    let lines = agent.lines_so_far(|line| is_told(line) && !line.is_of_end())?;
     // Whose an alert is says its command line; the first version and the last.
     let mut versions: BTreeMap<&str, Vec<&Line>> = BTreeMap::new();
     for line in &lines {
@@ -255,9 +256,16 @@ fn tell(agent: &mut Agent, crowd: &[Member]) -> Result<Told> {
     let mut told = Told::default();
     for member in crowd {
         let versions = versions.get(member.url.as_str()).map_or(&[][..], Vec::as_slice);
-        told.alerts += versions.iter().filter(|line| line.is("alert")).count();
+        let alerts = versions.iter().filter(|line| line.is("alert")).collect::<Vec<_>>();
+        told.alerts += alerts.len();
+        if let [_, second, ..] = alerts.as_slice() {
+            told.example.get_or_insert_with(|| format!("again: {}", second.document));
+        }
         let (Some(first), Some(last)) = (versions.first(), versions.last()) else {
-            told.example.get_or_insert_with(|| format!("none about {} ({})", member.name, member.id));
+            let beside = lines.iter().find(|line| line.text("container.id") == member.id);
+            let beside = beside.map(|line| &line.document);
+            told.example
+                .get_or_insert_with(|| format!("none about {} ({}), but {beside:?}", member.name, member.id));
             continue;
         };
         let is_right = versions.iter().all(|line| line.text("container.id") == member.id);

@@ -6,9 +6,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
+use sensor_user::config::Config;
+use sensor_user::detection::attack::{TECHNIQUES, Tactic, Technique};
 use sensor_user::detection::{Catalogue, HOST_LEVEL, SECTIONS, Strategy};
 use sensor_user::event::field::Fields;
-use sigma::{Level, Placeholders, Rule, RuleSet};
+use sigma::{Level, Rule, RuleSet};
 
 use crate::detection::folders;
 
@@ -17,13 +19,15 @@ const SECTION_MIN: usize = 40;
 /// Longest step: a line of an alert in a terminal.
 const STEP_MAX: usize = 100;
 
-/// Each rule with its folder's name and its ADS.
+/// Each rule that makes alerts with its folder's name and its ADS. What a correlation reads has neither title nor
+/// levels that anybody is told.
 fn each(mut check: impl FnMut(&str, &Rule, &Strategy)) {
     let catalogue = Catalogue::built_in();
-    let rules = RuleSet::load(catalogue.sources(), &Fields, &Placeholders::default())
-        .unwrap_or_else(|errors| panic!("{errors:#?}"));
+    let lists = Config::default().placeholders().expect("the default allow-lists are sound");
+    let rules =
+        RuleSet::load(catalogue.sources(), &Fields, &lists).unwrap_or_else(|errors| panic!("{errors:#?}"));
     assert!(!rules.rules().is_empty());
-    for rule in rules.rules() {
+    for rule in rules.rules().iter().filter(|rule| rule.reports) {
         let name = rule.source.strip_prefix("built-in:").expect("a built-in rule says so");
         let strategy = catalogue.strategy(name).unwrap_or_else(|| panic!("{name}: no ads.md"));
         check(name, rule, strategy);
@@ -58,6 +62,67 @@ fn tags_are_the_same_in_rule_and_strategy() {
         let tags: BTreeSet<_> = rule.tags.iter().map(String::as_str).collect();
         let differ: Vec<_> = told.symmetric_difference(&tags).collect();
         assert!(differ.is_empty(), "{name}: only one of rule.yml and ads.md has {differ:?}");
+    });
+}
+
+/// The rule's tags without `attack.`: techniques as the table writes them, and tactics.
+fn attack(rule: &Rule) -> (Vec<String>, Vec<&str>) {
+    let tags: Vec<_> = rule.tags.iter().filter_map(|tag| tag.strip_prefix("attack.")).collect();
+    let is_technique = |tag: &str| tag.starts_with('t') && tag.ends_with(|last: char| last.is_ascii_digit());
+    let (techniques, tactics): (Vec<_>, Vec<_>) = tags.into_iter().partition(|tag| is_technique(tag));
+    (techniques.into_iter().map(str::to_uppercase).collect(), tactics)
+}
+
+#[test]
+fn techniques_are_of_the_table_and_have_a_tactic_that_is_theirs() {
+    each(|name, rule, _| {
+        let (ids, tactics) = attack(rule);
+        assert!(!ids.is_empty(), "{name}/rule.yml: no technique");
+        let find = |id: &String| {
+            Technique::find(id).unwrap_or_else(|| panic!("{name}/rule.yml: detection/attack.rs lacks {id}"))
+        };
+        let techniques: Vec<_> = ids.iter().map(find).collect();
+        for tactic in &tactics {
+            let fits = techniques.iter().any(|technique| technique.has_tactic(tactic));
+            assert!(fits, "{name}/rule.yml: {tactic} is a tactic of none of {ids:?}");
+        }
+        for technique in techniques {
+            let has = technique.tactics.iter().any(|tactic| tactics.contains(&tactic.tag()));
+            assert!(has, "{name}/rule.yml: none of its tactics is one of {}", technique.id);
+        }
+    });
+}
+
+#[test]
+fn what_version_19_moved_has_its_old_tactic_too() {
+    assert!(TECHNIQUES.iter().any(|technique| technique.tactics.contains(&Tactic::Stealth)));
+    each(|name, rule, strategy| {
+        let (_, tactics) = attack(rule);
+        let moved = [Tactic::Stealth, Tactic::DefenseImpairment];
+        let moved: Vec<_> = moved.iter().filter(|tactic| tactics.contains(&tactic.tag())).collect();
+        for tactic in moved.iter().copied() {
+            let former = tactic.former().expect("both have one");
+            assert!(tactics.contains(&former), "{name}/rule.yml: {} without {former}", tactic.tag());
+            let told = body(strategy, "Categorization").contains("ATT&CK v19");
+            assert!(told, "{name}/ads.md: Categorization does not say `ATT&CK v19`");
+        }
+        let old = tactics.contains(&"defense-evasion");
+        assert!(!old || !moved.is_empty(), "{name}/rule.yml: defense-evasion is no tactic of ATT&CK v19");
+    });
+}
+
+#[test]
+fn categorizations_name_techniques_and_what_they_are_parts_of() {
+    each(|name, rule, strategy| {
+        let told = body(strategy, "Categorization").split_whitespace().collect::<Vec<_>>().join(" ");
+        for technique in attack(rule).0.iter().filter_map(|id| Technique::find(id)) {
+            let link = format!("[{}, {}]({})", technique.id, technique.name, technique.url());
+            assert!(told.contains(&link), "{name}/ads.md: Categorization lacks {link}");
+            if let Some(parent) = technique.parent() {
+                let of = format!("{}, {}", parent.id, parent.name);
+                assert!(told.contains(&of), "{name}/ads.md: Categorization lacks the parent, `{of}`");
+            }
+        }
     });
 }
 
@@ -108,6 +173,9 @@ fn responses_open_with_steps_short_enough_for_an_alert() {
     });
 }
 
+/// How a line of a script begins that does something inside: by itself, or by what the common stage has for it.
+const INSIDE: [&str; 5] = ["inside ", "spare ", "send_tcp ", "ask_dns ", "ask_socket "];
+
 #[test]
 fn scripts_are_shell_and_use_the_common_stage() {
     let check = |script: &Path| {
@@ -124,9 +192,9 @@ fn scripts_are_shell_and_use_the_common_stage() {
                 "{}: no stage",
                 script.display()
             );
+            let acts = |line: &str| INSIDE.iter().any(|word| line.trim_start().starts_with(word));
             assert!(
-                text.contains("\ninside ")
-                    || text.contains("    inside ")
+                text.lines().any(acts)
                     || text.contains("$TIDEWAITER_INSIDE")
                     || text.contains("\n# Acts on this machine alone"),
                 "{}: does nothing inside, and does not say that it acts on this machine alone",

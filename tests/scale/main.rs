@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use sensor_ebpf::wire::{Actor, COMM_SIZE, FileId};
+use sensor_user::config::Config;
 use sensor_user::decode::{Body, Exec, Fork, Record};
 use sensor_user::detection::Catalogue;
 use sensor_user::event::field::Fields;
@@ -21,7 +22,7 @@ use sensor_user::state::mount::{MountTable, Mounts};
 use sensor_user::state::process::{Executable, Process, ProcessKey, Session};
 use sensor_user::state::standing::{Namespaces, Standing};
 use sensor_user::story::Stories;
-use sigma::{Engine, Placeholders, RuleSet};
+use sigma::{Engine, RuleSet};
 
 /// What must fit.
 const CONTAINERS: u32 = 2_000;
@@ -42,7 +43,7 @@ const FIRST_NAMESPACE: u32 = 4_026_532_000;
 struct Paper;
 
 impl Host for Paper {
-    fn entered(&mut self, _mnt_ns: u32, _pid: u32, _now: u64) {}
+    fn entered(&mut self, _mnt_ns: u32, _container: &Arc<str>, _pid: u32, _now: u64) {}
 
     fn user(&mut self, uid: u32, _pid: u32, _mnt_ns: u32, _now: u64) -> Option<Arc<str>> {
         (uid == 0).then(|| Arc::from("root"))
@@ -143,6 +144,7 @@ fn found(number: u32) -> (Process, String) {
         },
         arguments: arguments.into(),
         arguments_truncated: false,
+        command: None,
         session: Session {
             net_ns: FIRST_NAMESPACE + container,
             user_ns: 4_026_531_837,
@@ -267,6 +269,7 @@ fn start(pipeline: &mut Pipeline, number: u32, container: u32, arguments: Vec<St
         parent_start_time: parent.start_time,
         old_tid: child.pid,
         file: FileId { inode: number.into(), device: 53, generation: 0 },
+        streams: Default::default(),
         flags: 0,
         effective_uid: 1000,
         login_uid: None,
@@ -298,8 +301,8 @@ fn resident() -> u64 {
 
 fn pipeline() -> Pipeline {
     let catalogue = Catalogue::built_in();
-    let set = RuleSet::load(catalogue.sources(), &Fields, &Placeholders::default())
-        .expect("the built-in rules load");
+    let lists = Config::default().placeholders().expect("the default allow-lists are sound");
+    let set = RuleSet::load(catalogue.sources(), &Fields, &lists).expect("the built-in rules load");
     let engine = Engine::new(set);
     let detections = catalogue.bind(engine.rules()).expect("and bind");
     let mut pipeline = Pipeline::new(engine, detections, Stories::default());

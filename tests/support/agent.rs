@@ -71,10 +71,16 @@ impl Line {
         self.text("kind") == kind
     }
 
-    /// Whether it is an alert about this container.
+    /// Whether it is an alert about something in this container. That it was gone soon is told by itself.
     #[must_use]
     pub fn is_alert_of(&self, container: &str) -> bool {
-        self.is("alert") && self.text("container.id") == container
+        self.is("alert") && self.text("container.id") == container && !self.is_of_end()
+    }
+
+    /// Whether it tells that a container was gone soon after an alert in it.
+    #[must_use]
+    pub fn is_of_end(&self) -> bool {
+        self.text("tidewaiter.detection") == "container_alerted_then_gone"
     }
 
     /// Whether it is an alert about the process with this id.

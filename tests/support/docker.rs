@@ -113,12 +113,35 @@ impl Docker {
         Engine { socket: self.directory.join(SOCKET) }
     }
 
+    /// Where its API is, as `DOCKER_HOST` has it.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.socket
+    }
+
+    /// What a command of the client writes, without the newline at its end.
+    ///
+    /// # Errors
+    /// What the client says.
+    pub fn ask(&self, arguments: &[&str]) -> Result<String> {
+        let output = run(self.client().args(arguments))?;
+        Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+    }
+
     /// Makes an image of a root file system, called [`IMAGE`].
     ///
     /// # Errors
     /// What `docker import` says.
     pub fn import_image(&self, tar: &Path) -> Result<()> {
-        run(self.client().args(["import", "--change", PATH]).arg(tar).arg(IMAGE)).map(drop)
+        self.import_as(tar, IMAGE)
+    }
+
+    /// The same under another name.
+    ///
+    /// # Errors
+    /// As [`Docker::import_image`].
+    pub fn import_as(&self, tar: &Path, image: &str) -> Result<()> {
+        run(self.client().args(["import", "--change", PATH]).arg(tar).arg(image)).map(drop)
     }
 
     /// Writes [`IMAGE`] and [`PAUSE`] into one archive, for other runtimes.
@@ -137,8 +160,22 @@ impl Docker {
     /// # Errors
     /// What `docker create` says.
     pub fn create(&self, name: &str, options: &[&str], command: &[&str]) -> Result<Container<'_>> {
+        self.create_of(IMAGE, name, options, command)
+    }
+
+    /// The same of another image.
+    ///
+    /// # Errors
+    /// As [`Docker::create`].
+    pub fn create_of(
+        &self,
+        image: &str,
+        name: &str,
+        options: &[&str],
+        command: &[&str],
+    ) -> Result<Container<'_>> {
         let output =
-            run(self.client().args(["create", "--name", name]).args(options).arg(IMAGE).args(command))?;
+            run(self.client().args(["create", "--name", name]).args(options).arg(image).args(command))?;
         let id = String::from_utf8(output.stdout)?.trim().to_owned();
         ensure!(id.len() == 64, "`docker create` gave the id {id:?}");
         Ok(Container { docker: self, id, name: name.to_owned() })
@@ -212,6 +249,39 @@ impl Container<'_> {
         let pid = String::from_utf8(output.stdout)?.trim().parse()?;
         ensure!(pid != 0, "{} does not run", self.name);
         Ok(pid)
+    }
+
+    /// Its address on the bridge.
+    ///
+    /// # Errors
+    /// It does not run, or what `docker inspect` says.
+    pub fn address(&self) -> Result<String> {
+        let address = self.inspect("{{.NetworkSettings.IPAddress}}")?;
+        ensure!(!address.is_empty(), "{} has no address", self.name);
+        Ok(address)
+    }
+
+    /// Something when its health check has said that it is well; nothing while none has.
+    ///
+    /// # Errors
+    /// It has ended, or what `docker inspect` says.
+    pub fn healthy(&self) -> Result<Option<()>> {
+        let state = self.inspect("{{.State.Status}} {{.State.Health.Status}}")?;
+        ensure!(state.starts_with("running"), "{} is {state}", self.name);
+        Ok(state.ends_with(" healthy").then_some(()))
+    }
+
+    /// What it has written so far.
+    ///
+    /// # Errors
+    /// The client cannot be started.
+    pub fn output(&self) -> Result<String> {
+        Ok(ended(self.docker.client().args(["logs", &self.id]))?.output)
+    }
+
+    fn inspect(&self, format: &str) -> Result<String> {
+        let output = run(self.docker.client().args(["inspect", "--format", format, &self.id]))?;
+        Ok(String::from_utf8(output.stdout)?.trim().to_owned())
     }
 
     /// Reads a file of it, running or ended.

@@ -132,6 +132,12 @@ impl Rsyslog {
         Ok(Self { address, socket, messages, _daemon: daemon })
     }
 
+    /// The file it writes what it received to.
+    #[must_use]
+    pub fn file(&self) -> &Path {
+        &self.messages
+    }
+
     /// Everything received so far, in order.
     ///
     /// # Errors

@@ -40,7 +40,7 @@ http {
     listen 80;
     listen [::]:80;
     root /srv/lab;
-    client_max_body_size 16m;
+    client_max_body_size 64m;
     location /upload/ { dav_methods PUT; }
   }
 }

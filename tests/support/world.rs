@@ -224,7 +224,8 @@ impl World {
     /// It cannot be started, or fails.
     pub fn run_on_host(&self, program: &str, arguments: &[&str]) -> Result<u32> {
         // `inside` executes its way from program to program: the id stays.
-        let mut child = self.network.inside(program).args(arguments).stdin(Stdio::null()).spawn()?;
+        let mut command = self.network.inside(program);
+        let mut child = command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
         let id = child.id();
         let status = child.wait()?;
         ensure!(status.success(), "{program} on the host ended with {status}");
@@ -278,8 +279,9 @@ fn configuration(directory: &Path, docker: &Docker) -> String {
         list("storage", &Podman::roots(directory)),
         list("runc", &[Program::Runc, Program::Crun].map(|program| program.state(directory))),
     ];
-    // Whoever runs an agent on this machine keeps its socket.
-    format!("containers:\n{}control: {}\n", roots.concat(), directory.join(CONTROL).display())
+    // Whoever runs an agent on this machine keeps its socket. The tests' images come from no registry of the default list.
+    let lists = "placeholders:\n  AllowedRegistries: [lab.invalid, docker.io]\n";
+    format!("containers:\n{}control: {}\n{lists}", roots.concat(), directory.join(CONTROL).display())
 }
 
 /// Lays out what containers see at [`SHARED`]; returns the value of Docker's `--volume`.

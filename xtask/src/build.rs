@@ -1,10 +1,13 @@
 //! `cargo xtask build`: the kernel half for the BPF target, then the agent that embeds it.
 
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
 use crate::command;
+use crate::package;
 use crate::place::Place;
 use crate::progress;
 use crate::setup;
@@ -35,10 +38,11 @@ pub(crate) fn kernel_half(place: &Place) -> Result<()> {
     command::show(&mut cargo).context("the kernel half does not build")?;
 
     let built = place.ebpf().join(toolchain::TARGET).join("release/tidewaiter-ebpf");
-    let bytes = fs::read(&built).with_context(|| format!("cannot read {}", built.display()))?;
-    if bytes.is_empty() {
+    let size = fs::metadata(&built).with_context(|| format!("cannot read {}", built.display()))?.len();
+    if size == 0 {
         bail!("{} is empty: the linker ended well and wrote nothing", built.display());
     }
+    let bytes = strip(place, &built)?;
     // Written only when it differs, so that the agent is not compiled again for nothing.
     let object = place.ebpf_object();
     if fs::read(&object).ok().as_ref() != Some(&bytes) {
@@ -46,6 +50,15 @@ pub(crate) fn kernel_half(place: &Place) -> Result<()> {
     }
     progress::good("kernel half", &format!("{} KB, {}", bytes.len() / 1000, object.display()));
     Ok(())
+}
+
+/// Takes out what only debuggers read, five sixths of it: the agent carries the object in its memory. BTF, which the
+/// kernel reads and which is made of that, stays.
+fn strip(place: &Place, built: &Path) -> Result<Vec<u8>> {
+    let tool = package::STRIP.found().context("llvm-strip is missing; run `cargo xtask setup`")?;
+    let stripped = place.ebpf().join("tidewaiter-ebpf.stripped.o");
+    command::show(Command::new(tool).arg("--strip-debug").arg(built).arg("-o").arg(&stripped))?;
+    fs::read(&stripped).with_context(|| format!("cannot read {}", stripped.display()))
 }
 
 fn agent(place: &Place, release: bool) -> Result<()> {

@@ -1,6 +1,7 @@
 //! The lab, `target/lab`: what the tests use and no host should have to install. Deleting it costs minutes, nothing else.
 //!
 //! - `image/` and `image.tar`: a small Debian with the real tools people move files with; a container's root.
+//! - `corpus/` and `corpus.tar`: a Debian with what everyday containers run: packages of three kinds, servers, a compiler.
 //! - `machine/`: a Debian with QEMU and rsyslog, used by `chroot`; nothing in it is ever started on the host.
 //! - `apiserver/`: a Kubernetes API server and its database.
 //! - `python/`: a Python with pySigma, another reader of rules.
@@ -18,6 +19,7 @@ use anyhow::{Context, Result};
 use crate::apiserver;
 use crate::command;
 use crate::command::require_root;
+use crate::corpus;
 use crate::kernel::{self, Kernel};
 use crate::place::Place;
 use crate::python;
@@ -25,19 +27,31 @@ use crate::python;
 /// The Debian of the lab. Its tools are old enough to be everywhere and it is supported until 2028.
 pub(crate) const SUITE: &str = "bookworm";
 
-/// What the tests move files with, and the servers they move them to. nginx has Debian's WebDAV module: it
+/// What the tests and emulations move files with, and the servers they move them to. nginx has Debian's WebDAV module: it
 /// accepts `curl -T`. busybox is the dynamic one that a Debian container has.
 const IMAGE: &[&str] = &[
+    "aria2",
+    "bind9-dnsutils",
     "busybox",
     "ca-certificates",
     "curl",
     "iproute2",
+    "iputils-ping",
+    "lftp",
+    "lua5.4",
+    "lua-socket",
     "netcat-openbsd",
     "nginx-light",
     "openssh-client",
     "openssh-server",
+    "openssl",
+    "perl",
     "procps",
+    "python3",
     "rsync",
+    "socat",
+    "tftp-hpa",
+    "tnftp",
     "wget",
 ];
 
@@ -55,6 +69,7 @@ const MACHINE_FINISH: &str = "apt-get update";
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum LabPart {
     Image,
+    Corpus,
     Machine,
     ApiServer,
     Python,
@@ -65,6 +80,7 @@ impl LabPart {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Image => "lab image",
+            Self::Corpus => "lab corpus",
             Self::Machine => "lab machine",
             Self::ApiServer => "lab API server",
             Self::Python => "lab Python",
@@ -77,6 +93,7 @@ impl LabPart {
             Self::Image => {
                 format!("the containers of the live tests: Debian {SUITE} with {}", IMAGE.join(", "))
             }
+            Self::Corpus => corpus::doing(),
             Self::Machine => {
                 format!("QEMU and rsyslog without installing them: Debian {SUITE} to chroot into")
             }
@@ -97,6 +114,7 @@ impl LabPart {
     pub(crate) fn path(self, place: &Place) -> PathBuf {
         match self {
             Self::Image => place.lab().join("image"),
+            Self::Corpus => place.lab().join("corpus"),
             Self::Machine => place.lab().join("machine"),
             Self::ApiServer => place.lab().join("apiserver"),
             Self::Python => place.lab().join("python"),
@@ -112,6 +130,7 @@ impl LabPart {
     fn recipe(self) -> String {
         match self {
             Self::Image => format!("{SUITE} {}\n{IMAGE_FINISH}\n", IMAGE.join(" ")),
+            Self::Corpus => corpus::recipe(),
             Self::Machine => format!("{SUITE} {}\n{MACHINE_FINISH}\n", MACHINE.join(" ")),
             Self::ApiServer => apiserver::recipe(),
             Self::Python => python::recipe(),
@@ -129,6 +148,7 @@ impl LabPart {
             Self::Image => {
                 Some(image_tar(place)).filter(|tar| tar.is_file()).map(|tar| tar.display().to_string())
             }
+            Self::Corpus => corpus::found(place),
             Self::Machine => Some(path.display().to_string()),
             Self::ApiServer => apiserver::found(&path),
             Self::Python => python::found(&path),
@@ -141,7 +161,7 @@ impl LabPart {
     /// Whether it is made by `chroot`.
     fn needs_root(self) -> bool {
         match self {
-            Self::Image | Self::Machine | Self::ApiServer | Self::Kernel(_) => true,
+            Self::Image | Self::Corpus | Self::Machine | Self::ApiServer | Self::Kernel(_) => true,
             Self::Python => false,
         }
     }
@@ -158,6 +178,7 @@ impl LabPart {
         fs::create_dir_all(&draft).with_context(|| format!("cannot create {}", draft.display()))?;
         let detail = match self {
             Self::Image => make_image(place, &draft),
+            Self::Corpus => corpus::make(place, &draft),
             Self::Machine => make_machine(place, &draft),
             Self::ApiServer => apiserver::make(place, &draft),
             Self::Python => python::make(place, &draft),
@@ -178,7 +199,11 @@ fn image_tar(place: &Place) -> PathBuf {
 fn make_image(place: &Place, draft: &Path) -> Result<String> {
     debootstrap(place, draft, IMAGE, "lab-image")?;
     inside(draft, IMAGE_FINISH, place, "lab-image-finish")?;
-    let tar = image_tar(place);
+    pack(place, draft, &image_tar(place), "lab-image-pack")
+}
+
+/// Packs a root as `docker import` takes it; returns its size.
+pub(crate) fn pack(place: &Place, root: &Path, tar: &Path, log: &str) -> Result<String> {
     let mut pack = Command::new("tar");
     // What apt keeps and device nodes are of no use in a container, which gets its own /dev.
     pack.args([
@@ -187,8 +212,8 @@ fn make_image(place: &Place, draft: &Path) -> Result<String> {
         "--numeric-owner",
         "--one-file-system",
     ]);
-    command::log(pack.arg("-C").arg(draft).arg("-cf").arg(&tar).arg("."), &place.log("lab-image-pack"))?;
-    Ok(format!("{} in image.tar", size(&tar)))
+    command::log(pack.arg("-C").arg(root).arg("-cf").arg(tar).arg("."), &place.log(log))?;
+    Ok(format!("{} in {}", size(tar), tar.file_name().unwrap_or_default().display()))
 }
 
 fn make_machine(place: &Place, draft: &Path) -> Result<String> {
@@ -198,7 +223,7 @@ fn make_machine(place: &Place, draft: &Path) -> Result<String> {
 }
 
 /// A Debian root with `packages`.
-fn debootstrap(place: &Place, root: &Path, packages: &[&str], log: &str) -> Result<()> {
+pub(crate) fn debootstrap(place: &Place, root: &Path, packages: &[&str], log: &str) -> Result<()> {
     let cache = place.lab().join("cache"); // both roots share most packages
     fs::create_dir_all(&cache).with_context(|| format!("cannot create {}", cache.display()))?;
     let debootstrap =

@@ -24,6 +24,14 @@ pub(crate) struct HostTool {
     file: &'static str,
 }
 
+/// Comes with the LLVM that the BPF linker is built on, whose version it has.
+pub(crate) const STRIP: HostTool = HostTool {
+    name: "llvm-strip",
+    package: "llvm-22",
+    purpose: "takes out of the kernel half what only debuggers read",
+    file: "/usr/lib/llvm-22/bin/llvm-strip",
+};
+
 /// Real containers for the live tests; only the daemon's presence counts, the tests start their own.
 pub(crate) const DOCKER: HostTool = HostTool {
     name: "docker",

@@ -31,7 +31,7 @@ pub(crate) enum Part {
 }
 
 /// What building needs.
-pub(crate) const BUILD: &[Part] = &[Part::Core, Part::Linker];
+pub(crate) const BUILD: &[Part] = &[Part::Core, Part::Linker, Part::Host(&package::STRIP)];
 
 /// What the live tests need.
 pub(crate) const LIVE: &[Part] = &[
@@ -47,6 +47,16 @@ pub(crate) const LIVE: &[Part] = &[
     Part::Lab(LabPart::Image),
     Part::Lab(LabPart::Machine),
     Part::Lab(LabPart::ApiServer),
+];
+
+/// What the corpus of harmless work needs.
+pub(crate) const CORPUS: &[Part] = &[
+    Part::Host(&package::DOCKER),
+    Part::Host(&package::IP),
+    Part::Host(&package::CURL),
+    Part::Host(&package::DEBOOTSTRAP),
+    Part::Host(&package::KEYRING),
+    Part::Lab(LabPart::Corpus),
 ];
 
 /// What the tests against a Kubernetes API server need.
@@ -113,14 +123,24 @@ impl Part {
     }
 }
 
+/// All there is.
+fn all() -> Vec<Part> {
+    let mut parts: Vec<Part> = BUILD.iter().chain(LIVE).chain(CORPUS).chain(DIFFERENTIAL).copied().collect();
+    parts.extend(KERNELS.iter().map(|kernel| Part::Lab(LabPart::Kernel(kernel))));
+    parts
+}
+
+/// Is all there?
+pub(crate) fn is_complete(place: &Place) -> bool {
+    all().into_iter().all(|part| part.found(place).is_some())
+}
+
 /// Everything, with a line for each part: what a person asks for by `cargo xtask setup`.
 pub(crate) fn everything(place: &Place) -> Result<()> {
     let start = Instant::now();
     progress::title("Tidewaiter: setup");
-    let mut parts: Vec<Part> = BUILD.iter().chain(LIVE).chain(DIFFERENTIAL).copied().collect();
-    parts.extend(KERNELS.iter().map(|kernel| Part::Lab(LabPart::Kernel(kernel))));
     let mut missing = 0;
-    for part in &parts {
+    for part in &all() {
         if let Some(detail) = part.found(place) {
             progress::good(part.name(), &detail);
         } else {

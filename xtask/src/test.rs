@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 
+use crate::beside::Beside;
 use crate::build;
 use crate::command;
 use crate::command::require_root;
@@ -33,6 +34,8 @@ pub(crate) enum Choice {
     Cluster,
     /// Real tools in real containers, and every way of every deed, on this kernel (root)
     Live,
+    /// Everyday work in containers, which must stay all but silent (root)
+    Corpus,
     /// Floods, a race, bytes to the byte, a steady pace; with `-- full` as long as the figures in docs (root)
     Load,
     /// A transfer, and every way, on each of the lab's kernels in QEMU (root)
@@ -47,12 +50,23 @@ enum Part {
     Build,
     Clippy,
     Licences,
+    /// The test programs, compiled while the lab is made.
+    Compile,
     Unit,
     Cluster,
     Live,
+    Corpus,
     Load,
     Vm,
 }
+
+/// What `cargo test` is told for the unit tests, and for those that replay.
+const UNIT: &[&str] = &["--no-fail-fast", "--workspace", "--exclude", "tests"];
+const REPLAY: &[&str] =
+    &["--no-fail-fast", "--package", "tests", "--test", "replay", "--test", "truth", "--test", "scale"];
+const DIFFERENTIAL: &[&str] = &["--no-fail-fast", "--package", "tests", "--test", "differential"];
+/// Tests that only run when they are named.
+const NAMED: [&str; 5] = ["cluster", "live", "matrix", "corpus", "load"];
 
 /// How a part went.
 enum Outcome {
@@ -62,15 +76,17 @@ enum Outcome {
 }
 
 impl Part {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 12] = [
         Self::Format,
         Self::Tidy,
         Self::Build,
         Self::Clippy,
         Self::Licences,
+        Self::Compile,
         Self::Unit,
         Self::Cluster,
         Self::Live,
+        Self::Corpus,
         Self::Load,
         Self::Vm,
     ];
@@ -81,10 +97,12 @@ impl Part {
             Self::Tidy => "tidy",
             Self::Clippy => "clippy",
             Self::Licences => "licences",
+            Self::Compile => "test programs",
             Self::Unit => "unit and replay",
             Self::Build => "build",
             Self::Cluster => "cluster",
             Self::Live => "live",
+            Self::Corpus => "corpus",
             Self::Load => "load",
             Self::Vm => "vm",
         }
@@ -93,10 +111,13 @@ impl Part {
     fn is_chosen(self, choices: &[Choice]) -> bool {
         let by = |choice: &Choice| match self {
             Self::Format | Self::Tidy | Self::Clippy | Self::Licences => *choice == Choice::Style,
+            // Who asks for one part alone has it compiled there.
+            Self::Compile => false,
             Self::Unit => *choice == Choice::Unit,
-            Self::Build => matches!(choice, Choice::Live | Choice::Load | Choice::Vm),
+            Self::Build => matches!(choice, Choice::Live | Choice::Corpus | Choice::Load | Choice::Vm),
             Self::Cluster => *choice == Choice::Cluster,
             Self::Live => *choice == Choice::Live,
+            Self::Corpus => *choice == Choice::Corpus,
             Self::Load => *choice == Choice::Load,
             Self::Vm => *choice == Choice::Vm,
         };
@@ -116,13 +137,13 @@ impl Part {
             Self::Vm if ARCH != "x86_64" => {
                 Some(format!("the lab's kernels are for x86_64, and this is {ARCH}"))
             }
-            Self::Live | Self::Load | Self::Vm => {
+            Self::Live | Self::Corpus | Self::Load | Self::Vm => {
                 require_root("this part", "test").err().map(|error| error.to_string())
             }
             Self::Cluster if LabPart::ApiServer.found(place).is_none() => {
                 require_root("making the lab's API server", "test").err().map(|error| error.to_string())
             }
-            Self::Tidy | Self::Unit | Self::Build | Self::Cluster => None,
+            Self::Tidy | Self::Compile | Self::Unit | Self::Build | Self::Cluster => None,
         }
     }
 
@@ -146,31 +167,30 @@ impl Part {
                 command::show(cargo(&["clippy", "--workspace", "--all-targets"]).args(deny))?;
                 // Tests that only run when they are named are no targets of `--all-targets`.
                 let mut named = cargo(&["clippy", "--package", "tests"]);
-                ["cluster", "live", "matrix", "load"]
-                    .iter()
-                    .for_each(|test| _ = named.args(["--test", test]));
+                NAMED.iter().for_each(|test| _ = named.args(["--test", test]));
                 done(command::show(named.args(deny)))
             }
             Self::Licences => licences(cargo),
+            Self::Compile => {
+                for words in [UNIT, REPLAY, DIFFERENTIAL] {
+                    command::show(cargo(&["test", "--quiet", "--no-run"]).args(words))?;
+                }
+                for test in NAMED {
+                    let words = ["test", "--quiet", "--no-run", "--package", "tests", "--test", test];
+                    command::show(&mut cargo(&words))?;
+                }
+                Ok(Tally::default())
+            }
             Self::Unit => {
-                let test = ["test", "--no-fail-fast"];
-                let unit = count(cargo(&test).args(["--workspace", "--exclude", "tests"]));
-                let replay = count(cargo(&test).args([
-                    "--package",
-                    "tests",
-                    "--test",
-                    "replay",
-                    "--test",
-                    "truth",
-                    "--test",
-                    "scale",
-                ]));
+                let unit = count(cargo(&["test"]).args(UNIT));
+                let replay = count(cargo(&["test"]).args(REPLAY));
                 // What it lacks, the test says itself.
                 if let Err(error) = setup::ensure(setup::DIFFERENTIAL, place) {
                     progress::say(&format!("rules are not compared with pySigma: {error:#}"));
                 }
-                let words = ["--package", "tests", "--test", "differential", "--", "--nocapture"];
-                let differential = count(cargo(&test).args(words).env("TIDEWAITER_LAB", place.lab()));
+                let mut differential = cargo(&["test"]);
+                differential.args(DIFFERENTIAL).args(["--", "--nocapture"]);
+                let differential = count(differential.env("TIDEWAITER_LAB", place.lab()));
                 Ok(unit?.with(replay?).with(differential?))
             }
             Self::Build => done(build::build(place, true)),
@@ -182,6 +202,10 @@ impl Part {
                 setup::ensure(setup::LIVE, place)?;
                 let (live, matrix) = (run("live"), run("matrix"));
                 Ok(live?.with(matrix?))
+            }
+            Self::Corpus => {
+                setup::ensure(setup::CORPUS, place)?;
+                run("corpus")
             }
             Self::Load => {
                 setup::ensure(setup::LIVE, place)?;
@@ -199,7 +223,14 @@ impl Part {
 /// have one of them.
 pub(crate) fn test(place: &Place, choices: &[Choice], words: &[String]) -> Result<()> {
     let mut rows = Vec::new();
+    let mut lab = None;
     for part in Part::ALL.into_iter().filter(|part| part.is_chosen(choices)) {
+        if part == Part::Build && choices.is_empty() {
+            lab = Beside::begin(place)?;
+        } else if part == Part::Unit {
+            // From here on tests measure.
+            lab.take().into_iter().for_each(Beside::end);
+        }
         progress::title(&format!("\n── {}", part.name()));
         let start = Instant::now();
         let outcome = attempt(part, place, words, !choices.is_empty());
@@ -212,7 +243,7 @@ pub(crate) fn test(place: &Place, choices: &[Choice], words: &[String]) -> Resul
 fn attempt(part: Part, place: &Place, words: &[String], named: bool) -> Outcome {
     if let Some(obstacle) = part.obstacle(place) {
         progress::say(&format!("skipped: {obstacle}"));
-        return if named && matches!(part, Part::Cluster | Part::Live | Part::Load | Part::Vm) {
+        return if named && matches!(part, Part::Cluster | Part::Live | Part::Corpus | Part::Load | Part::Vm) {
             Outcome::Failed(Tally::default(), obstacle)
         } else {
             Outcome::Skipped(obstacle)

@@ -5,7 +5,7 @@
 use aya_ebpf::macros::{fentry, raw_tracepoint};
 use aya_ebpf::programs::{FEntryContext, RawTracePointContext};
 use aya_log_ebpf::debug;
-use sensor_ebpf::wire::process::{Access, Exec, Exit, Fork};
+use sensor_ebpf::wire::process::{Access, Exec, Exit, Fork, Stream};
 use sensor_ebpf::wire::text::{DIRECTORY_MAX, NAME_MAX, PATH_MAX, Text};
 use sensor_ebpf::wire::{FileId, Kind};
 
@@ -112,8 +112,28 @@ fn identify(record: &mut Exec, task: Task, old_tid: u32, bprm: Address, file: Ad
     record.net_ns = task.net_ns();
     record.user_ns = task.user_ns();
     record.reserved = 0;
+    streams(&mut record.streams, task);
     if old_tid != record.header.actor.pid {
         record.flags |= Exec::BY_THREAD;
+    }
+}
+
+/// The standard streams. A table of file descriptors has room for 64 from the start (`NR_OPEN_DEFAULT`,
+/// include/linux/fdtable.h), so the first three are always there; exec has made it this task's own and closed
+/// what is to be closed (`begin_new_exec`, fs/exec.c).
+#[inline(always)]
+fn streams(streams: &mut [Stream; 3], task: Task) {
+    let table = task.0.follow(offset!(task_files)).follow(offset!(files_table));
+    let files: [u64; 3] = table.follow(offset!(table_entries)).read();
+    for (stream, file) in streams.iter_mut().zip(files) {
+        let inode = Address(file).follow(offset!(file_inode));
+        *stream = Stream {
+            inode: inode.get(offset!(inode_number)),
+            device: inode.follow(offset!(inode_super_block)).get(offset!(super_block_device)),
+            special: inode.get(offset!(inode_special)),
+            mode: inode.get::<u16>(offset!(inode_mode)) as u32,
+            reserved: 0,
+        };
     }
 }
 

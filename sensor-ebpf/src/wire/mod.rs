@@ -16,7 +16,7 @@ pub mod text;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Version of this layout. A record with another version is refused by the agent and counted.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 
 /// Largest record, bytes: fixed part, two paths, an argument vector and a cgroup path at their
 /// bounds (see [`text`]). Bounds the scratch area in the kernel and the decoder in the agent.

@@ -15,6 +15,8 @@ pub struct Exec {
     pub parent_start_time: u64,
     /// The file that runs (for a script: its interpreter).
     pub file: FileId,
+    /// Standard input, output and error, as the program finds them: what is closed on exec is closed.
+    pub streams: [Stream; 3],
     /// Thread group id of the parent (`real_parent`).
     pub parent_pid: u32,
     /// Thread id that called exec: differs from the pid when a thread other than the leader did.
@@ -79,6 +81,21 @@ impl Exec {
     pub const BY_THREAD: u32 = 32;
     /// [`Exec::login_uid`] of a task that nobody logged in for (`INVALID_UID`, include/linux/uidgid.h).
     pub const NOBODY: u32 = u32::MAX;
+}
+
+/// What a file descriptor leads to. All zero where it is closed.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct Stream {
+    /// Inode number: both ends of a pipe have the same.
+    pub inode: u64,
+    /// Device it lies on, as [`FileId::device`].
+    pub device: u32,
+    /// Device it stands for (`st_rdev`) in the same form; zero for what is none.
+    pub special: u32,
+    /// `st_mode`; never zero for an open file.
+    pub mode: u32,
+    pub reserved: u32,
 }
 
 /// [`super::Kind::ProcessFork`]: the actor is the parent. Threads do not make one.

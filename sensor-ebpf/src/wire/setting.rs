@@ -58,6 +58,9 @@ offsets! {
     task_nsproxy = "task_struct.nsproxy";
     task_cgroups = "task_struct.cgroups";
     task_fs = "task_struct.fs";
+    task_files = "task_struct.files";
+    files_table = "files_struct.fdt";
+    table_entries = "fdtable.fd";
     task_mm = "task_struct.mm";
     task_thread_pid = "task_struct.thread_pid";
     task_comm = "task_struct.comm";
@@ -109,6 +112,7 @@ offsets! {
     dentry_alias = "dentry.d_u.d_alias" | "dentry.d_alias";
     inode_number = "inode.i_ino";
     inode_mode = "inode.i_mode";
+    inode_special = "inode.i_rdev";
     inode_links = "inode.i_nlink";
     inode_size = "inode.i_size";
     inode_generation = "inode.i_generation";

@@ -28,10 +28,17 @@ pub(super) struct Facts {
     /// Mount namespaces of containers in which programs started since the last turn, each with the last of
     /// them.
     entered: FxHashMap<u32, Entered>,
-    /// Device and inode number of the root that was seen last, and who was the first to have it, by mount
-    /// namespace.
-    roots: FxHashMap<u32, ((u64, u64), u32)>,
+    /// Whose a mount namespace was when a program started in it last: its number is used again, and so are those of
+    /// the devices and inodes of its root.
+    homes: FxHashMap<u32, Arc<str>>,
+    /// Mount namespaces that are another container's since the last turn.
+    renewed: Vec<u32>,
+    /// Below which root the table of a mount namespace was read, and of whom.
+    roots: FxHashMap<u32, (Root, u32)>,
 }
+
+/// Device and inode number of a process's root directory.
+type Root = (u64, u64);
 
 /// A container in which something has happened.
 pub(super) struct Entered {
@@ -57,6 +64,8 @@ impl Facts {
             mounts,
             entered: FxHashMap::default(),
             roots: FxHashMap::default(),
+            homes: FxHashMap::default(),
+            renewed: Vec::new(),
         }
     }
 
@@ -70,27 +79,63 @@ impl Facts {
         std::mem::take(&mut self.entered)
     }
 
+    /// Mount namespaces of which all that was known was another container's, since the last call.
+    pub(super) fn take_renewed(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.renewed)
+    }
+
+    /// A program of this container starts in the namespace.
+    fn settle_in(&mut self, mnt_ns: u32, container: &Arc<str>) {
+        if mnt_ns == self.mounts.host_ns() || self.homes.get(&mnt_ns) == Some(container) {
+            return;
+        }
+        if self.homes.len() >= ROOTS_MAX {
+            self.homes.clear();
+        }
+        self.homes.insert(mnt_ns, Arc::clone(container));
+        self.roots.remove(&mnt_ns);
+        self.mounts.expire(mnt_ns);
+        self.renewed.push(mnt_ns);
+    }
+
     fn refresh(&mut self, mnt_ns: u32, pid: u32, now: u64) {
         for (namespace, pid) in [(self.mounts.host_ns(), 1), (mnt_ns, pid)] {
+            if !self.mounts.wants(namespace, now) {
+                continue;
+            }
+            let root = root(pid);
             if let Err(error) = mount::refresh(&mut self.mounts, namespace, pid, now) {
                 debug!(%error, namespace, "mount table not read");
             }
+            if !self.mounts.wants(namespace, now) {
+                self.note_root(namespace, pid, root);
+            }
+        }
+    }
+
+    /// The table was read when `pid` had `root`, unless that has changed meanwhile: then it is not known below which.
+    fn note_root(&mut self, mnt_ns: u32, pid: u32, before: Option<Root>) {
+        match before.filter(|before| root(pid) == Some(*before)) {
+            Some(root) => self.roots.insert(mnt_ns, (root, pid)),
+            None => self.roots.remove(&mnt_ns),
+        };
+        if self.roots.len() > ROOTS_MAX {
+            self.roots.clear();
         }
     }
 }
 
+fn root(pid: u32) -> Option<Root> {
+    rustix::fs::stat(format!("/proc/{pid}/root")).ok().map(|stat| (stat.st_dev, stat.st_ino))
+}
+
 impl Host for Facts {
-    fn entered(&mut self, mnt_ns: u32, pid: u32, now: u64) {
-        // A runtime mounts and changes the root before it starts the container's program.
-        let root = rustix::fs::stat(format!("/proc/{pid}/root")).ok().map(|stat| (stat.st_dev, stat.st_ino));
-        if let Some(root) = root
-            && self.roots.get(&mnt_ns).is_none_or(|(known, _)| *known != root)
-        {
-            self.roots.insert(mnt_ns, (root, pid));
+    fn entered(&mut self, mnt_ns: u32, container: &Arc<str>, pid: u32, now: u64) {
+        self.settle_in(mnt_ns, container);
+        // A runtime mounts and changes the root before it starts the container's program. What was read of its stage
+        // is not what the program sees, though numbers of namespaces, devices and inodes are used again.
+        if root(pid).is_some_and(|root| self.roots.get(&mnt_ns).is_none_or(|(known, _)| *known != root)) {
             self.mounts.expire(mnt_ns);
-        }
-        if self.roots.len() > ROOTS_MAX {
-            self.roots.clear();
         }
         // Read anew, it may have what it had not.
         let is_read = self.mounts.wants(mnt_ns, now);

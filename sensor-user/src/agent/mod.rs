@@ -4,6 +4,7 @@
 //! kernel made them. What waits on the world (sinks, runtimes' files) runs beside and answers by
 //! channel. Rules are read before anything is attached: a broken one starts nothing.
 
+mod purpose;
 mod start;
 mod facts;
 mod report;
@@ -12,6 +13,8 @@ mod lookup;
 mod stranger;
 mod rule;
 mod watch;
+mod learn;
+mod resource;
 
 use std::future::Future;
 use std::time::{Duration, Instant};
@@ -20,6 +23,8 @@ use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tracing::{debug, info, trace, warn};
 
+use purpose::Purpose;
+pub use purpose::{events, learn, run};
 pub use start::StartError;
 
 use crate::alert::{Coverage, Loss, Stopped, Subject, Tampering};
@@ -30,13 +35,15 @@ use crate::ebpf::flow::FlowRows;
 use crate::ebpf::load::Loaded;
 use crate::ebpf::ring::TICK;
 use crate::ebpf::watch::Loaded as LoadedProgram;
-use crate::event::selection::Selection;
+use crate::host::resource::CgroupMeter;
 use crate::metric::{Budget, Metrics};
 use crate::pipeline::{Picture, Pipeline};
 use crate::rule::{Reader, RuleFiles};
 use crate::source::kubernetes;
+use crate::state::baseline::Learner;
 use crate::state::flow::POLL;
 use crate::state::pod::PodUpdate;
+use crate::state::resource::RESOURCE_PERIOD;
 use facts::Facts;
 use ledger::Bookkeeper;
 use lookup::Lookups;
@@ -44,41 +51,25 @@ use report::Reporter;
 
 /// How often tables are swept and losses are told. A first loss is known within this time.
 const SWEEP: Duration = Duration::from_secs(2);
+/// How often memory that a busy time left free goes back to the kernel: a few milliseconds of work.
+const TRIM: Duration = Duration::from_secs(30);
 /// How long sinks may take to deliver what they hold when the agent ends.
 const FLUSH: Duration = Duration::from_secs(2);
 /// Said of a run that the kernel would not begin within another of the same program on the same CPU.
 const SKIPPED: &str = "skipped by the kernel";
 
-/// Runs the sensor until `shutdown` resolves or nobody reads its output any more.
-///
-/// # Errors
-/// [`StartError`] says what is missing and what to do. Once it runs, it does not fail.
-pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
-    watch(config, None, shutdown).await
-}
-
-/// The same, but tells every event of the selection instead of alerts, on standard output only.
-///
-/// # Errors
-/// As [`run`].
-pub async fn events(
+/// The whole flow, for one purpose; returns what was learned, if that was it.
+async fn attend(
     config: Config,
-    selection: Selection,
+    purpose: Purpose,
     shutdown: impl Future<Output = ()>,
-) -> Result<(), StartError> {
-    watch(config, Some(selection), shutdown).await
-}
-
-async fn watch(
-    config: Config,
-    selection: Option<Selection>,
-    shutdown: impl Future<Output = ()>,
-) -> Result<(), StartError> {
+) -> Result<Option<Learner>, StartError> {
     let started = Instant::now();
     let files = RuleFiles::new(&config);
     let rules = files.read()?;
     // Before anything that takes long: a change from here on is seen, and SIGHUP does not end the sensor.
-    let reader = if selection.is_none() { start::reader(files, &rules) } else { None };
+    let reader = if matches!(purpose, Purpose::Judge) { start::reader(files, &rules) } else { None };
+    let baseline = start::baseline(&config)?;
     start::privilege()?;
     let layout = start::layout()?;
     let pods = kubernetes::start(&config.kubernetes)?;
@@ -90,9 +81,15 @@ async fn watch(
     let now = facts::now();
     let mut pipeline = start::pipeline(rules, &config);
     pipeline.seed(inventory, now);
-    let reporter = start::reporter(&config, selection)?;
+    let reporter = match purpose {
+        Purpose::Judge => start::reporter(&config, None)?,
+        Purpose::Show(selection) => start::reporter(&config, Some(selection))?,
+        Purpose::Learn => start::learning_reporter()?,
+    };
+    baseline.into_iter().for_each(|baseline| pipeline.set_baseline(baseline));
     if reporter.observes() {
         pipeline.observe();
+        pipeline.measure();
     }
     let coverage = Coverage {
         kernel: start::kernel(),
@@ -112,8 +109,7 @@ async fn watch(
     crate::ebpf::sys::trim_heap();
     agent.reporter.notice(Subject::Coverage(coverage));
     agent.watch(shutdown).await;
-    agent.stop().await;
-    Ok(())
+    Ok(agent.stop().await)
 }
 
 /// The parts that the loop needs.
@@ -134,6 +130,7 @@ struct Agent {
     waiting: watch::Waiting,
     /// Where `tidewaiter ps` and its like ask, and what they have asked.
     door: Option<(Server, mpsc::Receiver<Ask>)>,
+    meter: CgroupMeter,
     /// Reused in every turn, see [`Agent::turn`].
     exits: Vec<Record>,
 }
@@ -155,6 +152,7 @@ impl Agent {
             pods: None,
             waiting: watch::Waiting::default(),
             door: None,
+            meter: CgroupMeter::read(),
             exits: Vec::new(),
         }
     }
@@ -164,6 +162,8 @@ impl Agent {
         tokio::pin!(shutdown);
         let mut sweep = steady(SWEEP);
         let mut poll = steady(Duration::from_nanos(POLL));
+        let mut measure = steady(Duration::from_nanos(RESOURCE_PERIOD));
+        let mut trim = steady(TRIM);
         loop {
             tokio::select! {
                 () = &mut shutdown => return,
@@ -175,6 +175,8 @@ impl Agent {
                 Some(ask) = asked(&mut self.door) => self.answer(ask),
                 _ = sweep.tick() => self.sweep(false),
                 _ = poll.tick() => self.poll(),
+                _ = measure.tick() => self.measure(),
+                _ = trim.tick() => crate::ebpf::sys::trim_heap(),
             }
             self.turn();
             tokio::select! {
@@ -277,6 +279,7 @@ impl Agent {
             log.flush();
         }
         self.pipeline.sweep(facts::now());
+        learn::settle(&mut self.reporter, &self.pipeline);
         watch::sweep(&mut self.kernel, &self.pipeline);
         let mut losses = self.reporter.sink_losses();
         let dropped = [&self.pipeline.dropped()[..], &self.facts.dropped()].concat();
@@ -326,7 +329,7 @@ impl Agent {
     }
 
     /// Detaches everything, tells what was still gathering, lets the sinks deliver.
-    async fn stop(mut self) {
+    async fn stop(mut self) -> Option<Learner> {
         self.door = None;
         // From here on nothing is added: what is read last is all there was.
         self.kernel.programs = None;
@@ -343,6 +346,7 @@ impl Agent {
             self.reporter.alert(account);
         }
         self.sweep(true);
+        let learner = learn::finish(&mut self.reporter, &self.pipeline);
         let (alerts, passed, repeats) =
             (self.reporter.alerts(), self.pipeline.passed(), self.pipeline.repeats());
         let ledger = Bookkeeper::rows(&self.kernel);
@@ -353,6 +357,7 @@ impl Agent {
             warn!(what, count, reason, "not delivered before the end");
         }
         info!(alerts, ?passed, repeats, "stopped");
+        learner
     }
 }
 

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use tracing::warn;
 use uuid::Uuid;
 
 use super::facts;
-use crate::alert::{Alert, Loss, Message, Notice, Subject};
+use crate::alert::{Alert, Evidence, Loss, Message, Notice, StageReached, Story, Subject};
 use crate::event::Event;
 use crate::sink::stream::END_MAX;
 use crate::sink::{SinkSet, Stream};
+use crate::state::baseline::Learner;
 use crate::state::container::Container;
 use crate::story::Account;
 
@@ -24,45 +26,71 @@ pub(super) struct Reporter {
     sinks: SinkSet,
     /// Where every event goes, if anybody wants to see them.
     stream: Option<Stream>,
+    /// Who takes every event for normal, if that is asked for.
+    learner: Option<Learner>,
     sequence: u64,
     alerts: u64,
-    /// Number and id of the accounts told last.
-    told: VecDeque<(u64, Uuid)>,
+    /// The accounts told last, and number and id of their stories.
+    told: VecDeque<Told>,
+    stories: VecDeque<(u64, Uuid)>,
+}
+
+/// An account that was told.
+struct Told {
+    number: u64,
+    id: Uuid,
+    /// When it begins, `CLOCK_BOOTTIME` nanoseconds, and as a date: two readings of the clocks may differ by microseconds.
+    boot_time: u64,
+    date: Timestamp,
 }
 
 impl Reporter {
     pub(super) fn new(sinks: SinkSet, stream: Option<Stream>) -> Self {
-        Self { sinks, stream, sequence: 0, alerts: 0, told: VecDeque::new() }
+        Self {
+            sinks,
+            stream,
+            learner: None,
+            sequence: 0,
+            alerts: 0,
+            told: VecDeque::new(),
+            stories: VecDeque::new(),
+        }
+    }
+
+    /// Has every event taken for normal.
+    pub(super) fn learn(&mut self) {
+        self.learner = Some(Learner::new());
+    }
+
+    pub(super) fn learner(&mut self) -> Option<&mut Learner> {
+        self.learner.as_mut()
+    }
+
+    pub(super) fn take_learner(&mut self) -> Option<Learner> {
+        self.learner.take()
     }
 
     /// Sends an account on its way as an alert.
     pub(super) fn alert(&mut self, account: Account) {
-        let time = date(account.time);
-        let Account {
-            number,
-            is_amendment,
-            process,
-            ancestors,
-            container,
-            phase,
-            user,
-            steps,
-            steps_omitted,
-            bytes_omitted,
-            correlation,
-            ..
-        } = account.clone();
+        let (id, time) = self.id(account.number, account.time);
+        let story = story(&account, self.story_id(account.story, id));
+        let (level, correlation) = (account.level(), account.correlation().cloned());
+        let Account { is_amendment, ref process, ref ancestors, ref user, phase, .. } = account;
+        let (process, ancestors, user) = (Arc::clone(process), ancestors.clone(), user.clone());
+        let (container, steps) = (account.container.clone(), account.steps.clone());
+        let (steps_omitted, bytes_omitted) = (account.steps_omitted, account.bytes_omitted);
         let Some((detection, related)) = account.into_detections() else { return };
         self.alerts += u64::from(!is_amendment);
         let alert = Alert {
-            id: self.id(number),
+            id,
             sequence: self.next(),
             is_amendment,
             time,
-            level: detection.level,
+            level,
             detection,
             correlation,
             related,
+            story,
             pending: container.as_deref().map(pending).unwrap_or_default(),
             container,
             phase,
@@ -78,6 +106,11 @@ impl Reporter {
 
     /// Sends word about the sensor itself.
     pub(super) fn notice(&mut self, subject: Subject) {
+        if let (Some(_), Subject::Loss(losses)) = (&self.learner, &subject) {
+            for Loss { what, count, reason, .. } in losses {
+                warn!(what, count, reason, "lost while learning: the baseline lacks it");
+            }
+        }
         let notice = Notice { id: Uuid::now_v7(), sequence: self.next(), time: Timestamp::now(), subject };
         let message = Arc::new(Message::Notice(notice));
         if let Some(stream) = &mut self.stream {
@@ -88,11 +121,14 @@ impl Reporter {
 
     /// Whether events are told at all.
     pub(super) fn observes(&self) -> bool {
-        self.stream.is_some()
+        self.stream.is_some() || self.learner.is_some()
     }
 
     /// Tells an event, if somebody asked for such.
     pub(super) fn event(&mut self, event: &Event) {
+        if let Some(learner) = &mut self.learner {
+            learner.observe(event);
+        }
         if self.stream.as_ref().is_some_and(|stream| stream.wants(event)) {
             let (time, sequence) = (date(event.time), self.next());
             if let Some(stream) = &mut self.stream {
@@ -136,22 +172,65 @@ impl Reporter {
         losses
     }
 
-    /// The id of an account: an amendment finds the one it was told under.
-    fn id(&mut self, number: u64) -> Uuid {
-        if let Some((_, id)) = self.told.iter().rev().find(|(told, _)| *told == number) {
-            return *id;
+    /// Id and date of an account: an amendment finds those it was told under, the date unless it begins earlier now.
+    fn id(&mut self, number: u64, boot_time: u64) -> (Uuid, Timestamp) {
+        if let Some(told) = self.told.iter_mut().rev().find(|told| told.number == number) {
+            if told.boot_time != boot_time {
+                (told.boot_time, told.date) = (boot_time, date(boot_time));
+            }
+            return (told.id, told.date);
         }
         if self.told.len() >= TOLD_MAX {
             self.told.pop_front();
         }
-        let id = Uuid::now_v7();
-        self.told.push_back((number, id));
-        id
+        let told = Told { number, id: Uuid::now_v7(), boot_time, date: date(boot_time) };
+        let known = (told.id, told.date);
+        self.told.push_back(told);
+        known
+    }
+
+    /// The id of a story: that of its first alert.
+    fn story_id(&mut self, number: u64, first: Uuid) -> Uuid {
+        if let Some((_, id)) = self.stories.iter().rev().find(|(told, _)| *told == number) {
+            return *id;
+        }
+        if self.stories.len() >= TOLD_MAX {
+            self.stories.pop_front();
+        }
+        self.stories.push_back((number, first));
+        first
     }
 
     fn next(&mut self) -> u64 {
         self.sequence += 1;
         self.sequence
+    }
+}
+
+fn story(account: &Account, id: Uuid) -> Story {
+    let since = |time: u64| time.saturating_sub(account.time);
+    let stages = account
+        .chain
+        .links()
+        .iter()
+        .map(|link| StageReached { stage: link.stage, offset: since(link.first) });
+    let evidence = account.evidence.iter().map(|proof| Evidence {
+        rule: proof.rule.clone(),
+        title: proof.title.clone(),
+        level: proof.level,
+        offset: since(proof.time),
+        pid: proof.pid,
+        count: proof.count,
+        correlation: proof.correlation.clone(),
+    });
+    Story {
+        id,
+        alerts: account.alerts,
+        stages: stages.collect(),
+        level: account.chain_level(),
+        evidence: evidence.collect(),
+        participants: account.participants.clone(),
+        participants_omitted: account.participants_omitted,
     }
 }
 

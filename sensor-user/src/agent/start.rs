@@ -9,7 +9,7 @@ use tokio::sync::mpsc::Receiver;
 use tracing::warn;
 
 use super::report::Reporter;
-use crate::config::Config;
+use crate::config::{Config, ConfigError, read_baseline};
 use crate::control::{Ask, Server};
 use crate::detection::Problem;
 use crate::ebpf::load::LoadError;
@@ -21,6 +21,7 @@ use crate::pipeline::Pipeline;
 use crate::rule::{Mistakes, Reader, RuleFiles, Rules};
 use crate::sink::{Origin, SinkSet, Stream, Target};
 use crate::source::kubernetes::AccessError;
+use crate::state::baseline::Baseline;
 use crate::state::process::Process;
 use crate::story::Stories;
 
@@ -31,6 +32,10 @@ pub enum StartError {
     Rules(Vec<Diagnostic>),
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n  "))]
     Catalogue(Vec<Problem>),
+    #[error("{0}")]
+    Allow(ConfigError),
+    #[error("{0}")]
+    Baseline(ConfigError),
     #[error("{}", capability::sentence(.0))]
     Privilege(Vec<Capability>),
     #[error(transparent)]
@@ -56,6 +61,11 @@ impl StartError {
             Self::Catalogue(_) => {
                 "mend or leave out what is named; `tidewaiter rules check PATH` shows all".to_owned()
             }
+            Self::Allow(error) => error.help().to_owned(),
+            Self::Baseline(_) => {
+                "name a file that `tidewaiter baseline learn` wrote; `tidewaiter baseline show FILE` reads it"
+                    .to_owned()
+            }
             Self::Privilege(missing) => capability::remedy(missing),
             Self::Offsets(_) => format!(
                 "the sensor reads the kernel's own type information at {VMLINUX}: boot a kernel built with \
@@ -74,6 +84,7 @@ impl From<Mistakes> for StartError {
         match mistakes {
             Mistakes::Rules(diagnostics) => Self::Rules(diagnostics),
             Mistakes::Catalogue(problems) => Self::Catalogue(problems),
+            Mistakes::Allow(error) => Self::Allow(error),
         }
     }
 }
@@ -106,6 +117,12 @@ pub(super) fn inventory() -> Result<Vec<(Process, String)>, StartError> {
     Ok(inventory.found.into_iter().map(|found| (found.process, found.cgroup)).collect())
 }
 
+/// What was learned of images, where there is such a file.
+pub(super) fn baseline(config: &Config) -> Result<Option<Arc<Baseline>>, StartError> {
+    let baseline = config.baseline.as_deref().map(read_baseline).transpose();
+    Ok(baseline.map_err(StartError::Baseline)?.map(Arc::new))
+}
+
 pub(super) fn pipeline(rules: Rules, config: &Config) -> Pipeline {
     let engine = Engine::new(rules.set).with_clock(crate::host::thread_time);
     let stories = Stories::with_gather(config.story.gather.duration());
@@ -113,6 +130,14 @@ pub(super) fn pipeline(rules: Rules, config: &Config) -> Pipeline {
     pipeline.set_host(super::facts::namespaces(procfs::host_pid()).unwrap_or_default());
     pipeline.capture.clone_from(&config.capture);
     pipeline
+}
+
+/// Nothing leaves: what happens is learned.
+pub(super) fn learning_reporter() -> Result<Reporter, StartError> {
+    let none = SinkSet::start(&[], &Arc::new(Origin::read())).map_err(StartError::Sinks)?;
+    let mut reporter = Reporter::new(none, None);
+    reporter.learn();
+    Ok(reporter)
 }
 
 /// The way out: alerts to every sink that was asked for, or events to standard output alone.

@@ -12,11 +12,12 @@ use crate::host::{mount, procfs};
 use crate::metric::Metrics;
 use crate::pipeline::{HostDeed, HostFile, HostStat, Pipeline};
 use crate::state::mount::MountTable;
+use crate::state::process::{ProcessKey, ProcessTable};
 
 /// Marks the secrets of the host itself.
 pub(super) fn begin(kernel: &mut Loaded) {
     if let Some(watch) = &mut kernel.files {
-        look(watch, procfs::host_pid());
+        look(watch, procfs::host_pid(), None);
     }
 }
 
@@ -40,6 +41,10 @@ const WAITING_MAX: usize = 1024;
 /// is written later than one changes the file's time, and the ring tells of it.
 const LOOK_AGAIN: u64 = 20_000_000;
 
+/// Most processes through which new secrets are looked for, when who made them is gone. The table may have
+/// some whose end was lost.
+const STAND_INS_MAX: usize = 8;
+
 /// What one turn works on.
 pub(super) struct Turn<'a> {
     pub(super) pipeline: &'a mut Pipeline,
@@ -53,6 +58,12 @@ pub(super) struct Turn<'a> {
 /// One turn. Events carry the time of reading; one of a process that has ended since happened before its end.
 pub(super) fn turn(kernel: &mut Loaded, metrics: &mut Metrics, mut turn: Turn<'_>) {
     let Some(watch) = &mut kernel.files else { return };
+    let renewed = turn.facts.take_renewed();
+    if !renewed.is_empty() {
+        // Those that have ended first: the devices of their file systems may be among the new ones.
+        keep_alive(watch, turn.pipeline);
+        watch.forget(&renewed);
+    }
     for (mnt_ns, Entered { pids, is_remounted }) in turn.facts.take_entered() {
         // The first lives as long as its container, most of the time; the last may be gone already.
         for pid in pids {
@@ -69,7 +80,7 @@ pub(super) fn turn(kernel: &mut Loaded, metrics: &mut Metrics, mut turn: Turn<'_
     all.into_iter().for_each(|seen| turn.tell(seen));
     turn.look_again(watch);
     for pid in watch.take_rescans() {
-        look(watch, pid);
+        look_where(watch, &turn.pipeline.processes, pid);
     }
     match drained {
         Ok(drained) => count(metrics, &drained),
@@ -127,20 +138,54 @@ impl Turn<'_> {
 
 /// Forgets what belongs to containers that are gone.
 pub(super) fn sweep(kernel: &mut Loaded, pipeline: &Pipeline) {
-    let Some(watch) = &mut kernel.files else { return };
+    if let Some(watch) = &mut kernel.files {
+        keep_alive(watch, pipeline);
+    }
+}
+
+fn keep_alive(watch: &mut FileWatch, pipeline: &Pipeline) {
     let alive = pipeline.processes.mount_namespaces();
     let host = procfs::namespace(procfs::host_pid(), "mnt");
     watch.keep(&|mnt_ns| alive.contains(&mnt_ns) || Some(mnt_ns) == host);
 }
 
-/// Marks the secrets that a process sees; of one that is gone, the host's.
-fn look(watch: &mut FileWatch, pid: u32) {
-    for pid in [pid, procfs::host_pid()] {
-        if let (Some(mnt_ns), Some(table)) = (procfs::namespace(pid, "mnt"), table(pid)) {
-            watch.add_secrets(mnt_ns, pid, &table);
-            return;
-        }
+/// Marks the secrets that `maker` sees, who gave a file the name of one. Whoever did that may have ended: then
+/// it is done through others who see the same.
+fn look_where(watch: &mut FileWatch, processes: &ProcessTable, maker: u32) {
+    if look(watch, maker, None) {
+        return;
     }
+    let home = processes.place(ProcessKey { pid: maker, start_time: 0 }).map(|place| place.mnt_ns);
+    let host = procfs::host_pid();
+    let of_host = (host, procfs::namespace(host, "mnt"));
+    let others = stand_ins(home, of_host, |mnt_ns| processes.in_mount_namespace(mnt_ns, STAND_INS_MAX));
+    if !others.into_iter().any(|pid| look(watch, pid, home)) {
+        debug!(pid = maker, "a new secret is not watched: nobody is left in its mount namespace");
+    }
+}
+
+/// Who stands in for a process of the namespace `home` that is gone. Of the host's namespace it is the process
+/// that stands for the host, as any other may be chrooted; of another's, those who live there. The host also
+/// stands in where nobody knows the namespace.
+fn stand_ins(
+    home: Option<u32>,
+    (host, host_ns): (u32, Option<u32>),
+    living: impl FnOnce(u32) -> Vec<u32>,
+) -> Vec<u32> {
+    match home {
+        Some(home) if Some(home) != host_ns => living(home),
+        Some(_) | None => vec![host],
+    }
+}
+
+/// Marks the secrets that a process sees, if it is in the namespace that is `wanted`. False: it is gone, or
+/// elsewhere.
+fn look(watch: &mut FileWatch, pid: u32, wanted: Option<u32>) -> bool {
+    let Some(mnt_ns) = procfs::namespace(pid, "mnt").filter(|found| wanted.is_none_or(|it| it == *found))
+    else {
+        return false;
+    };
+    table(pid).is_some_and(|table| watch.add_secrets(mnt_ns, pid, &table))
 }
 
 fn table(pid: u32) -> Option<MountTable> {
@@ -174,5 +219,31 @@ fn host_stat(stat: Stat) -> HostStat {
         is_whiteout: stat.is_whiteout,
         changed: nanoseconds(stat.changed),
         born: stat.born.map(nanoseconds),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOST: (u32, Option<u32>) = (1, Some(100));
+
+    #[test]
+    fn a_secret_of_a_container_is_looked_for_through_those_who_live_there() {
+        let living = |mnt_ns| {
+            assert_eq!(mnt_ns, 200);
+            vec![20, 30]
+        };
+        assert_eq!(stand_ins(Some(200), HOST, living), [20, 30]);
+        assert!(stand_ins(Some(200), HOST, |_| Vec::new()).is_empty(), "and never on the host");
+    }
+
+    #[test]
+    fn a_secret_of_the_host_is_looked_for_from_its_own_root() {
+        let none = |_| panic!("any other process may be chrooted");
+        assert_eq!(stand_ins(Some(100), HOST, none), [1]);
+        assert_eq!(stand_ins(None, HOST, none), [1]);
+        let living = |_| vec![20];
+        assert_eq!(stand_ins(Some(100), (7, None), living), [20], "the host's namespace is not known");
     }
 }

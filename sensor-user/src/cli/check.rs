@@ -33,7 +33,7 @@ pub(super) fn check(options: RunOptions) -> Result<Exit, Failure> {
     log_to_stderr(config.log);
     let catalogue = Catalogue::load(&config.rules, config.embedded_rules).map_err(StartError::Catalogue)?;
     let rules =
-        RuleSet::load(catalogue.sources(), &Fields, &config.placeholders()).map_err(StartError::Rules)?;
+        RuleSet::load(catalogue.sources(), &Fields, &config.placeholders()?).map_err(StartError::Rules)?;
     catalogue.bind(rules.rules()).map_err(StartError::Catalogue)?;
     let missing = capability::missing();
     if !missing.is_empty() {

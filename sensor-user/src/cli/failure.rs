@@ -71,6 +71,10 @@ fn lines(text: &str) -> String {
 }
 
 impl Details {
+    fn of(error: &ConfigError) -> Self {
+        error.excerpt().map_or(Self::None, |excerpt| Self::Place(Box::new(excerpt.clone())))
+    }
+
     fn render(&self, colour: bool) -> String {
         match self {
             Self::None => String::new(),
@@ -92,16 +96,18 @@ pub(super) fn diagnostics(all: &[Diagnostic], colour: bool) -> String {
 
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
-        let details =
-            error.excerpt().map_or(Details::None, |excerpt| Details::Place(Box::new(excerpt.clone())));
-        Self { details, ..Self::new("cannot use the configuration", &error, error.help()) }
+        Self {
+            details: Details::of(&error),
+            ..Self::new("cannot use the configuration", &error, error.help())
+        }
     }
 }
 
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         let what = match &error {
-            StartError::Rules(_) | StartError::Catalogue(_) => "cannot use the rules",
+            StartError::Rules(_) | StartError::Catalogue(_) | StartError::Allow(_) => "cannot use the rules",
+            StartError::Baseline(_) => "cannot use the baseline",
             StartError::Privilege(_)
             | StartError::Offsets(_)
             | StartError::Load(_)
@@ -112,6 +118,9 @@ impl From<StartError> for Failure {
         let failure = Self::new(what, &error, error.remedy());
         match error {
             StartError::Rules(diagnostics) => Self { details: Details::Diagnostics(diagnostics), ..failure },
+            StartError::Allow(error) | StartError::Baseline(error) => {
+                Self { details: Details::of(&error), ..failure }
+            }
             StartError::Catalogue(_)
             | StartError::Privilege(_)
             | StartError::Offsets(_)

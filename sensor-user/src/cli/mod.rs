@@ -4,6 +4,7 @@
 //! place ([`RunOptions::config`]). The commands themselves are in the modules below, and each ends in
 //! an [`Exit`].
 
+mod baseline;
 mod check;
 mod events;
 mod failure;
@@ -11,16 +12,19 @@ mod ps;
 mod rules;
 mod run;
 mod table;
+mod validate;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use baseline::BaselineCommand;
 pub use events::EventOptions;
 pub use failure::Failure;
 pub use ps::PsOptions;
 pub use rules::RulesCommand;
+pub use validate::ValidateOptions;
 
 use crate::config::{Config, ConfigError, FormatChoice, LogLevel};
 use crate::ebpf::hook::Means;
@@ -30,7 +34,7 @@ const EXIT_CODES: &str = "\
 Exit status:
   0  all went well
   1  the answer is no: a rule has mistakes, misses an event or does not match; something would not be seen; nothing
-     is there of what was asked for
+     is there of what was asked for; a detection is not proven
   2  it could not run: usage, configuration, privilege, kernel";
 
 const RUN_EXAMPLES: &str = "\
@@ -68,9 +72,15 @@ pub enum Command {
     /// Try everything `run` needs on this host, say what would be seen and what not, and end
     #[command(after_help = EXIT_CODES)]
     Check(RunOptions),
+    /// Learn what is normal for images, and look at what was learned
+    #[command(subcommand)]
+    Baseline(BaselineCommand),
     /// Look at rules without watching anything; needs no privilege
     #[command(subcommand)]
     Rules(RulesCommand),
+    /// Prove detections on this machine: do the technique, and see the alert come
+    #[command(after_help = format!("{}\n\n{EXIT_CODES}", validate::EXAMPLES), long_about = validate::ABOUT)]
+    Validate(ValidateOptions),
     /// Print the version
     Version,
 }
@@ -92,9 +102,15 @@ pub struct RunOptions {
     pub facility: Option<Facility>,
     #[command(flatten)]
     pub rules: RuleOptions,
+    /// Judge by what was learned of images (`tidewaiter baseline learn`)
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
     /// Do without this way of attaching to the kernel; may be given several times
     #[arg(long, value_enum, value_name = "MEANS")]
     pub avoid: Vec<Means>,
+    /// Answer `tidewaiter ps` at this socket
+    #[arg(long, value_name = "PATH")]
+    pub control: Option<PathBuf>,
     /// How much to log on standard error
     #[arg(long, value_enum, value_name = "LEVEL")]
     pub log: Option<LogLevel>,
@@ -127,6 +143,8 @@ impl RunOptions {
         config.syslog.extend(self.syslog);
         config.rules.extend(self.rules.paths);
         config.avoid.extend(self.avoid);
+        config.control = self.control.or(config.control);
+        config.baseline = self.baseline.or(config.baseline);
         config.embedded_rules &= !self.rules.no_embedded_rules;
         Ok(config)
     }
@@ -148,7 +166,9 @@ pub fn execute(cli: Cli) -> ExitCode {
         Command::Events(options) => events::events(options),
         Command::Ps(options) => ps::ps(options),
         Command::Check(options) => check::check(options),
+        Command::Baseline(command) => baseline::execute(command),
         Command::Rules(command) => rules::execute(command),
+        Command::Validate(options) => validate::validate(options),
         Command::Version => {
             table::print(&format!("tidewaiter {}\n", env!("CARGO_PKG_VERSION")));
             Ok(Exit::Good)

@@ -11,7 +11,7 @@ use crate::config::LogLevel;
 use crate::{agent, shutdown};
 
 /// Resolves when the agent is to end.
-pub(super) type Shutdown = Pin<Box<dyn Future<Output = ()>>>;
+pub(super) type Shutdown = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// How long lookups in runtimes' files that are still open may hold up the end.
 const RUNTIME_END: Duration = Duration::from_millis(200);
@@ -25,17 +25,46 @@ pub(super) fn run(options: RunOptions) -> Result<Exit, Failure> {
 /// Runs an agent on a runtime of its own until a signal tells it to end.
 pub(super) fn attend<F>(agent: impl FnOnce(Shutdown) -> F) -> Result<Exit, Failure>
 where
-    F: Future<Output = Result<(), StartError>>,
+    F: Future<Output = Result<(), StartError>> + Send + 'static,
+{
+    attend_for(None, agent).map(|()| Exit::Good)
+}
+
+/// The same, until `time` is over at the latest; returns what came of it.
+pub(super) fn attend_for<F, T>(
+    time: Option<Duration>,
+    agent: impl FnOnce(Shutdown) -> F,
+) -> Result<T, Failure>
+where
+    F: Future<Output = Result<T, StartError>> + Send + 'static,
+    T: Send + 'static,
 {
     let runtime = runtime()?;
     let outcome = runtime.block_on(async {
         let shutdown = shutdown::requested().map_err(|error| {
             Failure::new("cannot wait for signals", &error, "raise the limit of open files (`ulimit -n`)")
         })?;
-        agent(Box::pin(shutdown)).await.map_err(Failure::from)
+        let over = async move {
+            match time {
+                Some(time) => tokio::time::sleep(time).await,
+                None => std::future::pending().await,
+            }
+        };
+        let until = async move {
+            tokio::select! {
+                () = shutdown => {}
+                () = over => {}
+            }
+        };
+        // A task of its own: to wake the future that it is blocked on, tokio writes to an eventfd at every tick of the
+        // ring, and is woken once more by that.
+        match tokio::spawn(agent(Box::pin(until))).await {
+            Ok(outcome) => outcome.map_err(Failure::from),
+            Err(ended) => std::panic::resume_unwind(ended.into_panic()),
+        }
     });
     runtime.shutdown_timeout(RUNTIME_END);
-    outcome.map(|()| Exit::Good)
+    outcome
 }
 
 /// One thread: records are handled in order by one task, and a second thread would only cost.

@@ -82,6 +82,7 @@ fn mistakes_in_usage_end_with_two() {
         &["tidewaiter", "run", "--syslog", "127.0.0.1"][..],
         &["tidewaiter", "run", "--nonsense"],
         &["tidewaiter", "watch"],
+        &["tidewaiter", "baseline", "learn", "--for", "10", "--out", "x"],
         &["tidewaiter", "rules", "check"],
         &["tidewaiter", "rules", "explain", "curl_download"],
         &["tidewaiter", "rules", "test", "--nonsense"],

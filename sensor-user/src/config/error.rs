@@ -6,15 +6,13 @@ use std::path::{Path, PathBuf};
 
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource, Report};
 
-use super::FILE_MAX;
-
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     #[error("cannot read {}: {source}", path.display())]
     Unreadable { path: PathBuf, source: io::Error },
-    #[error("{} is {size} bytes long, a configuration has at most {FILE_MAX}", path.display())]
-    TooLong { path: PathBuf, size: u64 },
+    #[error("{} is {size} bytes long, such a file has at most {max}", path.display())]
+    TooLong { path: PathBuf, size: u64, max: u64 },
     #[error("{excerpt}")]
     Invalid { excerpt: Box<Excerpt> },
 }
@@ -32,13 +30,29 @@ impl ConfigError {
         Self::Invalid { excerpt: Box::new(excerpt) }
     }
 
+    /// A list of a name that is almost one of the binary's.
+    pub(super) fn mistaken_list(path: &Path, text: &str, name: &str, meant: &str) -> Self {
+        let line = text.lines().position(|line| line.trim_start_matches(['"', '\'']).starts_with(name));
+        let line = line.map_or(1, |line| line as u64 + 1);
+        let reason = format!("`{name}` is no list of the built-in rules; did you mean `{meant}`?");
+        Self::placed(path, text, (line, 1), reason)
+    }
+
+    /// A mistake at a line and column.
+    pub(super) fn placed(path: &Path, text: &str, (line, column): (u64, u64), reason: String) -> Self {
+        let excerpt = Excerpt { path: path.to_owned(), text: text.to_owned(), line, column, reason };
+        Self::Invalid { excerpt: Box::new(excerpt) }
+    }
+
     /// The remedy, in one line.
     #[must_use]
     pub fn help(&self) -> &'static str {
         match self {
-            Self::Unreadable { .. } => "name a file that this user may read with --config",
-            Self::TooLong { .. } => "name a Tidewaiter configuration with --config",
-            Self::Invalid { .. } => "every key with its default is in deploy/tidewaiter.yaml",
+            Self::Unreadable { .. } => "name a file that this user may read, with --config or under `allow`",
+            Self::TooLong { .. } => "name a Tidewaiter configuration, a file of allow-lists, or a baseline",
+            Self::Invalid { .. } => {
+                "every key with its default is in deploy/tidewaiter.yaml, every allow-list in deploy/allow.yaml"
+            }
         }
     }
 

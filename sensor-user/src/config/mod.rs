@@ -5,7 +5,11 @@
 //! setting must not be a setting in silence. Nothing here acts on what it reads.
 
 mod error;
+mod allow;
+mod baseline;
 
+pub use allow::AllowFiles;
+pub use baseline::{read_baseline, write_baseline};
 pub use error::{ConfigError, Excerpt};
 
 use std::collections::BTreeMap;
@@ -41,8 +45,12 @@ pub struct Config {
     pub embedded_rules: bool,
     /// Rule files and folders of them, besides the embedded.
     pub rules: Vec<PathBuf>,
-    /// What stands for `%name%` in rules with the modifier `expand`.
+    /// Files of allow-lists, over those of the binary.
+    pub allow: Vec<PathBuf>,
+    /// What stands for `%name%` in rules with the modifier `expand`, over all allow-lists.
     pub placeholders: BTreeMap<String, Vec<String>>,
+    /// What `tidewaiter baseline learn` wrote; none: no rule can ask what is new for an image.
+    pub baseline: Option<PathBuf>,
     pub story: Story,
     /// What is taken in of environments and secrets.
     pub capture: Capture,
@@ -66,7 +74,9 @@ impl Default for Config {
             facility: Facility::default(),
             embedded_rules: true,
             rules: Vec::new(),
+            allow: Vec::new(),
             placeholders: BTreeMap::new(),
+            baseline: None,
             story: Story::default(),
             capture: Capture::default(),
             avoid: Vec::new(),
@@ -78,10 +88,13 @@ impl Default for Config {
 }
 
 impl Config {
-    /// The values of placeholders, as the rule engine takes them.
-    #[must_use]
-    pub fn placeholders(&self) -> Placeholders {
-        self.placeholders.clone().into_iter().collect()
+    /// The values of placeholders, as the rule engine takes them: allow-lists of the binary and of files, then
+    /// those of the configuration.
+    ///
+    /// # Errors
+    /// As [`AllowFiles::read`].
+    pub fn placeholders(&self) -> Result<Placeholders, ConfigError> {
+        AllowFiles::new(self).read()
     }
 }
 
@@ -194,12 +207,7 @@ impl Config {
     /// When it cannot be read, is longer than [`FILE_MAX`], or holds something else than a
     /// configuration; the error points at the place.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let size = std::fs::metadata(path).map_err(|source| ConfigError::unreadable(path, source))?.len();
-        if size > FILE_MAX {
-            return Err(ConfigError::TooLong { path: path.to_owned(), size });
-        }
-        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::unreadable(path, source))?;
-        Self::parse(&text, path)
+        Self::parse(&read_text(path)?, path)
     }
 
     /// Reads the text of a configuration file; `path` is for errors only. An empty text is the
@@ -208,11 +216,7 @@ impl Config {
     /// # Errors
     /// As [`Config::read`].
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        let empty = text.lines().all(|line| {
-            let line = line.trim();
-            line.is_empty() || line.starts_with('#') || line == "---"
-        });
-        if empty {
+        if is_blank(text) {
             return Ok(Self::default());
         }
         serde_saphyr::from_str(text).map_err(|error| ConfigError::invalid(path, text, &error))
@@ -231,6 +235,27 @@ impl Config {
 
 /// Longest configuration file, bytes: a thousand times the default one; more is some other file.
 pub const FILE_MAX: u64 = 1 << 20;
+
+/// The text of a file.
+fn read_text(path: &Path) -> Result<String, ConfigError> {
+    read_bounded(path, FILE_MAX)
+}
+
+fn read_bounded(path: &Path, max: u64) -> Result<String, ConfigError> {
+    let size = std::fs::metadata(path).map_err(|source| ConfigError::unreadable(path, source))?.len();
+    if size > max {
+        return Err(ConfigError::TooLong { path: path.to_owned(), size, max });
+    }
+    std::fs::read_to_string(path).map_err(|source| ConfigError::unreadable(path, source))
+}
+
+/// Whether a document says nothing.
+fn is_blank(text: &str) -> bool {
+    text.lines().all(|line| {
+        let line = line.trim();
+        line.is_empty() || line.starts_with('#') || line == "---"
+    })
+}
 
 #[cfg(test)]
 mod tests;

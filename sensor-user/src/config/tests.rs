@@ -24,6 +24,9 @@ fn every_key_is_documented() {
         "facility",
         "embedded_rules",
         "rules",
+        "allow",
+        "placeholders",
+        "baseline",
         "story",
         "capture",
         "containers",
@@ -61,8 +64,8 @@ fn nothing_said_is_the_default() {
 fn reads_every_key() {
     let config = parse(
         "format: json\nlog: debug\nsyslog: [\"tcp://h:6514\", unix:///dev/log]\nfacility: local3\n\
-         embedded_rules: false\nrules: [/etc/tidewaiter/rules]\nstory: {gather: 250}\n\
-         containers:\n  docker: [/data/docker]\ncontrol: /run/other/agent.sock\n\
+         embedded_rules: false\nrules: [/etc/tidewaiter/rules]\nallow: [/etc/tidewaiter/allow.yaml]\nstory: {gather: 250}\n\
+         containers:\n  docker: [/data/docker]\nbaseline: /var/lib/tidewaiter/baseline.json\ncontrol: /run/other/agent.sock\n\
          kubernetes: {mode: on, kubeconfig: /etc/tidewaiter/kubeconfig, node: node-1}\n",
     )
     .unwrap();
@@ -71,6 +74,8 @@ fn reads_every_key() {
     assert_eq!(config.facility, Facility::Local3);
     assert!(!config.embedded_rules);
     assert_eq!(config.rules, [PathBuf::from("/etc/tidewaiter/rules")]);
+    assert_eq!(config.baseline, Some(PathBuf::from("/var/lib/tidewaiter/baseline.json")));
+    assert_eq!(config.allow, [PathBuf::from("/etc/tidewaiter/allow.yaml")]);
     assert_eq!(config.story.gather.duration(), Duration::from_millis(250));
     assert_eq!(config.containers.docker, [PathBuf::from("/data/docker")]);
     assert_eq!(config.kubernetes.mode, Mode::On);

@@ -237,8 +237,8 @@ fn row(process: &Process, starts: &FxHashMap<u32, u64>, users: &mut Users) -> Pr
 }
 
 fn written(written: &Written) -> WriterRow {
-    let Written { time, pid, image, command_line } = written;
-    WriterRow { time: *time, pid: *pid, image: cut(image), command_line: cut(command_line) }
+    let Written { time, by, image, command_line, received: _ } = written;
+    WriterRow { time: *time, pid: by.pid, image: cut(image), command_line: cut(command_line) }
 }
 
 /// None: no witness says anything.

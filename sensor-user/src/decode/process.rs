@@ -1,5 +1,6 @@
 //! Records of the process family.
 
+use sensor_ebpf::wire::process::Stream;
 use sensor_ebpf::wire::text::Text;
 use sensor_ebpf::wire::{FileId, process};
 
@@ -13,6 +14,8 @@ pub struct Exec {
     pub parent_start_time: u64,
     pub old_tid: u32,
     pub file: FileId,
+    /// Standard input, output and error.
+    pub streams: [Stream; 3],
     pub flags: u32,
     pub effective_uid: u32,
     /// None: nobody logged in for it.
@@ -73,6 +76,7 @@ pub(super) fn exec(bytes: &[u8]) -> Result<Exec, DecodeError> {
         parent_start_time: record.parent_start_time,
         old_tid: record.old_tid,
         file: record.file,
+        streams: record.streams,
         flags: record.flags,
         effective_uid: record.effective_uid,
         login_uid: Some(record.login_uid).filter(|uid| *uid != process::Exec::NOBODY),

@@ -28,6 +28,41 @@ pub(super) const DOCUMENT_MAX: u64 = 1 << 20;
 /// Deepest folder searched: twice what public rule collections nest. Ends circles of links.
 pub(crate) const DEPTH_MAX: usize = 16;
 
+/// What the emulations of all detections share.
+const SHARED: &str = "emulation.sh";
+
+/// What proves a built-in detection: the texts of its scripts.
+#[derive(Clone, Copy, Debug)]
+pub struct Emulation {
+    /// The detection's folder.
+    pub name: &'static str,
+    /// Does the technique.
+    pub emulate: &'static str,
+    /// Does the look-alike.
+    pub benign: &'static str,
+}
+
+impl Emulation {
+    /// The built-in ones, by name.
+    #[must_use]
+    pub fn built_in() -> Vec<Self> {
+        let text = |folder: &Dir<'static>, file| folder.get_file(folder.path().join(file))?.contents_utf8();
+        let of = |folder: &'static Dir<'static>| {
+            let name = folder.path().to_str()?;
+            Some(Self { name, emulate: text(folder, "emulate.sh")?, benign: text(folder, "benign.sh")? })
+        };
+        let mut emulations: Vec<_> = BUILT_IN.dirs().filter_map(of).collect();
+        emulations.sort_by_key(|emulation| emulation.name);
+        emulations
+    }
+
+    /// The name and text of what they all read.
+    #[must_use]
+    pub fn shared() -> (&'static str, &'static str) {
+        (SHARED, BUILT_IN.get_file(SHARED).and_then(|file| file.contents_utf8()).unwrap_or_default())
+    }
+}
+
 /// A rule with what lies beside it.
 #[derive(Clone, Debug)]
 pub(super) struct Document {

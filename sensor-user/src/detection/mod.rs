@@ -4,6 +4,7 @@
 //! folders, read once by [`Catalogue::load`]. Whether a rule is right Sigma is the engine's to say;
 //! here its tags, levels and response become what an alert carries ([`Detection`]).
 
+pub mod attack;
 mod strategy;
 mod document;
 mod recording;
@@ -18,6 +19,7 @@ use crate::alert::Detection;
 
 use document::Document;
 
+pub use document::Emulation;
 pub(crate) use document::{DEPTH_MAX, is_hidden};
 pub use recording::Recordings;
 pub use strategy::{SECTIONS, Section, Strategy};

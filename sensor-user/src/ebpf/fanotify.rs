@@ -210,11 +210,10 @@ impl FileWatch {
         }
     }
 
-    /// Marks the secrets that a process sees.
-    pub fn add_secrets(&mut self, mnt_ns: u32, pid: u32, table: &MountTable) {
-        if let Some(secrets) = &mut self.secrets {
-            secrets.add_root(mnt_ns, pid, &self.capture.secrets, table);
-        }
+    /// Marks the secrets that a process sees. False: it is gone, and nothing was looked for.
+    pub fn add_secrets(&mut self, mnt_ns: u32, pid: u32, table: &MountTable) -> bool {
+        let Some(secrets) = &mut self.secrets else { return true };
+        secrets.add_root(mnt_ns, pid, &self.capture.secrets, table)
     }
 
     /// Forgets what belongs to mount namespaces that have no process any more.
@@ -223,6 +222,11 @@ impl FileWatch {
         if let Some(secrets) = &mut self.secrets {
             secrets.keep(is_alive);
         }
+    }
+
+    /// Forgets what belongs to mount namespaces whose numbers are another container's now.
+    pub fn forget(&mut self, mnt_namespaces: &[u32]) {
+        self.keep(&|mnt_ns| !mnt_namespaces.contains(&mnt_ns));
     }
 
     /// Processes that gave a file the name of a secret since the last call.

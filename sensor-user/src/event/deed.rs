@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::{Body, Direction, Event, FlowState, ProcessAccess, Socket, SystemChange};
-use super::{Connection, DnsQuery};
+use super::{Connection, ContainerAction, ContainerLife, DnsQuery, Resource, ResourceUse};
 
 impl Event {
     /// What was done, in one word: `event.action`.
@@ -40,6 +40,8 @@ impl Event {
             }
             Body::FileEvent(change) => change.action.name(),
             Body::SystemChange(change) => change.name(),
+            Body::ContainerEvent(life) => life.action.name(),
+            Body::ContainerResource(used) => used.resource.name(),
         }
     }
 
@@ -59,6 +61,8 @@ impl Event {
             Body::DnsQuery(query) => question(query),
             Body::FileEvent(change) => change.path.clone(),
             Body::SystemChange(change) => system(change),
+            Body::ContainerEvent(life) => told(life),
+            Body::ContainerResource(used) => usage(used),
         }
     }
 }
@@ -86,6 +90,23 @@ fn question(query: &DnsQuery) -> String {
         }
     }
     text
+}
+
+/// Its age in seconds, and what was found in it.
+fn told(life: &ContainerLife) -> String {
+    let ContainerLife { action, age, alerts } = life;
+    match action {
+        ContainerAction::Start => "container".to_owned(),
+        ContainerAction::End => format!("container after {age} s, {alerts} matches of medium or graver"),
+    }
+}
+
+fn usage(used: &ResourceUse) -> String {
+    let amount = |value: u64| match used.resource {
+        Resource::Cpu => format!("{}.{:02} CPU", value / 1000, value % 1000 / 10),
+        Resource::Memory => format!("{} MiB", value >> 20),
+    };
+    format!("{}, {} before", amount(used.value), amount(used.normal))
 }
 
 fn system(change: &SystemChange) -> String {

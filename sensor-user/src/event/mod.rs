@@ -4,6 +4,7 @@ pub mod field;
 pub mod recorded;
 pub mod selection;
 mod network;
+mod life;
 mod deed;
 
 use std::net::IpAddr;
@@ -12,11 +13,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use sensor_ebpf::wire::FileId;
 
+use crate::state::baseline::Baseline;
 use crate::state::container::Container;
 pub use crate::state::flow::{Direction, FlowState, Protocol};
 use crate::state::phase::Phase;
 use crate::state::process::Process;
 use crate::state::standing::Trick;
+pub use life::{ContainerAction, ContainerLife, Resource, ResourceUse};
 
 /// Something a process did, with all that is known of who it was.
 #[derive(Clone, Debug)]
@@ -33,6 +36,11 @@ pub struct Event {
     pub phase: Option<Phase>,
     /// Name of the process's user, from the container's own passwd where it has one.
     pub user: Option<Arc<str>>,
+    /// Bytes that the container sent to the event's destination within the hour; none of other events, and where
+    /// nobody learns or judges by what was learned.
+    pub sent_in_hour: Option<u64>,
+    /// What is normal for images, where that was learned.
+    pub baseline: Option<Arc<Baseline>>,
     pub body: Body,
 }
 
@@ -56,6 +64,41 @@ pub enum Body {
     FileEvent(FileChange),
     /// The ground under the processes changes.
     SystemChange(SystemChange),
+    /// A container starts or ends.
+    ContainerEvent(ContainerLife),
+    /// A container uses more than it used to.
+    ContainerResource(ResourceUse),
+}
+
+impl Body {
+    /// What went over a connection.
+    #[must_use]
+    pub fn flow(&self) -> Option<&Flow> {
+        if let Self::NetworkFlow(flow) = self { Some(flow) } else { None }
+    }
+
+    /// The connection that it is about.
+    #[must_use]
+    pub fn connection(&self) -> Option<&Connection> {
+        match self {
+            Self::NetworkConnection(connection) => Some(connection),
+            Self::NetworkFlow(flow) => Some(&flow.connection),
+            Self::ProcessCreation
+            | Self::ProcessAccess(_)
+            | Self::NetworkSocket(_)
+            | Self::DnsQuery(_)
+            | Self::FileEvent(_)
+            | Self::SystemChange(_)
+            | Self::ContainerEvent(_)
+            | Self::ContainerResource(_) => None,
+        }
+    }
+
+    /// The file that it is about.
+    #[must_use]
+    pub fn file(&self) -> Option<&FileChange> {
+        if let Self::FileEvent(file) = self { Some(file) } else { None }
+    }
 }
 
 /// What one process does to another.

@@ -13,9 +13,12 @@ impl Event {
             Body::NetworkFlow(flow) => of_flow(flow, field, each),
             Body::NetworkSocket(socket) => of_socket(socket, field, each),
             Body::DnsQuery(query) => of_query(query, field, each),
-            Body::ProcessCreation | Body::ProcessAccess(_) | Body::FileEvent(_) | Body::SystemChange(_) => {
-                Presence::Absent
-            }
+            Body::ProcessCreation
+            | Body::ProcessAccess(_)
+            | Body::FileEvent(_)
+            | Body::SystemChange(_)
+            | Body::ContainerEvent(_)
+            | Body::ContainerResource(_) => Presence::Absent,
         }
     }
 }

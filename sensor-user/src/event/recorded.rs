@@ -5,8 +5,12 @@
 //! `@timestamp` (RFC 3339, the field `UtcTime` as well) says when, which correlations ask. A field that the sensor does not have is
 //! refused: such a recording could never have been made.
 //!
+//! What the command line means is read from it, where a recording does not say.
+//!
 //! A line of `tidewaiter events --format json` is read as well, by the ECS names of the same table. It says less:
 //! of a program's several names those of the parent and of ancestors are lost but the first.
+
+mod derived;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -115,6 +119,7 @@ impl Recorded {
         });
         let mut fields = fields.collect::<Result<Vec<_>, _>>()?;
         fields.extend(date.map(utc_time));
+        derived::extend(&mut fields);
         Ok(Self { log_source, time, fields })
     }
 
@@ -151,6 +156,7 @@ impl Recorded {
                 fields.push(read);
             }
         }
+        derived::extend(&mut fields);
         Ok(Self { log_source, time: date.map(since_epoch), fields })
     }
 }
@@ -159,7 +165,9 @@ impl Recorded {
 fn speaks_of(category: &Json, field: Field) -> bool {
     let is = |known: Category| *category == known.name();
     let of_file = is(Category::FileEvent) || is(Category::FileAccess);
-    if field == Field::FileAction {
+    if field == Field::ContainerAction {
+        is(Category::ContainerEvent)
+    } else if field == Field::FileAction {
         of_file
     } else if field == Field::EventAction {
         of_file || is(Category::ProcessAccess) || is(Category::SystemChange)

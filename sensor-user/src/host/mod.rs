@@ -11,6 +11,7 @@ pub mod container;
 pub mod runtime;
 pub mod mount;
 pub mod user;
+pub mod resource;
 mod file;
 
 pub use file::FileError;

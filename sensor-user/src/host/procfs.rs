@@ -17,6 +17,7 @@ use sensor_ebpf::wire::text::ARGUMENTS_MAX;
 
 use super::file::{self, FileError};
 use crate::state::mount::make_device;
+use crate::state::process::stream::{Stream, StreamKind, Streams};
 use crate::state::process::{Executable, Process, ProcessKey, Session, program};
 use text::{Stat, Status};
 
@@ -105,6 +106,7 @@ fn process(pid: u32, cgroups: &mut CgroupIds) -> Result<Option<(Found, bool)>, F
     else {
         return Ok(None);
     };
+    let words = text::arguments(&arguments);
     let (executable, refused) = match executable(&directory.join("exe")) {
         Ok(executable) => (executable, false),
         Err(error) => (Executable::default(), !file::is_gone(&error)),
@@ -114,8 +116,9 @@ fn process(pid: u32, cgroups: &mut CgroupIds) -> Result<Option<(Found, bool)>, F
         key: ProcessKey { pid, start_time: stat.start_time },
         // Without its start for now: that stands in the parent's own file.
         parent: (stat.parent != 0).then_some(ProcessKey { pid: stat.parent, start_time: 0 }),
-        arguments: text::arguments(&arguments).into(),
+        arguments: words.as_slice().into(),
         arguments_truncated: !arguments_whole,
+        command: None,
         session: session(&directory, &stat),
         directory: link(&directory.join("cwd")),
         comm: stat.comm,
@@ -130,7 +133,7 @@ fn process(pid: u32, cgroups: &mut CgroupIds) -> Result<Option<(Found, bool)>, F
         exec_time: stat.start_time,
         executable,
     };
-    Ok(Some((Found { process: further_named(process), cgroup }, refused)))
+    Ok(Some((Found { process: further_named(process, &words).understood(&words), cgroup }, refused)))
 }
 
 fn stat(directory: &Path) -> Result<Option<Stat>, FileError> {
@@ -158,16 +161,35 @@ fn session(directory: &Path, stat: &Stat) -> Session {
         terminal: stat.terminal.map(|(major, minor)| program::terminal(major, minor)),
         net_ns: namespace_in(directory, "net").unwrap_or_default(),
         user_ns: namespace_in(directory, "user").unwrap_or_default(),
+        streams: Streams {
+            input: stream(directory, 0),
+            output: stream(directory, 1),
+            error: stream(directory, 2),
+        },
         ..Session::default()
     }
 }
 
+/// What a descriptor leads to now: what it led to when the program started, nobody can tell.
+fn stream(directory: &Path, descriptor: u8) -> Stream {
+    let link = directory.join(format!("fd/{descriptor}"));
+    // DONT_SYNC: as of the executable.
+    let wanted = StatxFlags::TYPE | StatxFlags::MODE | StatxFlags::INO;
+    match rustix::fs::statx(CWD, &link, AtFlags::STATX_DONT_SYNC, wanted) {
+        Ok(stat) => {
+            let device = (stat.stx_rdev_major, stat.stx_rdev_minor);
+            Stream::new(u32::from(stat.stx_mode), device, stat.stx_ino)
+        }
+        Err(rustix::io::Errno::NOENT) => Stream { kind: Some(StreamKind::Closed), inode: 0 },
+        Err(_) => Stream::default(),
+    }
+}
+
 /// Gives the names that the arguments tell.
-fn further_named(mut process: Process) -> Process {
+fn further_named(mut process: Process, words: &[String]) -> Process {
     let directory = process.directory.as_deref().unwrap_or_default();
     let executable = &mut process.executable;
-    (executable.applet, executable.loaded) =
-        program::further_names(&executable.path, &process.arguments, directory);
+    (executable.applet, executable.loaded) = program::further_names(&executable.path, words, directory);
     process
 }
 

@@ -145,6 +145,7 @@ impl Pipeline {
     }
 
     pub(super) fn container_ended(&mut self, time: u64, id: &Arc<str>) {
+        self.stories.container_ended(id);
         self.correlations.note(time, Ended::Container(Arc::clone(id)));
     }
 
@@ -168,8 +169,11 @@ impl Pipeline {
         let is_inside = last.as_ref().is_some_and(|step| step.event.container.is_some());
         let Some(detection) = self.detections.get(found.rule, is_inside) else { return };
         if let Some(step) = last {
-            let ancestors = self.processes.ancestors(step.event.process.key, LINEAGE_MAX);
+            let ancestors = self.processes.ancestors(&step.event.process, LINEAGE_MAX);
             step.event = Arc::new(Event { ancestors, ..Event::clone(&step.event) });
+        }
+        if let Some(step) = found.steps.last() {
+            self.lives.note_match(&step.event.process, detection.level);
         }
         let mut seen = FxHashSet::default();
         let rules = found.steps.iter().filter(|step| seen.insert(step.rule));

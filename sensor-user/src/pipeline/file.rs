@@ -43,6 +43,7 @@ impl Pipeline {
     ) {
         if matches!(action, FileAction::Write | FileAction::Close) {
             self.writers.wrote(change.file, key(actor), time);
+            self.processes.note_author(key(actor));
         }
         let is_read = action == FileAction::Read;
         let category = if is_read { Category::FileAccess } else { Category::FileEvent };

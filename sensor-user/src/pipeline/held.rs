@@ -242,6 +242,7 @@ impl Pipeline {
             if self.engine.rule(*rule).is_some_and(|rule| rule.reports)
                 && let Some(detection) = self.detections.get(*rule, event.container.is_some())
             {
+                self.lives.note_match(&event.process, detection.level);
                 stories.matched(event, detection);
             }
         }
@@ -292,7 +293,7 @@ fn decided_phase(event: &Event) -> Option<Phase> {
     let is_brought = process.standing.entry == Entry::Exec { has_terminal: false };
     if container.role == Role::Build {
         Some(Phase::Build)
-    } else if is_brought && container.probes.iter().any(|probe| probe.as_slice() == &*process.arguments) {
+    } else if is_brought && container.probes.iter().any(|probe| process.arguments == **probe) {
         Some(Phase::Probe)
     } else {
         event.phase

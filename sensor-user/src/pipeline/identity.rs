@@ -101,6 +101,8 @@ impl Pipeline {
             (process.container, process.standing) = (judgement.container, standing);
             self.processes.seed([process]);
         }
+        // They were there before: they do not start now.
+        drop(self.begin_lives());
     }
 
     /// Judges a process that starts a program; says whether a trick is news.
@@ -228,7 +230,7 @@ impl Pipeline {
         is_program: bool,
     ) -> (Judgement, Standing) {
         let Sight { key, place, before, cgroup } = *sight;
-        let Self { processes, containers, identities, .. } = self;
+        let Self { processes, containers, identities, lives, .. } = self;
         let owners = &mut identities.owners;
         // Its own process may not be in the table yet; one that has been forgotten does not live any more.
         let is_live = |owner| owner == key || processes.is_live(owner) == Some(true);
@@ -259,6 +261,9 @@ impl Pipeline {
             && let Some(id) = &judgement.container
         {
             let is_first = containers.began(id, time, key);
+            if is_first {
+                lives.began(id, key, time);
+            }
             if is_first || !owners.has_own_mount(id, is_live) {
                 let namespaces = Namespaces { mount: place.mnt_ns, pid: place.pid_ns };
                 owners.learn(id, key, namespaces, is_live);

@@ -69,6 +69,7 @@ impl Pipeline {
         let parts = self.flows.settle(now);
         self.parts(now, parts, host);
         self.settle_identities(now, host);
+        self.settle_lives(host);
     }
 
     /// The sensor ends: no end waits any longer.
@@ -101,6 +102,9 @@ impl Pipeline {
         }
         let Connect { socket, address, port, protocol, is_datagram, is_subflow, .. } = connect;
         let end = End { number: protocol, address, port };
+        if is_elsewhere(end) {
+            self.writers.intake.connected(key(actor));
+        }
         let opened = Opened { socket, end, direction, is_datagram, is_subflow };
         let (is_news, over) = self.flows.opened(time, key(actor), &opened);
         self.parts(time, over, host);
@@ -161,6 +165,9 @@ impl Pipeline {
     fn parts(&mut self, time: u64, parts: Vec<Part>, host: &mut impl Host) {
         for part in parts {
             let Part { process, socket, end, direction, connected, bytes, news, state } = part;
+            if is_elsewhere(end) && news.received > 0 {
+                self.writers.intake.received(process, news.received);
+            }
             if !self.wants(Category::NetworkFlow, process) {
                 continue;
             }
@@ -187,4 +194,11 @@ impl Pipeline {
         let End { address, port, .. } = end;
         Connection { socket, protocol: end.protocol(), address, port, hostname, direction, connected }
     }
+}
+
+/// Another machine, of which something can be had: not this one, and nobody's answer to a name (RFC 1035).
+fn is_elsewhere(end: End) -> bool {
+    const UDP: u16 = 17;
+    const DNS: u16 = 53;
+    !end.address.to_canonical().is_loopback() && (end.number, end.port) != (UDP, DNS)
 }

@@ -11,6 +11,7 @@ use crate::decode::{Access, Exec, Fork};
 use crate::event::field::Category;
 use crate::event::{Body, FileAction, FileChange, ProcessAccess};
 use crate::state::process::program::{further_names, terminal};
+use crate::state::process::stream::Streams;
 use crate::state::process::{Arguments, Executable, Fork as Forked, Process, ProcessKey, Session, Written};
 use crate::state::standing::Standing;
 use crate::state::writer::Write;
@@ -20,20 +21,16 @@ use crate::state::writer::Write;
 const WRITER_LINE_MAX: usize = 512;
 
 impl Pipeline {
-    pub(super) fn exec(&mut self, time: u64, actor: &Actor, exec: Exec, host: &mut impl Host) {
+    pub(super) fn exec(&mut self, time: u64, actor: &Actor, mut exec: Exec, host: &mut impl Host) {
         let parent_key = ProcessKey { pid: exec.parent_pid, start_time: exec.parent_start_time };
-        let mut process = Process {
+        let process = Process {
             key: key(actor),
             parent: (exec.parent_pid != 0).then_some(parent_key),
             executable: executable(&exec),
             session: self.session(&exec),
             arguments_truncated: exec.arguments_truncated,
-            arguments: arguments(
-                exec.arguments,
-                exec.last_arguments,
-                exec.argument_count,
-                exec.arguments_size,
-            ),
+            arguments: arguments(&exec),
+            command: None,
             directory: Some(exec.directory),
             comm: comm(actor),
             uid: actor.uid,
@@ -46,14 +43,22 @@ impl Pipeline {
             standing: Standing::default(),
             exec_time: time,
         };
+        exec.arguments.append(&mut exec.last_arguments);
+        let mut process = process.understood(&exec.arguments);
         process.executable.written = self.writer_of(&process);
+        if let Some(pipe) = process.session.streams.output.id() {
+            self.writers.intake.feeds(pipe, process.key);
+        }
         let trick = self.admit(time, actor, &exec.cgroup, &mut process);
-        if process.container.is_some() {
-            host.entered(process.mnt_ns, process.key.pid, time);
+        if let Some(container) = &process.container {
+            host.entered(process.mnt_ns, container, process.key.pid, time);
         }
         let process = self.processes.insert_exec(process);
         self.passed.events += 1;
+        // What is found in a container's first program counts already.
+        let begun = self.begin_lives();
         self.event_of(time, process, Body::ProcessCreation, host);
+        self.tell_begun(begun, host);
         if let Some(trick) = trick {
             self.tricked(time, key(actor), trick, host);
         }
@@ -65,12 +70,14 @@ impl Pipeline {
         let Write { by, time, .. } = self.writers.of((*file)?, *upper_layer)?;
         // Ten minutes after its end it is not known any more; that it was written still is.
         let writer = self.processes.get(by);
+        let input = writer.as_ref().and_then(|writer| writer.session.streams.input.id());
         let image = writer.as_ref().map_or_else(String::new, |writer| writer.executable.telling().to_owned());
         let command_line = writer.map_or_else(String::new, |writer| {
             let line = writer.command_line();
             line.get(..line.floor_char_boundary(WRITER_LINE_MAX)).unwrap_or(line).to_owned()
         });
-        Some(Arc::new(Written { time, pid: by.pid, image, command_line }))
+        let received = self.writers.intake.of(by, input);
+        Some(Arc::new(Written { time, by, image, command_line, received }))
     }
 
     pub(super) fn fork(&mut self, actor: &Actor, fork: Fork) {
@@ -122,11 +129,12 @@ impl Pipeline {
     }
 }
 
-fn arguments(list: Vec<String>, end: Vec<String>, count: u32, size: u32) -> Arguments {
-    if end.is_empty() && usize::try_from(size).is_ok_and(|size| size <= ARGUMENTS_MAX) {
-        return list.into();
+fn arguments(exec: &Exec) -> Arguments {
+    let size = exec.arguments_size;
+    if exec.last_arguments.is_empty() && usize::try_from(size).is_ok_and(|size| size <= ARGUMENTS_MAX) {
+        return exec.arguments.as_slice().into();
     }
-    Arguments::cut(list, end, count, size)
+    Arguments::cut(&exec.arguments, &exec.last_arguments, exec.argument_count, size)
 }
 
 fn executable(exec: &Exec) -> Executable {
@@ -154,6 +162,7 @@ impl Pipeline {
             net_ns: exec.net_ns,
             user_ns: exec.user_ns,
             by_thread: exec.flags & ExecFlags::BY_THREAD != 0,
+            streams: Streams::from(exec.streams),
             environment: self.capture.environment(&exec.environment),
         }
     }

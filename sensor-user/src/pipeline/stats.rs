@@ -60,3 +60,30 @@ fn stat(rule: &Rule, detection: &Detection, cost: Cost) -> RuleStat {
         cost,
     }
 }
+
+impl Pipeline {
+    /// What full tables dropped since the start: what it is, how many.
+    #[must_use]
+    pub fn dropped(&self) -> [(&'static str, u64); 16] {
+        let (processes, containers) = (self.processes.stats(), self.containers.stats());
+        let (pods, groups) = (self.containers.pod_stats(), self.correlations.stats());
+        [
+            ("process", processes.evicted_live + processes.evicted_exited),
+            ("container", containers.evicted + containers.evicted_cgroups),
+            ("cgroup that may be a container's", self.strangers.forgotten()),
+            ("connection's byte counts", self.flows.forgotten()),
+            ("pod", pods.evicted),
+            ("label, container or probe of a pod", pods.left_out),
+            ("amendment with a container's name", self.awaited.dropped()),
+            ("owner of a namespace", self.identities.owners_dropped()),
+            ("identity event", self.identities.untold_dropped()),
+            ("container's start or end", self.lives.dropped()),
+            ("reading of what a container uses", self.resources.dropped()),
+            ("writer of a program", self.writers.evicted()),
+            ("group of a correlation", groups.evicted_groups),
+            ("match of a correlation's group", groups.evicted_entries),
+            ("alert of a correlation", self.stories.bare()),
+            ("hour of a container's destination", self.novelty.dropped()),
+        ]
+    }
+}

@@ -1,5 +1,7 @@
 //! Containers that come late: a cgroup that no path tells of, whose runtime says that it is a container's.
 
+use std::sync::Arc;
+
 use super::Pipeline;
 use super::identity::place;
 use crate::state::container::{CgroupIdentity, Container};
@@ -23,7 +25,7 @@ impl Pipeline {
         };
         let id = self.containers.see(cgroup_id, &identity, life.began);
         self.containers.complete(&id, container);
-        let claim = Claim::Container(id);
+        let claim = Claim::Container(Arc::clone(&id));
         for key in self.processes.strangers(cgroup_id) {
             let Some(process) = self.processes.get(key) else { continue };
             // As one found at start: the first look at it that says anything.
@@ -38,6 +40,7 @@ impl Pipeline {
         }
         if let Some(time) = life.ended {
             self.containers.ended(cgroup_id, time);
+            self.lives.ended(&id, time);
         }
     }
 }

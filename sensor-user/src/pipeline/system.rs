@@ -68,6 +68,7 @@ impl Pipeline {
                 && let Some(id) = self.containers.by_cgroup(cgroup.id)
             {
                 self.release(&id);
+                self.lives.ended(&id, time);
                 self.container_ended(time, &id);
             }
             self.strangers.ended(cgroup.id, time);

@@ -9,6 +9,8 @@ use crate::alert::Loss;
 use crate::state::container::Container;
 
 /// Most rows that are counted apart, by rule, container and reason: as many containers as may start while
+/// How the reason of each of them begins.
+pub const UNDECIDED: &str = "undecided";
 /// no runtime answers, with a handful of such rules. Beyond it they are summed up.
 const ROWS_MAX: usize = 1024;
 /// Most rows told at once: what a person reads, and what a syslog frame holds. The rest is summed up.
@@ -95,7 +97,7 @@ impl Undecided {
         let others = std::mem::take(&mut self.others).saturating_add(rest);
         if others > 0 {
             let what = "matches of other rules or containers".to_owned();
-            losses.push(Loss { what, count: others, reason: "undecided", ..Loss::default() });
+            losses.push(Loss { what, count: others, reason: UNDECIDED, ..Loss::default() });
         }
         losses
     }

@@ -8,7 +8,7 @@ use sigma::{Diagnostic, Placeholders, RuleSet};
 
 use super::change::{Known, known};
 use crate::alert::{RuleMistake, RulePlace};
-use crate::config::Config;
+use crate::config::{AllowFiles, Config, ConfigError};
 use crate::detection::{Catalogue, Detections, Problem};
 use crate::event::field::Fields;
 
@@ -19,7 +19,14 @@ pub struct RuleFiles {
     pub paths: Vec<PathBuf>,
     /// Whether those of the binary are wanted, too.
     pub embedded: bool,
-    pub placeholders: Placeholders,
+    pub allow: AllowFiles,
+}
+
+/// The texts of one reading.
+#[derive(Debug)]
+pub(super) struct Gathered {
+    catalogue: Catalogue,
+    placeholders: Placeholders,
 }
 
 /// Rules that are understood to the last key.
@@ -40,13 +47,15 @@ pub enum Mistakes {
     Rules(Vec<Diagnostic>),
     /// In paths, or in keys of this sensor.
     Catalogue(Vec<Problem>),
+    /// In a file of allow-lists.
+    Allow(ConfigError),
 }
 
 impl RuleFiles {
     #[must_use]
     pub fn new(config: &Config) -> Self {
         let Config { rules, embedded_rules, .. } = config;
-        Self { paths: rules.clone(), embedded: *embedded_rules, placeholders: config.placeholders() }
+        Self { paths: rules.clone(), embedded: *embedded_rules, allow: AllowFiles::new(config) }
     }
 
     /// Reads, parses and builds.
@@ -58,15 +67,34 @@ impl RuleFiles {
     }
 
     /// Reads the texts.
-    pub(super) fn gather(&self) -> Result<Catalogue, Mistakes> {
-        Catalogue::load(&self.paths, self.embedded).map_err(Mistakes::Catalogue)
+    pub(super) fn gather(&self) -> Result<Gathered, Mistakes> {
+        let catalogue = Catalogue::load(&self.paths, self.embedded).map_err(Mistakes::Catalogue)?;
+        Ok(Gathered { catalogue, placeholders: self.allow.read().map_err(Mistakes::Allow)? })
     }
 
-    pub(super) fn understand(&self, catalogue: &Catalogue) -> Result<Rules, Mistakes> {
-        let set = RuleSet::load(catalogue.sources(), &Fields, &self.placeholders).map_err(Mistakes::Rules)?;
+    pub(super) fn understand(&self, gathered: &Gathered) -> Result<Rules, Mistakes> {
+        let Gathered { catalogue, placeholders } = gathered;
+        let set = RuleSet::load(catalogue.sources(), &Fields, placeholders).map_err(Mistakes::Rules)?;
         let detections = catalogue.bind(set.rules()).map_err(Mistakes::Catalogue)?;
         let known = known(&set, &catalogue.fingerprints());
-        Ok(Rules { set, detections, fingerprint: catalogue.fingerprint(), known })
+        Ok(Rules { set, detections, fingerprint: gathered.fingerprint(), known })
+    }
+
+    /// All that a reading reads.
+    pub(super) fn places(&self) -> Vec<PathBuf> {
+        self.paths.iter().chain(&self.allow.paths).cloned().collect()
+    }
+}
+
+impl Gathered {
+    /// The same number for the same texts.
+    pub(super) fn fingerprint(&self) -> u64 {
+        let mut hasher = FxHasher::default();
+        self.catalogue.fingerprint().hash(&mut hasher);
+        for name in self.placeholders.names() {
+            (name, self.placeholders.get(name)).hash(&mut hasher);
+        }
+        hasher.finish()
     }
 }
 
@@ -76,6 +104,7 @@ impl Mistakes {
         match self {
             Self::Rules(diagnostics) => diagnostics.len(),
             Self::Catalogue(problems) => problems.len(),
+            Self::Allow(_) => 1,
         }
     }
 
@@ -90,6 +119,7 @@ impl Mistakes {
         match self {
             Self::Rules(diagnostics) => diagnostics.iter().for_each(|it| it.to_string().hash(&mut hasher)),
             Self::Catalogue(problems) => problems.iter().for_each(|it| it.to_string().hash(&mut hasher)),
+            Self::Allow(error) => error.to_string().hash(&mut hasher),
         }
         hasher.finish()
     }
@@ -104,6 +134,7 @@ impl Mistakes {
                 .take(max)
                 .map(|problem| RuleMistake { message: problem.to_string(), ..RuleMistake::default() })
                 .collect(),
+            Self::Allow(error) => vec![mistake_of_list(error)],
         }
     }
 
@@ -113,6 +144,7 @@ impl Mistakes {
         let shown: String = match self {
             Self::Rules(diagnostics) => diagnostics.iter().take(max).map(|it| it.render(false)).collect(),
             Self::Catalogue(problems) => problems.iter().take(max).map(|it| format!("{it}\n")).collect(),
+            Self::Allow(error) => format!("{error}\n"),
         };
         match self.len().saturating_sub(max) {
             0 => shown,
@@ -125,4 +157,17 @@ fn mistake(diagnostic: &Diagnostic) -> RuleMistake {
     let Diagnostic { source, line, column, message, help, .. } = diagnostic;
     let place = RulePlace { file: source.clone(), line: *line, column: *column };
     RuleMistake { place: Some(place), message: message.clone(), help: help.clone() }
+}
+
+fn mistake_of_list(error: &ConfigError) -> RuleMistake {
+    let help = Some(error.help().to_owned());
+    match error.excerpt() {
+        Some(excerpt) => {
+            let index = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+            let (line, column) = (index(excerpt.line), index(excerpt.column));
+            let place = RulePlace { file: excerpt.path.display().to_string(), line, column };
+            RuleMistake { place: Some(place), message: excerpt.reason.clone(), help }
+        }
+        None => RuleMistake { place: None, message: error.to_string(), help },
+    }
 }

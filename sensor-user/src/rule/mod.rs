@@ -8,7 +8,8 @@
 //!
 //! Nothing of it is ever on the way of a record: [`reader`] reads, parses and builds on a thread of its own and
 //! hands over what is ready to run. Either all rules of a reading are taken over or none. Read again are the
-//! rules only: paths, placeholders and everything else of the configuration are those of the start.
+//! rules and the files of allow-lists: paths, placeholders and everything else of the configuration are those of the
+//! start.
 
 mod files;
 mod place;

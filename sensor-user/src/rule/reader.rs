@@ -113,7 +113,7 @@ impl Drop for Reader {
 
 /// None: said why, and that SIGHUP is left.
 fn watch(files: &RuleFiles) -> Option<Watch> {
-    if files.paths.is_empty() {
+    if files.places().is_empty() {
         return None;
     }
     match Watch::new() {
@@ -216,7 +216,7 @@ impl Thread {
         self.arm();
         let gathered = self.files.gather();
         let content = match &gathered {
-            Ok(catalogue) => catalogue.fingerprint(),
+            Ok(gathered) => gathered.fingerprint(),
             Err(mistakes) => mistakes.fingerprint(),
         };
         if content == self.content {
@@ -229,7 +229,7 @@ impl Thread {
             }
             return None;
         }
-        let outcome = gathered.and_then(|catalogue| self.files.understand(&catalogue));
+        let outcome = gathered.and_then(|gathered| self.files.understand(&gathered));
         // Half of a copy may be a mistake; the whole of it is about to come.
         let is_moving = outcome.is_err() && self.watch.as_mut().is_some_and(Watch::has_news);
         self.is_postponed = is_moving && !self.is_postponed;
@@ -251,7 +251,7 @@ impl Thread {
 
     fn arm(&mut self) {
         let Some(watch) = &mut self.watch else { return };
-        let outcome = watch.arm(Places::of(&self.files.paths));
+        let outcome = watch.arm(Places::of(&self.files.places()));
         if let (Err(unwatched), false) = (&outcome, self.unwatched) {
             let Unwatched { directories, refused } = unwatched;
             match refused {

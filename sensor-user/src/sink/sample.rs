@@ -3,6 +3,7 @@
 mod notice;
 mod pod;
 mod correlation;
+mod story;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -16,12 +17,14 @@ use crate::event::{Body, Direction, Event, Protocol};
 use crate::sink::Origin;
 use crate::state::container::{Confirmation, Container, Owner, Pod, Role, Runtime};
 use crate::state::phase::Phase;
+use crate::state::process::stream::{Stream, StreamKind};
 use crate::state::process::{Executable, Process, ProcessKey, Session, Written};
 use crate::state::standing::{Claim, Entry, Standing, Trick};
 
 pub(crate) use correlation::correlated;
 pub(crate) use notice::{aggregation, cost, coverage, loss, refusal, reload, stopped, tampering};
 pub(crate) use pod::in_pod;
+pub(crate) use story::chain;
 
 const MILLISECOND: u64 = 1_000_000;
 const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2));
@@ -63,28 +66,33 @@ pub(crate) fn container() -> Container {
 }
 
 fn process(pid: u32, path: &str, arguments: &[&str], container: Option<&str>) -> Arc<Process> {
-    Arc::new(Process {
-        key: ProcessKey { pid, start_time: u64::from(pid) * MILLISECOND },
-        parent: None,
-        executable: Executable { path: path.to_owned(), ..Executable::default() },
-        arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect::<Vec<_>>().into(),
-        arguments_truncated: false,
-        session: Session::default(),
-        directory: Some("/srv".to_owned()),
-        comm: path.rsplit('/').next().unwrap_or(path).chars().take(15).collect(),
-        uid: 0,
-        gid: 0,
-        effective_uid: 0,
-        mnt_ns: 1,
-        pid_ns: 2,
-        cgroup_id: 3,
-        container: container.map(Arc::from),
-        standing: Standing::default(),
-        exec_time: u64::from(pid) * MILLISECOND,
-    })
+    let words: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+    Arc::new(
+        Process {
+            key: ProcessKey { pid, start_time: u64::from(pid) * MILLISECOND },
+            parent: None,
+            executable: Executable { path: path.to_owned(), ..Executable::default() },
+            arguments: words.as_slice().into(),
+            arguments_truncated: false,
+            command: None,
+            session: Session::default(),
+            directory: Some("/srv".to_owned()),
+            comm: path.rsplit('/').next().unwrap_or(path).chars().take(15).collect(),
+            uid: 0,
+            gid: 0,
+            effective_uid: 0,
+            mnt_ns: 1,
+            pid_ns: 2,
+            cgroup_id: 3,
+            container: container.map(Arc::from),
+            standing: Standing::default(),
+            exec_time: u64::from(pid) * MILLISECOND,
+        }
+        .understood(&words),
+    )
 }
 
-fn detection() -> Detection {
+pub(crate) fn detection() -> Detection {
     Detection {
         id: "6f2f0b5e-6f0a-4d0a-9e55-0c1f7a8a1d01".to_owned(),
         title: "curl downloads into a container".to_owned(),
@@ -120,6 +128,7 @@ pub(crate) fn alert() -> Alert {
         detection: detection(),
         correlation: None,
         related: Vec::new(),
+        story: story::story(),
         process: process(
             4242,
             "/usr/bin/curl",
@@ -155,7 +164,18 @@ pub(crate) fn alert() -> Alert {
 /// A program that started in a container.
 pub(crate) fn event() -> Event {
     let Alert { process, ancestors, container, phase, user, .. } = alert();
-    Event { time: 0, date: time(), process, ancestors, container, phase, user, body: Body::ProcessCreation }
+    Event {
+        time: 0,
+        date: time(),
+        process,
+        ancestors,
+        container,
+        phase,
+        user,
+        sent_in_hour: None,
+        baseline: None,
+        body: Body::ProcessCreation,
+    }
 }
 
 fn place(name: Option<&str>) -> Place {
@@ -192,13 +212,16 @@ pub(crate) fn stranger() -> Alert {
     let container = container();
     let written = Written {
         time: alert.process.exec_time - 3_000 * MILLISECOND,
-        pid: 4200,
+        by: ProcessKey { pid: 4200, start_time: 1 },
         image: "/usr/bin/wget".to_owned(),
         command_line: "wget http://10.0.0.2/x".to_owned(),
+        received: Some(262_144),
     };
     let process = Arc::make_mut(&mut alert.process);
     (process.executable.upper_layer, process.executable.written) = (true, Some(Arc::new(written)));
     (process.session.login_uid, process.session.terminal) = (Some(1000), Some("pts/3".to_owned()));
+    process.session.streams.input = Stream { kind: Some(StreamKind::Pipe), inode: 4711 };
+    process.session.streams.output = Stream { kind: Some(StreamKind::Terminal), inode: 6 };
     process.standing.cgroup = Claim::Host;
     process.standing.mount = Claim::Container(Arc::from(container.id.as_str()));
     process.standing.trick = Some(Trick::CgroupLeft);
@@ -247,14 +270,16 @@ fn hostile_process(pid: u32) -> Arc<Process> {
             upper_layer: true,
             written: Some(Arc::new(Written {
                 time: 1,
-                pid: 7,
+                by: ProcessKey { pid: 7, start_time: 1 },
                 image: hostile_text(),
                 command_line: hostile_text(),
+                received: Some(u64::MAX),
             })),
             file: None,
         },
         arguments: (0..6).map(|_| hostile_text()).collect::<Vec<_>>().into(),
         arguments_truncated: true,
+        command: None,
         session: Session {
             login_uid: Some(4_000_000_000),
             terminal: Some(hostile_text()),
@@ -316,6 +341,7 @@ pub(crate) fn hostile() -> Alert {
     };
     alert.correlation = Some(correlation::hostile(&hostile_text()));
     alert.related = vec![alert.detection.clone(); 8];
+    alert.story = story::hostile(&hostile_text());
     let steps = [
         Action::Executed { command_line: hostile_text() },
         Action::Opened { path: hostile_text() },

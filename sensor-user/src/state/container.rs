@@ -3,6 +3,7 @@
 mod table;
 mod join;
 mod stranger;
+mod image;
 
 use std::collections::BTreeMap;
 

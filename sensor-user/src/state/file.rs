@@ -17,7 +17,14 @@ const WRITE_WINDOW: u64 = 30 * 1_000_000_000;
 #[derive(Debug, Default)]
 pub struct FileTable {
     writes: FxHashMap<(ProcessKey, u64), u64>,
-    executable: FxHashMap<u64, bool>,
+    executable: FxHashMap<u64, Mode>,
+}
+
+/// Whether a file was executable when it was looked at last, `CLOCK_BOOTTIME` nanoseconds.
+#[derive(Clone, Copy, Debug)]
+struct Mode {
+    is_executable: bool,
+    time: u64,
 }
 
 impl FileTable {
@@ -40,12 +47,14 @@ impl FileTable {
         told.is_some_and(|told| time.saturating_sub(*told) < WRITE_WINDOW)
     }
 
-    /// A file is executable now, or not. Returns what it was before, where that is known.
-    pub fn mode(&mut self, inode: u64, is_executable: bool) -> Option<bool> {
+    /// At `time` a file is executable, or not. Returns what it was before, where that is known. It was `born`; what was
+    /// known before that was of another file, whose number it has.
+    pub fn mode(&mut self, inode: u64, is_executable: bool, time: u64, born: Option<u64>) -> Option<bool> {
         if self.executable.len() >= MODES_MAX {
             self.executable.clear();
         }
-        self.executable.insert(inode, is_executable)
+        let before = self.executable.insert(inode, Mode { is_executable, time })?;
+        born.is_none_or(|born| born <= before.time).then_some(before.is_executable)
     }
 }
 
@@ -70,10 +79,18 @@ mod tests {
         let mut files = FileTable::default();
         for inode in 0..40_000 {
             files.wrote(KEY, inode, 0);
-            files.mode(inode, true);
+            files.mode(inode, true, 0, None);
         }
         assert!(files.writes.len() <= WRITES_MAX && files.executable.len() <= MODES_MAX);
-        assert_eq!(files.mode(39_999, false), Some(true));
-        assert_eq!(files.mode(39_999, false), Some(false));
+        assert_eq!(files.mode(39_999, false, 0, None), Some(true));
+        assert_eq!(files.mode(39_999, false, 0, None), Some(false));
+    }
+    #[test]
+    fn a_number_that_is_used_again_is_another_file() {
+        let mut files = FileTable::default();
+        assert_eq!(files.mode(7, true, 100, Some(90)), None);
+        assert_eq!(files.mode(7, true, 200, Some(90)), Some(true), "the same");
+        assert_eq!(files.mode(7, true, 400, Some(300)), None, "made since");
+        assert_eq!(files.mode(7, false, 500, Some(300)), Some(true));
     }
 }

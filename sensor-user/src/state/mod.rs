@@ -11,5 +11,8 @@ pub mod cgroup_path;
 pub mod mount;
 pub mod file;
 pub mod writer;
+pub mod intake;
+pub mod resource;
 pub mod flow;
 pub mod name;
+pub mod baseline;

@@ -1,18 +1,23 @@
 //! Processes as the agent knows them, with their lineage through parents that have exited.
 
+mod arguments;
 pub mod program;
+pub mod stream;
 mod table;
 
 use std::sync::Arc;
 
 use sensor_ebpf::wire::FileId;
 
+use crate::command::{self, Command};
 use crate::state::standing::Standing;
+use stream::Streams;
 
+pub use arguments::Arguments;
 pub use table::{EXITED_KEPT, Fork, Place, ProcessTable, Resident, TableStats};
 
 /// Identity of a process: pids are used again, a pid with its start is not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ProcessKey {
     /// Thread group id in the initial pid namespace.
     pub pid: u32,
@@ -50,10 +55,13 @@ pub struct Executable {
 pub struct Written {
     /// When it was written last, `CLOCK_BOOTTIME` nanoseconds.
     pub time: u64,
-    pub pid: u32,
+    pub by: ProcessKey,
     /// The program that wrote it, by the name that says most.
     pub image: String,
     pub command_line: String,
+    /// Payload bytes that it, or who fed its standard input, had received from other machines until the file was
+    /// run, as far as they were counted. None: neither talked to any.
+    pub received: Option<u64>,
 }
 
 impl Executable {
@@ -91,6 +99,8 @@ pub struct Session {
     pub user_ns: u32,
     /// A thread other than the leader called exec.
     pub by_thread: bool,
+    /// Where input came from and output went.
+    pub streams: Streams,
     /// `NAME=value`, without secrets.
     pub environment: Vec<String>,
 }
@@ -104,6 +114,8 @@ pub struct Process {
     pub arguments: Arguments,
     /// The kernel half cut the arguments.
     pub arguments_truncated: bool,
+    /// What the arguments mean, where the program is a tool that is known.
+    pub command: Option<Arc<Command>>,
     pub session: Session,
     pub directory: Option<String>,
     /// The task's name: a claim.
@@ -124,6 +136,13 @@ pub struct Process {
 }
 
 impl Process {
+    /// The same, its command line understood: `words` are its arguments.
+    #[must_use]
+    pub fn understood(mut self, words: &[String]) -> Self {
+        self.command = command::understand(self.executable.images(), words);
+        self
+    }
+
     /// Last part of the name that says most; of a process whose file could not be read, the task's name.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -132,62 +151,39 @@ impl Process {
         if name.is_empty() { &self.comm } else { name }
     }
 
+    /// What is told of it when it is somebody's ancestor, or wrote what somebody runs: no arguments but the line that
+    /// they make, of which `line_max` bytes, and nothing of how it was started.
+    #[must_use]
+    pub fn abridged(&self, line_max: usize) -> Self {
+        let arguments = self.arguments.abridged(line_max);
+        Self {
+            key: self.key,
+            parent: self.parent,
+            executable: self.executable.clone(),
+            arguments_truncated: self.arguments_truncated || arguments.line() != self.arguments.line(),
+            arguments,
+            command: None,
+            session: Session { environment: Vec::new(), ..self.session.clone() },
+            directory: None,
+            comm: self.comm.clone(),
+            container: self.container.clone(),
+            standing: self.standing.clone(),
+            ..*self
+        }
+    }
+
+    /// Is there anything that [`Process::abridged`] would leave out?
+    #[must_use]
+    pub fn is_abridged(&self, line_max: usize) -> bool {
+        self.arguments.is_empty()
+            && self.arguments.line().len() <= line_max
+            && self.session.environment.is_empty()
+            && self.directory.is_none()
+    }
+
     /// Arguments as one line, as Sigma's `CommandLine` has them: joined by a blank.
     #[must_use]
     pub fn command_line(&self) -> &str {
-        &self.arguments.line
-    }
-}
-
-/// An argument vector, and the line it makes: rules ask for the line of every event, so it is made
-/// once.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Arguments {
-    list: Vec<String>,
-    line: String,
-    count: u32,
-    size: u32,
-}
-
-/// Stands in a line for arguments that were cut out.
-const CUT: &str = " … ";
-
-impl Arguments {
-    /// A vector of `count` arguments and `size` bytes of which only the beginning and the end are here.
-    /// The last of the beginning and the first of the end may be parts.
-    #[must_use]
-    pub fn cut(mut list: Vec<String>, end: Vec<String>, count: u32, size: u32) -> Self {
-        let line = [list.join(" "), end.join(" ")].join(CUT).trim_end().to_owned();
-        list.extend(end);
-        Self { list, line, count, size }
-    }
-
-    /// Of the whole vector, also of what was cut.
-    #[must_use]
-    pub fn count(&self) -> u32 {
-        self.count
-    }
-
-    /// Bytes of the whole vector, a NUL for each argument included.
-    #[must_use]
-    pub fn size(&self) -> u32 {
-        self.size
-    }
-}
-
-impl From<Vec<String>> for Arguments {
-    fn from(list: Vec<String>) -> Self {
-        let line = list.join(" ");
-        let bound = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        let size = bound(line.len() + usize::from(!list.is_empty()));
-        Self { count: bound(list.len()), line, list, size }
-    }
-}
-
-impl std::ops::Deref for Arguments {
-    type Target = [String];
-
-    fn deref(&self) -> &[String] {
-        &self.list
+        self.arguments.line()
     }
 }

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use rustc_hash::FxHashMap;
 use sensor_ebpf::wire::FileId;
 
+use super::intake::Intake;
 use super::process::ProcessKey;
 
 /// Most files remembered: four times those that the kernel half tells once. Beyond it the file that was
@@ -27,6 +28,8 @@ pub struct WriterTable {
     writes: FxHashMap<u64, Write>,
     arrivals: VecDeque<u64>,
     evicted: u64,
+    /// What writers had from other machines.
+    pub intake: Intake,
 }
 
 impl WriterTable {
@@ -53,10 +56,10 @@ impl WriterTable {
         self.writes.get(&file.inode).filter(|write| is_upper || write.device == file.device).copied()
     }
 
-    /// Files forgotten because the table was full.
+    /// Files, and what is known of their writers, forgotten because the tables were full.
     #[must_use]
     pub fn evicted(&self) -> u64 {
-        self.evicted
+        self.evicted + self.intake.evicted()
     }
 }
 

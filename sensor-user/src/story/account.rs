@@ -1,16 +1,19 @@
-//! One account: its steps in order, within its bounds.
+//! One account: what matched, who took part, and its steps in order, within its bounds.
+
+mod step;
 
 use std::sync::Arc;
 
-use sigma::Correlated;
+use sigma::Level;
 
-use super::correlation::deed;
+use super::chain::Chain;
 use super::program;
-use crate::alert::{Action, Correlation, Detection, Place, Step};
-use crate::event::{Connection, Event, FileChange, Flow, FlowState};
+use crate::alert::{Action, Correlation, Detection, Participant, Step};
+use crate::event::Event;
 use crate::state::container::Container;
 use crate::state::phase::Phase;
 use crate::state::process::{Process, ProcessKey};
+pub(in crate::story) use step::place;
 
 /// Most steps an account carries; further ones are counted. A transfer has under ten, a build
 /// script that is caught has its beginning told.
@@ -18,15 +21,42 @@ pub const STEPS_MAX: usize = 64;
 /// How long before the match the process may have started for its start to be the first step,
 /// nanoseconds. A server that ran for days begins its story with what it did.
 const RECENT_START: u64 = 10_000_000_000;
+/// Most processes an account names; further ones are counted. A tree of more does not fit a screen.
+const PARTICIPANTS_MAX: usize = 24;
+/// Longest command line of a participant, bytes: the step that ran it has the whole.
+const PARTICIPANT_LINE_MAX: usize = 512;
+/// Most matches whose evidence is kept. Each rule has one, counted; a tree that matches more rules than this has
+/// been told enough.
+const EVIDENCE_MAX: usize = 32;
 
 /// Whose doing a match is: the process, its ancestors, the name of its user, what its container was doing.
 type Who<'w> = (&'w Arc<Process>, &'w [Arc<Process>], Option<&'w Arc<str>>, Option<Phase>);
+
+/// Why a rule says so.
+#[derive(Clone, Debug)]
+pub struct Proof {
+    /// As [`Detection::id`].
+    pub rule: String,
+    /// The same, of a correlation with the group it found: two groups are two findings.
+    pub key: String,
+    pub title: String,
+    pub level: Level,
+    /// Of the event it matched, of a correlation the last, `CLOCK_BOOTTIME` nanoseconds.
+    pub time: u64,
+    pub pid: u32,
+    pub count: u64,
+    pub correlation: Option<Box<Correlation>>,
+}
 
 /// What becomes an alert.
 #[derive(Clone, Debug)]
 pub struct Account {
     /// Counts the accounts of this run: an amendment has the number of what it amends.
     pub number: u64,
+    /// Number of the first account of its story.
+    pub story: u64,
+    /// Which alert of its story this is, from 1.
+    pub alerts: u32,
     /// Told before: since then it went on, or its container got a name.
     pub is_amendment: bool,
     /// When its first step happened, `CLOCK_BOOTTIME` nanoseconds.
@@ -42,8 +72,13 @@ pub struct Account {
     pub steps_omitted: u32,
     /// Payload bytes of connections whose end is among these.
     pub bytes_omitted: (u64, u64),
-    /// What was found, where the steps are the matches of a correlation.
-    pub correlation: Option<Correlation>,
+    /// What the steps amount to.
+    pub chain: Chain,
+    /// Each rule that matched: when first, how often.
+    pub evidence: Vec<Proof>,
+    /// Parents first.
+    pub participants: Vec<Participant>,
+    pub participants_omitted: u32,
     detection: Option<Detection>,
     related: Vec<Detection>,
     /// Connections whose end is awaited: who uses which socket.
@@ -59,6 +94,8 @@ impl Account {
         let time = if is_recent { process.exec_time.min(event.time) } else { event.time };
         let mut account = Self {
             number,
+            story: number,
+            alerts: 1,
             is_amendment: false,
             time,
             process: Arc::clone(process),
@@ -69,67 +106,185 @@ impl Account {
             steps: Vec::new(),
             steps_omitted: 0,
             bytes_omitted: (0, 0),
-            correlation: None,
+            chain: Chain::default(),
+            evidence: Vec::new(),
+            participants: Vec::new(),
+            participants_omitted: 0,
             detection: None,
             related: Vec::new(),
             open: Vec::new(),
         };
-        if is_recent {
-            let command_line = process.command_line().to_owned();
-            account.add_step(time, process, Action::Executed { command_line });
-        }
+        account.enrol(event);
         account
     }
 
-    /// The account of what a correlation found. Its steps are the matches in their order, of whichever process,
-    /// and its process is that of the last.
-    pub fn of_correlation(
-        found: &Correlated<Arc<Event>>,
-        detection: Detection,
-        correlation: Correlation,
-        number: u64,
-    ) -> Option<Self> {
-        let last = &found.steps.last()?.event;
-        let mut account = Self::begin(last, number);
-        account.time = found.steps.first().map_or(found.first, |step| step.time.min(found.first));
-        account.steps.clear();
-        let skipped = found.steps.len().saturating_sub(STEPS_MAX);
-        for step in found.steps.iter().skip(skipped) {
-            let (offset, process) = (step.time.saturating_sub(account.time), &step.event.process);
-            let action = deed(&step.event);
-            account.push(Step { offset, pid: process.key.pid, program: program(process), action });
+    /// The next alert of the same story: all that was told, and room for what is news.
+    #[must_use]
+    pub fn next(&self, event: &Event, number: u64) -> Self {
+        let mut account = self.successor(number);
+        account.process = Arc::clone(&event.process);
+        account.ancestors.clone_from(&event.ancestors);
+        (account.user, account.phase) = (event.user.clone(), event.phase);
+        account
+    }
+
+    /// The same with what another account of the story has.
+    #[must_use]
+    pub fn next_with(&self, other: Self, number: u64) -> Self {
+        let mut account = self.successor(number);
+        account.process = Arc::clone(&other.process);
+        account.ancestors.clone_from(&other.ancestors);
+        (account.user, account.phase) = (other.user.clone(), other.phase);
+        account.join(other);
+        account
+    }
+
+    fn successor(&self, number: u64) -> Self {
+        let mut account = self.clone();
+        (account.number, account.is_amendment, account.alerts) =
+            (number, false, self.alerts.saturating_add(1));
+        account.related.splice(0..0, account.detection.take());
+        account
+    }
+
+    /// Names the process of an event and those that lead to it within its container.
+    pub fn enrol(&mut self, event: &Event) {
+        let is_inside = |ancestor: &&Arc<Process>| ancestor.container == event.process.container;
+        let is_known = |account: &Self, pid| account.participants.iter().any(|known| known.pid == pid);
+        let within: usize = match event.process.container {
+            Some(_) => event.ancestors.iter().take_while(is_inside).count(),
+            // The host's lineage is told by itself; of it only who started this.
+            None => event.ancestors.len().min(1),
+        };
+        let lineage = event.ancestors.iter().take(within).rev().chain([&event.process]);
+        let mut parent = None;
+        for process in lineage {
+            let pid = process.key.pid;
+            let line = process.command_line();
+            let line = line.get(..line.floor_char_boundary(PARTICIPANT_LINE_MAX)).unwrap_or(line);
+            if let Some(known) = self.participants.iter_mut().find(|known| known.pid == pid) {
+                // It runs another program by now.
+                if known.command_line != line {
+                    (known.program, known.command_line) = (program(process), line.to_owned());
+                }
+            } else if self.participants.len() >= PARTICIPANTS_MAX {
+                self.participants_omitted = self.participants_omitted.saturating_add(1);
+            } else {
+                // What is recalled comes without its ancestors.
+                let parent = parent.or(process.parent.map(|parent| parent.pid));
+                let parent = parent.filter(|pid| is_known(self, *pid));
+                let (program, command_line) = (program(process), line.to_owned());
+                self.participants.push(Participant { pid, parent, program, command_line });
+            }
+            parent = Some(pid);
         }
-        let told = u64::try_from(account.steps.len()).unwrap_or(u64::MAX);
-        account.steps_omitted = u32::try_from(found.matches.saturating_sub(told)).unwrap_or(u32::MAX);
-        (account.detection, account.correlation) = (Some(detection), Some(correlation));
-        Some(account)
+    }
+
+    /// The start of an event's program, where that was recent.
+    pub fn run(&mut self, event: &Event) {
+        let process = &event.process;
+        if event.time.saturating_sub(process.exec_time) <= RECENT_START {
+            let command_line = process.command_line().to_owned();
+            self.add_step(process.exec_time.min(event.time), process, Action::Executed { command_line });
+        }
+    }
+
+    /// Level of the gravest match, or of what the steps amount to.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        let matched =
+            self.detections().map(|detection| detection.level).max().unwrap_or(Level::Informational);
+        self.chain_level().map_or(matched, |chain| chain.max(matched))
+    }
+
+    /// What the steps amount to together.
+    #[must_use]
+    pub fn chain_level(&self) -> Option<Level> {
+        self.chain.level(self.phase, self.process.container.is_some())
+    }
+
+    /// What was found once was found once more.
+    pub fn count(&mut self, key: &str) {
+        if let Some(proof) = self.evidence.iter_mut().find(|proof| proof.key == key) {
+            proof.count = proof.count.saturating_add(1);
+        }
+    }
+
+    fn prove(&mut self, event: &Event, detection: &Detection, correlation: Option<Correlation>) {
+        let key = key(detection, correlation.as_ref());
+        if self.evidence.iter().any(|proof| proof.key == key) {
+            self.count(&key);
+        } else if self.evidence.len() < EVIDENCE_MAX {
+            let Detection { id, title, level, .. } = detection;
+            self.evidence.push(Proof {
+                rule: id.clone(),
+                key,
+                title: title.clone(),
+                level: *level,
+                time: event.time,
+                pid: event.process.key.pid,
+                count: 1,
+                correlation: correlation.map(Box::new),
+            });
+        }
+    }
+
+    /// What the leading match found, where it is a correlation.
+    #[must_use]
+    pub fn correlation(&self) -> Option<&Correlation> {
+        let leading = &self.detection.as_ref()?.id;
+        self.evidence.iter().find(|proof| proof.rule == *leading)?.correlation.as_deref()
     }
 
     /// Adds a match; the gravest leads, and of equals the earliest.
-    pub fn add_match(&mut self, event: &Event, detection: Detection) {
+    pub fn add_match(&mut self, event: &Event, detection: Detection, correlation: Option<Correlation>) {
+        self.prove(event, &detection, correlation);
+        self.chain.note_match(&detection, event.time);
         self.add_detection(detection, (&event.process, &event.ancestors, event.user.as_ref(), event.phase));
     }
 
     /// The same story as another account tells it, whose beginning may be an earlier one.
     pub fn join(&mut self, other: Self) {
         let Self { process, ancestors, user, phase, detection, related, .. } = other;
+        self.chain.join(&other.chain);
+        for proof in other.evidence {
+            let room = self.evidence.len() < EVIDENCE_MAX;
+            match self.evidence.iter_mut().find(|known| known.key == proof.key) {
+                Some(known) => known.count = known.count.saturating_add(proof.count),
+                None if room => self.evidence.push(proof),
+                None => {}
+            }
+        }
+        for participant in other.participants {
+            if self.participants.len() < PARTICIPANTS_MAX
+                && !self.participants.iter().any(|known| known.pid == participant.pid)
+            {
+                self.participants.push(participant);
+            }
+        }
         for detection in detection.into_iter().chain(related) {
             self.add_detection(detection, (&process, &ancestors, user.as_ref(), phase));
         }
-        if other.time < self.time {
-            self.time = other.time;
-            self.steps = other.steps;
-            self.steps_omitted = other.steps_omitted;
-            self.bytes_omitted = other.bytes_omitted;
+        for mut step in other.steps {
+            step.offset = self.offset(other.time.saturating_add(step.offset));
+            if !self.steps.iter().any(|known| known.pid == step.pid && known.action == step.action) {
+                self.push(step);
+            }
         }
+        self.steps_omitted = self.steps_omitted.saturating_add(other.steps_omitted);
+        let (sent, received) = other.bytes_omitted;
+        self.bytes_omitted.0 = self.bytes_omitted.0.saturating_add(sent);
+        self.bytes_omitted.1 = self.bytes_omitted.1.saturating_add(received);
     }
 
-    /// Drops matches of these rules; returns how many.
-    pub fn forget(&mut self, rules: &[String]) -> u64 {
+    /// Drops what was told already, by its key; returns how many matches.
+    pub fn forget(&mut self, told: &[String]) -> u64 {
         let mut detections: Vec<Detection> =
             self.detection.take().into_iter().chain(self.related.drain(..)).collect();
         let before = detections.len();
-        detections.retain(|detection| !rules.contains(&detection.id));
+        self.evidence.retain(|proof| !told.contains(&proof.key));
+        let evidence = &self.evidence;
+        detections.retain(|detection| evidence.iter().any(|proof| proof.rule == detection.id));
         let dropped = before - detections.len();
         let mut left = detections.into_iter();
         self.detection = left.next();
@@ -160,128 +315,6 @@ impl Account {
         self.detection.iter().chain(&self.related)
     }
 
-    /// Adds a step unless the same process already did the same. True: it is news.
-    pub fn add_step(&mut self, time: u64, process: &Process, action: Action) -> bool {
-        if self.steps.iter().any(|step| step.pid == process.key.pid && is_repeat(&step.action, &action)) {
-            return false;
-        }
-        let offset = time.saturating_sub(self.time);
-        self.push(Step { offset, pid: process.key.pid, program: program(process), action })
-    }
-
-    /// Remembers a connection, so that its end is awaited; at most as many as there can be steps.
-    pub fn connect(&mut self, process: ProcessKey, socket: u64) {
-        if self.open.len() < STEPS_MAX && !self.open.contains(&(process, socket)) {
-            self.open.push((process, socket));
-        }
-    }
-
-    /// Is the end of a connection awaited, of this process or of any?
-    #[must_use]
-    pub fn awaits_end(&self, of: Option<ProcessKey>) -> bool {
-        self.open.iter().any(|(process, _)| of.is_none_or(|of| of == *process))
-    }
-
-    /// Goes on where another account of the same story was told.
-    pub fn follow(&mut self, former: &Self) {
-        self.open.clone_from(&former.open);
-    }
-
-    /// A connection moved data, failed or ended. What it had moved before is told anew. True: it is news.
-    pub fn flow(&mut self, time: u64, process: &Process, flow: &Flow) -> bool {
-        let Flow { connection, bytes_sent, bytes_received, state, .. } = flow;
-        let (bytes_sent, bytes_received, socket) = (*bytes_sent, *bytes_received, connection.socket);
-        let place = place(connection);
-        let is_former = |step: &Step| {
-            step.pid == process.key.pid
-                && matches!(&step.action, Action::Transferred { place: it, socket: of, .. }
-                    if *of == socket && it.is_same(&place))
-        };
-        let former = self.steps.iter().position(is_former).map(|index| self.steps.remove(index));
-        if *state != FlowState::Open {
-            self.open.retain(|known| *known != (process.key, socket));
-        }
-        let action = match *state {
-            FlowState::Open if former.is_none() && self.steps.len() >= STEPS_MAX => return false,
-            FlowState::Open => Action::Transferred { place, socket, bytes_sent, bytes_received },
-            FlowState::Closed => Action::Disconnected { place, bytes_sent, bytes_received },
-            FlowState::Failed(error) => Action::Failed { place, error },
-        };
-        let offset = time.saturating_sub(self.time);
-        if !self.push(Step { offset, pid: process.key.pid, program: program(process), action }) {
-            self.bytes_omitted.0 = self.bytes_omitted.0.saturating_add(bytes_sent);
-            self.bytes_omitted.1 = self.bytes_omitted.1.saturating_add(bytes_received);
-        }
-        true
-    }
-
-    /// A file that the process wrote was closed: the step of its write learns how much it was. True: it
-    /// is news.
-    pub fn close_file(&mut self, time: u64, process: &Process, file: &FileChange) -> bool {
-        let known = self.steps.iter_mut().rev().find(|step| {
-            step.pid == process.key.pid
-                && matches!(&step.action, Action::Wrote { path, .. } if *path == file.path)
-        });
-        let Some(Step { action: Action::Wrote { bytes, size, .. }, .. }) = known else {
-            // Opened to write, and nothing was.
-            if file.bytes.is_none_or(|bytes| bytes == 0) {
-                return false;
-            }
-            let wrote = Action::Wrote { path: file.path.clone(), bytes: file.bytes, size: file.size };
-            return self.add_step(time, process, wrote);
-        };
-        let before = (*bytes, *size);
-        // Opened and written several times: all of it.
-        *bytes = match (*bytes, file.bytes) {
-            (Some(before), Some(more)) => Some(before.saturating_add(more)),
-            (before, more) => more.or(before),
-        };
-        *size = file.size.or(*size);
-        (*bytes, *size) != before
-    }
-
-    /// Files that a process wrote and whose sizes are not known: each with the name it has got since.
-    pub fn unsized_files(&self, pid: u32) -> Vec<(String, String)> {
-        let mut files: Vec<(String, String)> = Vec::new();
-        for step in &self.steps {
-            match &step.action {
-                Action::Wrote { path, bytes: None, size: None } if step.pid == pid => {
-                    files.push((path.clone(), path.clone()));
-                }
-                Action::Renamed { from, to } => {
-                    let renamed = files.iter_mut().filter(|(_, now)| now == from);
-                    renamed.for_each(|(_, now)| now.clone_from(to));
-                }
-                Action::Executed { .. }
-                | Action::Connected { .. }
-                | Action::Transferred { .. }
-                | Action::Failed { .. }
-                | Action::Disconnected { .. }
-                | Action::Opened { .. }
-                | Action::Wrote { .. }
-                | Action::Linked { .. }
-                | Action::Deleted { .. }
-                | Action::MadeExecutable { .. }
-                | Action::Read { .. }
-                | Action::Did { .. }
-                | Action::Exited { .. } => {}
-            }
-        }
-        files
-    }
-
-    /// False: it was only counted.
-    fn push(&mut self, step: Step) -> bool {
-        if self.steps.len() >= STEPS_MAX {
-            self.steps_omitted = self.steps_omitted.saturating_add(1);
-            return false;
-        }
-        // Renames and ends of connections may come late: keep the order in which things happened.
-        let place = self.steps.partition_point(|known| known.offset <= step.offset);
-        self.steps.insert(place, step);
-        true
-    }
-
     /// Splits off the matches: the leading one and the others.
     #[must_use]
     pub fn into_detections(self) -> Option<(Detection, Vec<Detection>)> {
@@ -289,43 +322,9 @@ impl Account {
     }
 }
 
-/// Where a connection leads.
-pub(super) fn place(connection: &Connection) -> Place {
-    let Connection { protocol, address, port, hostname, .. } = connection;
-    Place { protocol: *protocol, address: *address, port: *port, name: hostname.clone() }
-}
-
-/// Does a step say nothing new? An exit or an end never repeats.
-fn is_repeat(known: &Action, new: &Action) -> bool {
-    match (known, new) {
-        (Action::Wrote { path, .. } | Action::Opened { path }, Action::Opened { path: other })
-        | (Action::Wrote { path, .. }, Action::Wrote { path: other, .. }) => path == other,
-        (Action::Connected { place, direction }, Action::Connected { place: other, direction: way }) => {
-            place.is_same(other) && direction == way
-        }
-        (Action::Executed { .. }, Action::Executed { .. })
-        | (Action::Renamed { .. }, Action::Renamed { .. })
-        | (Action::Linked { .. }, Action::Linked { .. })
-        | (Action::Deleted { .. }, Action::Deleted { .. })
-        | (Action::MadeExecutable { .. }, Action::MadeExecutable { .. })
-        | (Action::Read { .. }, Action::Read { .. })
-        | (Action::Did { .. }, Action::Did { .. }) => known == new,
-        (
-            Action::Executed { .. }
-            | Action::Connected { .. }
-            | Action::Transferred { .. }
-            | Action::Disconnected { .. }
-            | Action::Failed { .. }
-            | Action::Opened { .. }
-            | Action::Wrote { .. }
-            | Action::Renamed { .. }
-            | Action::Linked { .. }
-            | Action::Deleted { .. }
-            | Action::MadeExecutable { .. }
-            | Action::Read { .. }
-            | Action::Did { .. }
-            | Action::Exited { .. },
-            _,
-        ) => false,
-    }
+/// What a match is told under.
+pub(super) fn key(detection: &Detection, correlation: Option<&Correlation>) -> String {
+    let group = correlation.into_iter().flat_map(|found| &found.group);
+    let values: Vec<&str> = group.map(|(_, value)| value.as_deref().unwrap_or_default()).collect();
+    if values.is_empty() { detection.id.clone() } else { format!("{} {}", detection.id, values.join(" ")) }
 }

@@ -1,32 +1,43 @@
-//! What correlations found. Each is an account of its own, whatever else its processes are told for: two groups of
-//! one correlation are two findings, also within one process tree. It does not go on; its container's name may
-//! come later.
+//! What correlations found. A finding is a match of the last of its events, with the others as steps before it:
+//! what it is made of is its evidence.
 
 use std::sync::Arc;
 
 use sigma::Correlated;
 
-use super::account::{Account, place};
-use super::{GATHER, STORIES_MAX, Stories, action, nanoseconds};
+use super::account::{STEPS_MAX, place};
+use super::scope::Scope;
+use super::{Stories, action};
 use crate::alert::{Action, Correlation, Detection};
 use crate::event::{Body, Event, FileAction, FlowState};
 
 impl Stories {
-    /// A correlation came true. It is told when a story that began with its last match would be, most of the
-    /// time with its container's name.
+    /// A correlation came true. It is told when a story that began with its last match would be.
     pub fn correlated(
         &mut self,
         found: &Correlated<Arc<Event>>,
         detection: Detection,
         correlation: Correlation,
     ) {
-        let until = found.last.saturating_add(nanoseconds(self.gather.unwrap_or(GATHER)));
-        match Account::of_correlation(found, detection, correlation, self.accounts + 1) {
-            Some(account) => {
-                self.accounts += 1;
-                self.findings.push((until, account));
+        let Some(last) = found.steps.last() else {
+            self.bare += 1;
+            return;
+        };
+        let event = Arc::clone(&last.event);
+        self.matched_by(&event, detection, Some(correlation));
+        let Some(id) = self.home(&event, Scope::of(&event), true) else { return };
+        self.restless.insert(id);
+        let Some(story) = self.open.get_mut(&id) else { return };
+        let skipped = found.steps.len().saturating_sub(STEPS_MAX);
+        for step in found.steps.iter().skip(skipped) {
+            let process = &step.event.process;
+            if let Some(flow) = step.event.body.flow() {
+                story.account.flow(step.time, process, flow);
+            } else {
+                story.account.add_step(step.time, process, deed(&step.event));
             }
-            None => self.bare += 1,
+            story.account.enrol(&step.event);
+            story.account.chain.note_deed(&step.event, false);
         }
     }
 
@@ -35,25 +46,14 @@ impl Stories {
     pub fn bare(&self) -> u64 {
         self.bare
     }
-
-    /// Findings beyond the bound of stories, to be told early.
-    pub(super) fn findings_overflow(&mut self) -> impl Iterator<Item = Account> {
-        let surplus = self.findings.len().saturating_sub(STORIES_MAX);
-        self.findings.drain(..surplus).map(|(_, account)| account)
-    }
-
-    /// Findings that are to be told now.
-    pub(super) fn findings_due(&mut self, now: u64) -> Vec<Account> {
-        self.findings.extract_if(.., |(until, _)| *until <= now).map(|(_, account)| account).collect()
-    }
 }
 
 /// What a match is as a step, whatever it is.
-pub(super) fn deed(event: &Event) -> Action {
+fn deed(event: &Event) -> Action {
     match (action(event), &event.body) {
         (Some(action), _) => action,
         (None, Body::NetworkFlow(flow)) => {
-            let (bytes_sent, bytes_received) = (flow.bytes_sent_new, flow.bytes_received_new);
+            let (bytes_sent, bytes_received) = (flow.bytes_sent, flow.bytes_received);
             let (place, socket) = (place(&flow.connection), flow.connection.socket);
             match flow.state {
                 FlowState::Open => Action::Transferred { place, socket, bytes_sent, bytes_received },

@@ -1,13 +1,13 @@
 //! What joins a story late: the name of its container, and matches that could not be decided in time.
 
-use super::{Account, Phase, Stories, Story, StoryId, lingered};
+use super::{Account, Member, Part, Phase, Stories, Story, StoryId, lingered};
 use crate::state::process::ProcessKey;
 
 impl Stories {
     /// None yet, with the same wait: for what is decided late, to be taken over by [`Stories::adopt`].
     #[must_use]
-    pub fn beside(&self) -> Self {
-        Self { gather: self.gather, ..Self::default() }
+    pub fn beside(&mut self) -> Self {
+        Self { gather: self.gather, past: std::mem::take(&mut self.past), is_late: true, ..Self::default() }
     }
 
     /// An account that was told, as far as its story has gone since; none where that is over or tells
@@ -18,7 +18,7 @@ impl Stories {
             Phase::Gathering { .. } => None,
             Phase::Told { .. } if story.is_due(now) => {
                 story.phase.note();
-                story.tell()
+                story.tell(now)
             }
             Phase::Told { .. } => {
                 story.account.is_amendment = true;
@@ -30,25 +30,53 @@ impl Stories {
     /// Takes over stories of what was decided late. Where a story is about their process already, it learns
     /// what it was not told. `is_live` tells of a process whether it has not ended.
     pub fn adopt(&mut self, late: Self, is_live: impl Fn(&ProcessKey) -> bool) {
-        let Self { open, members, repeats, .. } = late;
+        let Self { open, members, repeats, past, .. } = late;
+        self.past = past;
         self.repeats += repeats;
         let mut open: Vec<(StoryId, Story)> = open.into_iter().collect();
         open.sort_unstable_by_key(|(id, _)| *id);
-        for (id, story) in open {
-            match self.story_of(&story.root) {
-                Some(known) => self.join(known, story),
+        // Of two that are decided together neither is the other's.
+        let known: Vec<_> =
+            open.iter().map(|(_, story)| self.story_of(&story.root).or_else(|| self.tied(story))).collect();
+        for ((id, story), known) in open.into_iter().zip(known) {
+            match known {
+                Some(known) => {
+                    for (key, member) in members.iter().filter(|(key, of)| of.story == id && is_live(key)) {
+                        self.enrol(known, *key, member.part);
+                    }
+                    self.join(known, story);
+                }
                 None => {
-                    let mine = members.iter().filter(|(_, of)| **of == id).map(|(key, _)| *key);
-                    self.take_over(story, mine.filter(|key| is_live(key)));
+                    let mine =
+                        members.iter().filter(|(_, of)| of.story == id).map(|(key, of)| (*key, of.part));
+                    self.take_over(story, mine.filter(|(key, _)| is_live(key)));
                 }
             }
         }
     }
 
+    /// The story that the same script, way into the container or written file led to.
+    fn tied(&self, story: &Story) -> Option<StoryId> {
+        story.ties.iter().find_map(|(tie, key)| self.ties(*tie).get(key)).copied()
+    }
+
+    fn enrol(&mut self, id: StoryId, key: ProcessKey, part: Part) {
+        if self.story_of(&key).is_none()
+            && let Some(story) = self.open.get_mut(&id)
+        {
+            self.restless.insert(id);
+            story.alive += 1;
+            story.all_ended = None;
+            self.members.insert(key, Member { story: id, part });
+        }
+    }
+
     /// Two stories are about one process: one goes on.
     fn join(&mut self, id: StoryId, late: Story) {
+        self.restless.insert(id);
         let Some(story) = self.open.get_mut(&id) else { return };
         let mut account = late.account;
+        story.matched = story.matched.max(late.matched);
         self.repeats += account.forget(&story.told);
         if account.detections().next().is_none() {
             return;
@@ -58,23 +86,22 @@ impl Stories {
             return;
         }
         self.accounts += 1;
-        account.number = self.accounts;
-        account.follow(&story.account);
-        story.account = account;
-        (story.is_amended, story.is_amended_after_all) = (false, false);
+        story.account = story.account.next_with(account, self.accounts);
+        (story.is_amended, story.is_amended_after_all, story.is_amended_after_settling) =
+            (false, false, false);
         story.phase = late.phase;
     }
 
     /// A story goes on here with those of its members that live; who is in another one already stays there.
-    fn take_over(&mut self, mut story: Story, members: impl Iterator<Item = ProcessKey>) {
+    fn take_over(&mut self, mut story: Story, members: impl Iterator<Item = (ProcessKey, Part)>) {
         self.accounts += 1;
         let id = StoryId(self.accounts);
-        story.account.number = self.accounts;
+        (story.account.number, story.account.story) = (self.accounts, self.accounts);
         story.alive = 0;
         let mut is_root_live = false;
-        for key in members {
+        for (key, part) in members {
             if self.story_of(&key).is_none() {
-                self.members.insert(key, id);
+                self.members.insert(key, Member { story: id, part });
                 story.alive += 1;
                 is_root_live |= key == story.root;
             }
@@ -93,6 +120,11 @@ impl Stories {
                 *until = (*until).min(lingered(ended));
             }
         }
+        let ties = std::mem::take(&mut story.ties);
         self.open.insert(id, story);
+        self.restless.insert(id);
+        for (tie, key) in ties {
+            self.tie(id, key, tie);
+        }
     }
 }

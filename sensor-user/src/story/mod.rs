@@ -1,25 +1,38 @@
 //! Joins what one process tree did into one account, so that a transfer is one alert with its
 //! destination and file instead of a line per event.
 //!
-//! A story begins with a rule's match. It gathers for a moment (the alert must be out within a
-//! second), follows the process and its descendants, and is told; if it went on after that, its end
-//! is told as an amendment, with the final byte counts and file names. What the same tree matches
-//! later under a rule already told is counted, under another rule it is a new account. Pure: time is
-//! an argument.
+//! A story begins with a rule's match and with what led to it ([`past`]). It gathers for a moment (the alert must be
+//! out within a second), follows the process and its descendants, its script, and what runs a file that it wrote
+//! ([`scope`]), and is told; if it went on after that, its end is told as an amendment, with the final byte counts and
+//! file names. A match that has another technique is the next alert of the same story, with all that was told; what
+//! matches again is counted. What the steps amount to raises the level ([`chain`]). Pure: time is an argument.
 
 mod account;
+mod chain;
+mod scope;
+mod tie;
+mod deed;
+mod past;
 mod correlation;
 mod late;
+mod turn;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
+use sigma::Level;
 
-use account::place;
-pub use account::{Account, STEPS_MAX};
+pub use account::{Account, Proof, STEPS_MAX};
+use account::{key, place};
+pub use chain::{Chain, Link};
+use deed::action;
+use past::Past;
+use scope::Scope;
+use tie::Tie;
 
-use crate::alert::{Action, Detection};
-use crate::event::{Body, Event, FileAction};
+use crate::alert::{Action, Correlation, Detection};
+use crate::event::Event;
 use crate::state::process::{Process, ProcessKey};
 
 /// Longest wait from the first match to the alert: with the ring's 10 ms and a sink's delivery the
@@ -31,8 +44,18 @@ const LINGER: Duration = Duration::from_millis(100);
 /// Longest wait for the end of connections after the last process ended: the kernel still sends what it has,
 /// and a peer that has not taken it by then may never.
 const SETTLE: Duration = Duration::from_secs(10);
-/// Most stories open at once, and most findings of correlations that gather. Beyond it the oldest is told early, so nothing is lost.
+/// How long a story that has ended waits for the next match: within this what the same script, container entry or
+/// written file leads to is the same story.
+const QUIET: Duration = Duration::from_secs(300);
+/// How often stories that are at rest are looked at: whether one is over may wait as long.
+const BEAT: Duration = Duration::from_secs(1);
+/// How long a story takes in further matches. A container whose work matches every minute has a story an hour.
+const AGE_MAX: Duration = Duration::from_secs(3600);
+/// Most stories open at once. Beyond it the oldest is told early, so nothing is lost.
 const STORIES_MAX: usize = 4096;
+/// Most processes of a story that are remembered to have written files, and most scripts. What a later one's files
+/// lead to is a story of its own.
+const TIES_MAX: usize = 256;
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct StoryId(u64);
@@ -41,16 +64,40 @@ struct StoryId(u64);
 #[derive(Default)]
 pub struct Stories {
     open: FxHashMap<StoryId, Story>,
-    members: FxHashMap<ProcessKey, StoryId>,
+    /// Of these, those that may have something to tell, or to wait for, within a [`BEAT`].
+    restless: FxHashSet<StoryId>,
+    /// When all were looked at last, `CLOCK_BOOTTIME` nanoseconds.
+    looked: u64,
+    members: FxHashMap<ProcessKey, Member>,
     /// Members that have ended and whose connections have not.
     settling: FxHashMap<ProcessKey, StoryId>,
-    /// What correlations found, and until when each waits.
-    findings: Vec<(u64, Account)>,
+    /// Scripts, ways into a container, and processes that wrote files: what they lead to belongs to the story.
+    groups: FxHashMap<ProcessKey, StoryId>,
+    entries: FxHashMap<ProcessKey, StoryId>,
+    writers: FxHashMap<ProcessKey, StoryId>,
+    past: Past,
+    /// What happens is known to `past` already.
+    is_late: bool,
     bare: u64,
     gather: Option<Duration>,
     /// Accounts begun so far.
     accounts: u64,
     repeats: u64,
+}
+
+#[derive(Clone, Copy)]
+struct Member {
+    story: StoryId,
+    part: Part,
+}
+
+/// How closely a story follows a process.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// It matched, is below one that did, or runs what the story brought in: all it does is told.
+    Full,
+    /// It belongs to the same script: what stories are made of is told.
+    Beside,
 }
 
 struct Story {
@@ -64,12 +111,24 @@ struct Story {
     all_ended: Option<u64>,
     /// Its end was told when the root ended. What children do after that is told when all have.
     is_amended: bool,
-    /// The same when all had ended. What connections that outlive them do after that is told when it is over.
+    /// The same when all had ended, and when their connections had. What comes after that is told when it is over.
     is_amended_after_all: bool,
+    is_amended_after_settling: bool,
     /// Members that ended before their connections.
     settling: Vec<ProcessKey>,
-    /// Rules that were told.
+    /// Keys of matches, and techniques, that were told.
     told: Vec<String>,
+    techniques: Vec<String>,
+    /// The level that was told.
+    level: Option<Level>,
+    /// Scripts, entries and writers that lead here.
+    ties: Vec<(Tie, ProcessKey)>,
+    /// When its last match was, `CLOCK_BOOTTIME` nanoseconds.
+    matched: u64,
+    /// A match under what was told already, or a rise of the level: to be told then.
+    amend: Option<u64>,
+    /// Matches counted since it was told.
+    counted: u64,
 }
 
 /// Where a story stands. Times are `CLOCK_BOOTTIME` nanoseconds.
@@ -90,74 +149,90 @@ impl Stories {
 
     /// A rule matched.
     pub fn matched(&mut self, event: &Event, detection: Detection) {
+        self.matched_by(event, detection, None);
+    }
+
+    fn matched_by(&mut self, event: &Event, detection: Detection, correlation: Option<Correlation>) {
         let until = event.time.saturating_add(nanoseconds(self.gather.unwrap_or(GATHER)));
-        let id = match self.story_of(&event.process.key) {
+        let scope = Scope::of(event);
+        let part = if correlation.is_some() { Part::Beside } else { Part::Full };
+        let id = match self.home(event, scope, true) {
             Some(id) => id,
-            None => self.begin(event, until),
+            None => self.begin(event, scope, until, correlation.is_some()),
         };
+        self.join_member(id, event, part);
+        let key = key(&detection, correlation.as_ref());
+        let is_known = |story: &Story| story.account.evidence.iter().any(|proof| proof.key == key);
+        if !self.open.get(&id).is_some_and(is_known) {
+            self.tie(id, scope.group, Tie::Group);
+            if let Some(entry) = scope.entry {
+                self.tie(id, entry, Tie::Entry);
+            }
+        }
+        self.restless.insert(id);
         let Some(story) = self.open.get_mut(&id) else { return };
-        if story.told.contains(&detection.id) {
+        story.matched = story.matched.max(event.time);
+        if story.told.contains(&key) {
+            story.counted += 1;
+            story.account.count(&key);
             self.repeats += 1;
             return;
         }
         if let Phase::Told { .. } = story.phase {
-            self.accounts += 1;
-            let former = std::mem::replace(&mut story.account, Account::begin(event, self.accounts));
-            story.account.follow(&former);
-            (story.is_amended, story.is_amended_after_all) = (false, false);
-            story.phase = Phase::Gathering { until };
+            let is_new = !story.techniques.contains(&technique(&detection));
+            if is_new {
+                self.accounts += 1;
+                story.account = story.account.next(event, self.accounts);
+                (story.is_amended, story.is_amended_after_all, story.is_amended_after_settling) =
+                    (false, false, false);
+                story.phase = Phase::Gathering { until };
+            } else {
+                story.phase.note();
+                story.amend.get_or_insert(until);
+            }
         }
-        story.account.add_match(event, detection);
+        story.account.enrol(event);
+        story.account.add_match(event, detection, correlation);
     }
 
-    /// Something happened; if a story is about its process, it becomes a step of it.
+    /// Something happened; if a story is about its process, it becomes a step of it. Else it is kept for a while.
     pub fn observe(&mut self, event: &Event) {
-        let Some(id) = self.story_of(&event.process.key) else { return };
-        let Some(story) = self.open.get_mut(&id) else { return };
-        match &event.body {
-            Body::NetworkConnection(connection) if connection.connected && connection.port != 0 => {
-                story.account.connect(event.process.key, connection.socket);
-            }
-            Body::NetworkFlow(flow) => {
-                if story.account.flow(event.time, &event.process, flow) {
-                    story.phase.note();
-                }
-                return;
-            }
-            Body::ProcessCreation
-            | Body::ProcessAccess(_)
-            | Body::NetworkConnection(_)
-            | Body::NetworkSocket(_)
-            | Body::DnsQuery(_)
-            | Body::FileEvent(_)
-            | Body::SystemChange(_) => {}
+        // Most are of processes nobody follows.
+        if self.story_of(&event.process.key).is_none() && !past::is_notable(event) {
+            return;
         }
-        if let Body::FileEvent(file) = &event.body
-            && file.action == FileAction::Close
-        {
-            if story.account.close_file(event.time, &event.process, file) {
-                story.phase.note();
+        let scope = Scope::of(event);
+        let Some(id) = self.home(event, scope, false) else {
+            if !self.is_late {
+                self.past.note(event, scope);
             }
-        } else if let Some(action) = action(event)
-            && story.account.add_step(event.time, &event.process, action)
-        {
-            story.phase.note();
+            return;
+        };
+        let is_brought = self.runs_what_was_brought(event, id);
+        let part = if is_brought { Part::Full } else { Part::Beside };
+        if self.story_of(&event.process.key).is_none() {
+            self.join_member(id, event, part);
         }
+        let part = self.members.get(&event.process.key).map_or(Part::Beside, |member| member.part);
+        self.tell_step(id, event, part, is_brought);
     }
 
     /// A process forked: the child belongs to its parent's story.
     pub fn forked(&mut self, parent: &ProcessKey, child: ProcessKey) {
-        let Some(id) = self.story_of(parent) else { return };
-        if let Some(story) = self.open.get_mut(&id) {
+        let Some(member) = self.members.get(parent).copied() else { return };
+        self.restless.insert(member.story);
+        if let Some(story) = self.open.get_mut(&member.story) {
             story.alive += 1;
-            self.members.insert(child, id);
+            story.all_ended = None;
+            self.members.insert(child, member);
         }
     }
 
     /// A process ended. `code` is as the kernel has it: status in bits 8-15, signal in bits 0-6.
     /// A forked process that never had a program of its own leaves no step.
     pub fn exited(&mut self, time: u64, key: &ProcessKey, process: Option<&Process>, code: u32) {
-        let Some(id) = self.members.remove(key) else { return };
+        let Some(Member { story: id, part }) = self.members.remove(key) else { return };
+        self.restless.insert(id);
         let Some(story) = self.open.get_mut(&id) else { return };
         story.alive = story.alive.saturating_sub(1);
         if story.account.awaits_end(Some(*key)) {
@@ -168,7 +243,8 @@ impl Stories {
             [(code >> 8) & 0xff, code & 0x7f].map(|byte| u8::try_from(byte).ok());
         let signal = signal_byte.filter(|signal| *signal != 0);
         let status = if signal.is_some() { None } else { status_byte };
-        if let Some(process) = process {
+        let is_told = part == Part::Full || story.account.has_step(key.pid);
+        if let Some(process) = process.filter(|_| is_told) {
             story.account.add_step(time, process, Action::Exited { status, signal });
         }
         if story.alive == 0 {
@@ -182,34 +258,9 @@ impl Stories {
         }
     }
 
-    /// What is to be told now, oldest first.
-    pub fn due(&mut self, now: u64) -> Vec<Account> {
-        let mut ids: Vec<StoryId> =
-            self.open.iter().filter(|(_, story)| story.is_due(now)).map(|(id, _)| *id).collect();
-        ids.sort_unstable();
-        let mut accounts: Vec<Account> = ids.into_iter().filter_map(|id| self.turn(id, now)).collect();
-        accounts.extend(self.findings_due(now));
-        accounts
-    }
-
-    /// All that have something to tell, however short they gathered: the agent ends.
-    pub fn drain(&mut self) -> Vec<Account> {
-        for story in self.open.values_mut() {
-            story.all_ended.get_or_insert(0);
-        }
-        self.due(u64::MAX)
-    }
-
-    /// Stories beyond the bound, to be told early.
-    pub fn overflow(&mut self) -> Vec<Account> {
-        let mut accounts: Vec<Account> = self.findings_overflow().collect();
-        while self.open.len() > STORIES_MAX {
-            let Some(oldest) = self.open.keys().min().copied() else { break };
-            accounts.extend(self.open.get_mut(&oldest).and_then(Story::tell));
-            self.remove(oldest);
-            self.members.retain(|_, story| *story != oldest);
-        }
-        accounts
+    /// A container is gone.
+    pub fn container_ended(&mut self, id: &Arc<str>) {
+        self.past.forget(id);
     }
 
     /// Files that this process of a story wrote, of which nobody has told how much: each by the name it was
@@ -226,6 +277,12 @@ impl Stories {
         self.story_of(key).is_some()
     }
 
+    /// Is there any story, which others may come to belong to?
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
     /// Matches that were counted instead of told.
     #[must_use]
     pub fn repeats(&self) -> u64 {
@@ -233,87 +290,61 @@ impl Stories {
     }
 
     fn story_of(&self, key: &ProcessKey) -> Option<StoryId> {
-        self.members.get(key).or_else(|| self.settling.get(key)).copied()
+        let member = self.members.get(key).map(|member| member.story);
+        member.or_else(|| self.settling.get(key).copied())
     }
 
-    fn begin(&mut self, event: &Event, until: u64) -> StoryId {
+    fn begin(&mut self, event: &Event, scope: Scope, until: u64, is_finding: bool) -> StoryId {
         self.accounts += 1;
         let id = StoryId(self.accounts);
         let root = event.process.key;
-        let account = Account::begin(event, self.accounts);
-        let phase = Phase::Gathering { until };
         let story = Story {
-            account,
-            phase,
+            account: Account::begin(event, self.accounts),
+            phase: Phase::Gathering { until },
             root,
-            alive: 1,
+            alive: 0,
             root_ended: None,
             all_ended: None,
             is_amended: false,
             is_amended_after_all: false,
+            is_amended_after_settling: false,
             settling: Vec::new(),
             told: Vec::new(),
+            techniques: Vec::new(),
+            level: None,
+            ties: Vec::new(),
+            matched: event.time,
+            amend: None,
+            counted: 0,
         };
         self.open.insert(id, story);
-        self.members.insert(root, id);
+        self.restless.insert(id);
+        if !is_finding && let Some(story) = self.open.get_mut(&id) {
+            story.account.run(event);
+        }
+        for memory in self.past.recall(&event.process, scope, event.time) {
+            self.tell_step(id, &memory.event, Part::Beside, false);
+        }
         id
     }
 
-    /// Tells what a story has to tell; one that is over is dropped.
-    fn turn(&mut self, id: StoryId, now: u64) -> Option<Account> {
-        let story = self.open.get_mut(&id)?;
-        let account = story.tell();
-        if story.is_over(now) {
-            self.remove(id);
-        }
-        account
-    }
-
     fn remove(&mut self, id: StoryId) {
+        self.restless.remove(&id);
         let Some(story) = self.open.remove(&id) else { return };
         for key in story.settling {
             self.settling.remove(&key);
         }
+        for (tie, key) in story.ties {
+            if self.ties(tie).get(&key) == Some(&id) {
+                self.ties_mut(tie).remove(&key);
+            }
+        }
     }
 }
 
-impl Story {
-    /// Is there something to tell, or nothing more to wait for?
-    fn is_due(&self, now: u64) -> bool {
-        match self.phase {
-            Phase::Gathering { until } => until <= now,
-            Phase::Told { has_news } => {
-                let is_root_over = self.root_ended.is_some_and(|ended| lingered(ended) <= now);
-                let is_all_over = self.all_ended.is_some_and(|ended| lingered(ended) <= now);
-                let is_awaited =
-                    is_root_over && !self.is_amended || is_all_over && !self.is_amended_after_all;
-                self.is_over(now) || has_news && is_awaited
-            }
-        }
-    }
-
-    /// All members have ended, and their connections too, or had the time to.
-    fn is_over(&self, now: u64) -> bool {
-        let is_settled =
-            |ended: u64| !self.account.awaits_end(None) || ended.saturating_add(nanoseconds(SETTLE)) <= now;
-        self.all_ended.is_some_and(|ended| lingered(ended) <= now && is_settled(ended))
-    }
-
-    fn tell(&mut self) -> Option<Account> {
-        match self.phase {
-            Phase::Gathering { .. } => {
-                self.told.extend(self.account.detections().map(|detection| detection.id.clone()));
-            }
-            Phase::Told { has_news: true } => {
-                self.account.is_amendment = true;
-                self.is_amended = true;
-                self.is_amended_after_all = self.all_ended.is_some();
-            }
-            Phase::Told { has_news: false } => return None,
-        }
-        self.phase = Phase::Told { has_news: false };
-        Some(self.account.clone())
-    }
+/// What an alert of a story is about: the first technique of its rule.
+fn technique(detection: &Detection) -> String {
+    detection.techniques.first().unwrap_or(&detection.id).clone()
 }
 
 impl Phase {
@@ -328,38 +359,6 @@ impl Phase {
 
 fn lingered(time: u64) -> u64 {
     time.saturating_add(nanoseconds(LINGER))
-}
-
-/// What an event is as a step; none for what only names a lookup (`getaddrinfo` connects a UDP
-/// socket to port 0 to learn its own address, glibc's sysdeps/posix/getaddrinfo.c).
-fn action(event: &Event) -> Option<Action> {
-    Some(match &event.body {
-        Body::ProcessCreation => Action::Executed { command_line: event.process.command_line().to_owned() },
-        Body::NetworkConnection(connection) if connection.port == 0 => return None,
-        Body::NetworkConnection(connection) => {
-            Action::Connected { place: place(connection), direction: connection.direction }
-        }
-        Body::FileEvent(file) => match file.action {
-            FileAction::Open => Action::Opened { path: file.path.clone() },
-            FileAction::Write => Action::Wrote { path: file.path.clone(), bytes: None, size: None },
-            FileAction::Rename => {
-                Action::Renamed { from: file.from.clone().unwrap_or_default(), to: file.path.clone() }
-            }
-            FileAction::Link => {
-                Action::Linked { from: file.from.clone().unwrap_or_default(), to: file.path.clone() }
-            }
-            FileAction::Delete => Action::Deleted { path: file.path.clone() },
-            FileAction::Mode => Action::MadeExecutable { path: file.path.clone() },
-            FileAction::Read => Action::Read { path: file.path.clone() },
-            // It belongs to the step of its write.
-            FileAction::Close => return None,
-        },
-        Body::ProcessAccess(_)
-        | Body::NetworkFlow(_)
-        | Body::NetworkSocket(_)
-        | Body::DnsQuery(_)
-        | Body::SystemChange(_) => return None,
-    })
 }
 
 fn nanoseconds(duration: Duration) -> u64 {

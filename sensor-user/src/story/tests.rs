@@ -6,11 +6,16 @@ use std::sync::Arc;
 use sigma::Level;
 
 use super::*;
-use crate::event::{Connection, Direction, FileChange, Flow, FlowState, Protocol};
+use crate::alert::Action;
+use crate::event::{Body, Connection, Direction, FileAction, FileChange, Flow, FlowState, Protocol};
 use crate::state::process::{Executable, Session};
+
+mod chain;
 
 const MILLISECOND: u64 = 1_000_000;
 const START: u64 = 100_000 * MILLISECOND;
+/// When a story that has nothing more to tell is over.
+const OVER: u64 = LATER + 400_000 * MILLISECOND;
 const LATER: u64 = START + 10_000 * MILLISECOND;
 
 fn process(pid: u32) -> Arc<Process> {
@@ -20,6 +25,7 @@ fn process(pid: u32) -> Arc<Process> {
         executable: Executable { path: "/usr/bin/nc".to_owned(), ..Executable::default() },
         arguments: vec!["nc".to_owned()].into(),
         arguments_truncated: false,
+        command: None,
         session: Session::default(),
         directory: None,
         comm: "nc".to_owned(),
@@ -44,6 +50,8 @@ fn event(pid: u32, time: u64, body: Body) -> Event {
         container: None,
         phase: None,
         user: None,
+        sent_in_hour: None,
+        baseline: None,
         body,
     }
 }
@@ -147,6 +155,8 @@ fn a_story_ends_with_its_last_process() {
     assert_eq!((stories.open.len(), stories.members.len()), (1, 1), "the child lives");
     stories.exited(LATER, &child, None, 0);
     assert!(stories.due(LATER + 1000 * MILLISECOND).is_empty(), "nothing new");
+    assert_eq!((stories.open.len(), stories.members.len()), (1, 0), "more may match");
+    assert!(stories.due(OVER).is_empty(), "nothing new");
     assert_eq!((stories.open.len(), stories.members.len()), (0, 0));
 }
 
@@ -186,7 +196,7 @@ fn a_long_transfer_is_amended_with_its_end() {
             .iter()
             .any(|step| matches!(step.action, Action::Disconnected { bytes_sent: 2_000_000_000, .. }))
     );
-    assert!(stories.open.is_empty() && stories.settling.is_empty());
+    assert!(stories.due(OVER).is_empty() && stories.open.is_empty() && stories.settling.is_empty());
 }
 
 #[test]
@@ -207,7 +217,7 @@ fn a_tree_that_lives_on_is_amended_when_its_root_and_when_all_have_ended() {
     stories.exited(LATER + 2 * second, &child, None, 0);
     assert_eq!(stories.due(LATER + 4 * second).len(), 1, "all have");
     assert!(stories.due(LATER + 20 * second).is_empty(), "their connections never ended");
-    assert!(stories.open.is_empty());
+    assert!(stories.due(OVER).is_empty() && stories.open.is_empty());
 }
 
 #[test]
@@ -248,7 +258,8 @@ fn a_connection_that_outlives_its_process_is_awaited_for_a_while() {
     let amended = stories.due(LATER + 2001 * MILLISECOND);
     assert_eq!(amended.len(), 1, "its end is told");
     assert!(stories.follows(&process.key), "the other one may end too");
-    assert!(stories.due(LATER + 20_000 * MILLISECOND).is_empty());
+    assert!(stories.due(LATER + 20_000 * MILLISECOND).is_empty() && stories.settling.is_empty());
+    assert!(stories.due(OVER).is_empty());
     assert!(stories.open.is_empty() && stories.settling.is_empty() && stories.members.is_empty());
 }
 

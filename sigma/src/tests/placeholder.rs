@@ -79,6 +79,47 @@ fn what_is_wrong_with_a_placeholder_is_told_where_it_is_used() {
     }
 }
 
+/// An empty list of what is allowed: the items that ask for it are true of nothing, and what asks for the
+/// opposite is true of all.
+#[test]
+fn a_list_that_may_be_empty_matches_nothing() {
+    let empty = placeholders(&[("none", &[]), ("one", &["x"])]).allow_empty(["none"]);
+    for item in [
+        "User|expand: '%none%'",
+        "User|expand: 'a%none%'",
+        "User|expand: '%one%%none%'",
+        "User|contains|expand: '%none%'",
+        "User|re|expand: '.*%none%'",
+        "User|expand|base64offset|contains: '%none%'",
+        "DestinationIp|cidr|expand: '%none%'",
+        "'|expand': '%none%'",
+        "User|contains|expand|all: ['a', '%none%']",
+    ] {
+        for (condition, expected) in [
+            ("s", Truth::False),
+            ("t and s", Truth::False),
+            ("t and not s", Truth::True),
+            ("t or s", Truth::True),
+            ("1 of them", Truth::True),
+            ("all of them", Truth::False),
+        ] {
+            let other = if condition.contains('t') { "t:\n  User|endswith: a\n" } else { "" };
+            let detection = format!("{other}s:\n  {item}\ncondition: {condition}");
+            let mut engine = Engine::new(load(&detection, &empty).unwrap());
+            let record = TestRecord::parse(["User=aa", "DestinationIp=10.0.0.1"]);
+            assert_eq!(truth(&mut engine, &record), expected, "{detection}");
+        }
+    }
+    // Beside it other values count, and what is not known yet does not matter.
+    let mut engine = Engine::new(load("s:\n  User|expand: ['%none%', 'y']\ncondition: s", &empty).unwrap());
+    assert_eq!(truth(&mut engine, &TestRecord::parse(["User=y"])), Truth::True);
+    let neq = load("s:\n  User|neq|expand: '%none%'\ncondition: s", &empty).unwrap();
+    assert_eq!(truth(&mut Engine::new(neq), &TestRecord::parse(["User=y"])), Truth::True);
+    // Only the names that were given.
+    let found = load("s:\n  User|expand: '%other%'\ncondition: s", &placeholders(&[("other", &[])]));
+    assert!(found.unwrap_err()[0].message.contains("has no value"));
+}
+
 #[test]
 fn values_and_encodings_together_stay_within_bounds() {
     let many: Vec<String> = (0..10_000).map(|number| number.to_string()).collect();

@@ -84,9 +84,9 @@ pub(super) fn explain(options: &ExplainOptions) -> Result<Exit, Failure> {
 }
 
 /// Which rule somebody means.
-struct Wanted<'a> {
-    word: &'a str,
-    is_path: bool,
+pub(super) struct Wanted<'a> {
+    pub(super) word: &'a str,
+    pub(super) is_path: bool,
 }
 
 impl Wanted<'_> {
@@ -115,7 +115,7 @@ impl Wanted<'_> {
         }
     }
 
-    fn means(&self, loaded: &Loaded, rule: &Rule) -> bool {
+    pub(super) fn means(&self, loaded: &Loaded, rule: &Rule) -> bool {
         if self.is_path {
             // A folder's documents have it before their own names.
             return !Catalogue::is_built_in(&rule.source)
@@ -349,7 +349,9 @@ filter:
 
     #[test]
     fn a_rule_is_found_by_whatever_it_is_called() {
-        let loaded = Loaded::new(Catalogue::built_in(), Placeholders::default()).unwrap();
+        let loaded =
+            Loaded::new(Catalogue::built_in(), crate::config::Config::default().placeholders().unwrap())
+                .unwrap();
         let curl = loaded.set.rules().iter().find(|rule| rule.source == "built-in:curl_download").unwrap();
         for word in ["curl_download", &curl.title.to_uppercase(), &curl.id.unwrap().to_string()] {
             let found = Wanted { word, is_path: false }.find(&loaded).unwrap();

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use serde::Serialize;
 use sigma::{Filter, Level, Rule, RuleIndex, RuleSet};
 
 use super::{Loaded, catalogue as read, census};
@@ -22,27 +23,77 @@ Examples:
   tidewaiter rules list --rules my-rules --no-embedded-rules
       What is in a folder";
 
-/// Options of `rules list`, as `run` has them.
+/// Options of `rules list`.
+#[derive(Clone, Debug, Args)]
+pub struct ListCommand {
+    #[command(flatten)]
+    pub list: ListOptions,
+    /// Write one JSON document, for programs
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Which rules, as `run` has them.
 #[derive(Clone, Debug, Args)]
 pub struct ListOptions {
     #[command(flatten)]
     pub rules: RuleOptions,
-    /// Read this configuration: its rules and the values of placeholders
+    /// Read this configuration: its rules, allow-lists and the values of placeholders
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }
 
-pub(super) fn list(options: ListOptions) -> Result<Exit, Failure> {
+pub(super) fn list(options: ListCommand) -> Result<Exit, Failure> {
+    let (loaded, detections) = load(options.list)?;
+    print(&if options.json { json(&loaded, &detections) } else { text(&loaded.set, &detections) });
+    Ok(Exit::Good)
+}
+
+/// What `run` would use with these options.
+pub(super) fn load(options: ListOptions) -> Result<(Loaded, Detections), Failure> {
     let mut config = match &options.config {
         Some(path) => Config::read(path)?,
         None => Config::default(),
     };
     config.rules.extend(options.rules.paths);
     let embedded = config.embedded_rules && !options.rules.no_embedded_rules;
-    let loaded = Loaded::new(read(&config.rules, embedded)?, config.placeholders())?;
+    let loaded = Loaded::new(read(&config.rules, embedded)?, config.placeholders()?)?;
     let detections = loaded.catalogue.bind(loaded.set.rules()).map_err(StartError::Catalogue)?;
-    print(&text(&loaded.set, &detections));
-    Ok(Exit::Good)
+    Ok((loaded, detections))
+}
+
+/// One rule or correlation, for programs.
+#[derive(Serialize)]
+struct Entry<'a> {
+    detection: &'a str,
+    kind: &'static str,
+    /// False: only a correlation reads it.
+    reports: bool,
+    level: &'static str,
+    host_level: &'static str,
+    techniques: &'a [String],
+    tactics: &'a [String],
+    title: &'a str,
+    id: &'a str,
+    source: &'a str,
+}
+
+/// One document, in the order of loading.
+fn json(loaded: &Loaded, detections: &Detections) -> String {
+    let entries = loaded.set.rules().iter().zip(detections.iter()).map(|(rule, (detection, host))| Entry {
+        detection: &detection.name,
+        kind: if rule.correlation.is_some() { "correlation" } else { "rule" },
+        reports: rule.reports,
+        level: detection.level.name(),
+        host_level: host.name(),
+        techniques: &detection.techniques,
+        tactics: &detection.tactics,
+        title: &detection.title,
+        id: &detection.id,
+        source: &rule.source,
+    });
+    // Strings and lists of them: there is nothing in it that has no JSON form.
+    serde_json::to_string_pretty(&entries.collect::<Vec<_>>()).map(|json| json + "\n").unwrap_or_default()
 }
 
 /// Gravest first, then by name: what somebody looks for stands at the top or in order. Filters come last.
@@ -59,7 +110,7 @@ fn text(set: &RuleSet, detections: &Detections) -> String {
     let is_plain =
         rows.iter().all(|(rule, ..)| rule.correlation.is_none() && rule.reports) && set.filters().is_empty();
     // Where all are alike a column that says so would only take room.
-    let header = ["kind", "level", "on host", "technique", "title", "id", "folder"];
+    let header = ["kind", "detection", "level", "on host", "technique", "title"];
     let header = if is_plain { header.get(1..).unwrap_or_default() } else { &header };
     let rules = rows.into_iter().map(|(rule, detection, host, index)| {
         let mut cells = row(detection, host);
@@ -85,12 +136,11 @@ fn kind(set: &RuleSet, rule: &Rule, index: RuleIndex) -> String {
 
 fn row(detection: &Detection, host: Level) -> Vec<String> {
     vec![
+        detection.name.clone(),
         detection.level.to_string(),
         host.to_string(),
         detection.techniques.join(" "),
         detection.title.clone(),
-        detection.id.clone(),
-        detection.name.clone(),
     ]
 }
 
@@ -99,15 +149,14 @@ fn filter_row(set: &RuleSet, filter: &Filter) -> Vec<String> {
         [only] => set.rule(*only).map_or_else(String::new, |rule| format!("before `{}`", rule.title)),
         rules => format!("before {} rules", rules.len()),
     };
-    let id = filter.id.map_or_else(|| filter.source.clone(), |id| id.to_string());
-    let folder = filter.source.clone();
     let none = String::new;
-    vec!["filter".to_owned(), none(), none(), none(), format!("{}, {rules}", filter.title), id, folder]
+    let title = format!("{}, {rules}", filter.title);
+    vec!["filter".to_owned(), filter.source.clone(), none(), none(), none(), title]
 }
 
 #[cfg(test)]
 mod tests {
-    use sigma::{Placeholders, Source};
+    use sigma::Source;
 
     use super::*;
     use crate::detection::Catalogue;
@@ -129,12 +178,11 @@ detection: {tool: {Image|endswith: /odd}, condition: tool}
     #[test]
     fn filters_and_what_only_correlations_tell_are_told_apart() {
         let mut catalogue = Catalogue::built_in();
-        let plain = Loaded::new(catalogue.clone(), Placeholders::default()).unwrap();
+        let lists = Config::default().placeholders().unwrap();
+        let plain = Loaded::new(catalogue.clone(), lists.clone()).unwrap();
         let told = text(&plain.set, &plain.catalogue.bind(plain.set.rules()).unwrap());
-        assert!(
-            told.starts_with("LEVEL") || told.starts_with(" LEVEL") || told.starts_with("KIND"),
-            "{told}"
-        );
+        let head = told.trim_start();
+        assert!(head.starts_with("DETECTION") || head.starts_with("KIND"), "{told}");
         let rule = plain.set.rules().iter().find(|rule| rule.source == "built-in:curl_download").unwrap();
         let filter = format!(
             "title: Known mirrors\nlogsource: {{category: process_creation, product: linux}}\nfilter:\n  rules:\n  - \
@@ -143,10 +191,15 @@ detection: {tool: {Image|endswith: /odd}, condition: tool}
         );
         catalogue.add(Source::new("mirrors.yml", filter));
         catalogue.add(Source::new("pair.yml", PAIR));
-        let filtered = Loaded::new(catalogue, Placeholders::default()).unwrap();
+        let filtered = Loaded::new(catalogue, lists).unwrap();
         let told = text(&filtered.set, &filtered.catalogue.bind(filtered.set.rules()).unwrap());
         assert!(told.contains("KIND") && told.contains("filter"), "{told}");
-        let census = format!("\n{} rules, 1 correlation and 1 filter\n", plain.set.rules().len() + 1);
+        let rules = plain.set.rules();
+        let joined = rules.iter().filter(|rule| rule.correlation.is_some()).count();
+        let census = match joined + 1 {
+            1 => format!("\n{} rules, 1 correlation and 1 filter\n", rules.len() + 1),
+            all => format!("\n{} rules, {all} correlations and 1 filter\n", rules.len() + 1 - joined),
+        };
         assert!(told.ends_with(&census), "{told}");
         // Cells wrap, so words are looked for one by one.
         for word in ["correlation", "told by", "Twice"] {

@@ -5,7 +5,10 @@
 
 mod check;
 mod explain;
+mod layer;
 mod list;
+mod markdown;
+mod show;
 mod stats;
 mod suppressed;
 mod test;
@@ -35,7 +38,13 @@ const INPUT_MAX: u64 = 64 << 20;
 pub enum RulesCommand {
     /// List all rules, correlations and filters that `run` would use
     #[command(after_help = format!("{}\n\n{EXIT_CODES}", list::EXAMPLES))]
-    List(list::ListOptions),
+    List(list::ListCommand),
+    /// Show a detection's ADS: what it is about, what else it may be, and what to do now
+    #[command(after_help = format!("{}\n\n{EXIT_CODES}", show::EXAMPLES))]
+    Show(show::ShowOptions),
+    /// Write an ATT&CK Navigator layer of the techniques that rules are about
+    #[command(after_help = format!("{}\n\n{EXIT_CODES}", layer::EXAMPLES), long_about = layer::ABOUT)]
+    Layer(list::ListOptions),
     /// Read Sigma rules and point at every mistake in them
     #[command(after_help = format!("{}\n\n{EXIT_CODES}", check::EXAMPLES), long_about = check::ABOUT)]
     Check(check::CheckOptions),
@@ -59,7 +68,7 @@ pub struct ReferenceOptions {
     /// Leave out the rules that come with the binary; else they can be referred to
     #[arg(long)]
     pub no_embedded_rules: bool,
-    /// Take the values of placeholders from this configuration
+    /// Take allow-lists and the values of placeholders from this configuration
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Write one JSON document, for programs
@@ -81,8 +90,8 @@ pub struct AgentOptions {
 impl ReferenceOptions {
     fn placeholders(&self) -> Result<Placeholders, Failure> {
         Ok(match &self.config {
-            Some(path) => Config::read(path)?.placeholders(),
-            None => Placeholders::default(),
+            Some(path) => Config::read(path)?.placeholders()?,
+            None => Config::default().placeholders()?,
         })
     }
 }
@@ -91,6 +100,8 @@ impl ReferenceOptions {
 pub(super) fn execute(command: RulesCommand) -> Result<Exit, Failure> {
     match command {
         RulesCommand::List(options) => list::list(options),
+        RulesCommand::Show(options) => show::show(options),
+        RulesCommand::Layer(options) => layer::layer(options),
         RulesCommand::Check(options) => check::check(&options),
         RulesCommand::Test(options) => test::test(&options),
         RulesCommand::Explain(options) => explain::explain(&options),

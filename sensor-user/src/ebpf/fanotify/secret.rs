@@ -18,6 +18,9 @@ use crate::state::mount::MountTable;
 
 /// Most marks in one root: ten users with a few keys each.
 const ROOT_MARKS_MAX: usize = 64;
+/// Most paths that are tried in one root: all of `capture.secrets` in every home directory that is looked into. A path
+/// without `*` is tried before anybody knows whether there is such a file.
+const ROOT_PATHS_MAX: usize = 2048;
 /// Most marks in all: each keeps an inode in memory, about 1 KiB.
 const MARKS_MAX: usize = 8192;
 /// Most home directories that are looked into.
@@ -56,9 +59,15 @@ impl SecretWatch {
     }
 
     /// Marks the secrets that a process sees below its root. A file that cannot be marked is left out:
-    /// most do not exist.
-    pub(super) fn add_root(&mut self, mnt_ns: u32, pid: u32, secrets: &[SecretPath], table: &MountTable) {
-        let Ok(root) = open_directory(Path::new(&format!("/proc/{pid}/root"))) else { return };
+    /// most do not exist. False: the process is gone, and nothing was looked for.
+    pub(super) fn add_root(
+        &mut self,
+        mnt_ns: u32,
+        pid: u32,
+        secrets: &[SecretPath],
+        table: &MountTable,
+    ) -> bool {
+        let Ok(root) = open_directory(Path::new(&format!("/proc/{pid}/root"))) else { return false };
         let search = Search { root: &root, table };
         let bases = search.bases();
         let mut found = Vec::new();
@@ -70,9 +79,9 @@ impl SecretWatch {
                 None => {}
             }
         }
-        for path in found {
-            self.mark(&root, &path, mnt_ns);
-        }
+        let marked = found.into_iter().filter(|path| self.mark(&root, path, mnt_ns));
+        let _bounded = marked.take(ROOT_MARKS_MAX).count();
+        true
     }
 
     /// Marks one file. False: it cannot be.
@@ -150,7 +159,7 @@ impl Search<'_> {
     /// Adds what `parts` lead to from `directory`. `**` within a path stands for no directory here: the
     /// links that Kubernetes makes lead past it.
     fn find(&self, directory: &str, parts: &[&str], found: &mut Vec<String>) {
-        if found.len() >= ROOT_MARKS_MAX {
+        if found.len() >= ROOT_PATHS_MAX {
             return;
         }
         let below = |name: &str| {

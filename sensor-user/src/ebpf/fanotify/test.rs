@@ -340,7 +340,10 @@ fn a_secret_is_told_by_the_path_it_was_looked_for() {
         std::fs::write(keys.join(name), "x").unwrap();
     }
     let pattern = format!("{}/*/id_*", scratch.path().display());
-    let capture = Capture { secrets: vec![pattern.parse().unwrap()], ..Capture::default() };
+    // Files that are not there take no other's place.
+    let missing = (0..100).map(|number| format!("{}/none/file_{number}", scratch.path().display()));
+    let secrets = missing.chain([pattern]).map(|path| path.parse().unwrap()).collect();
+    let capture = Capture { secrets, ..Capture::default() };
     let mut watch = FileWatch::new(&[scratch.path().to_owned()], &capture);
     if let Err(error) = watch.enable(FileEvent::Open) {
         assert!(!rustix::process::geteuid().is_root(), "{error}");

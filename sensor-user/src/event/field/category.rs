@@ -15,10 +15,12 @@ pub enum Category {
     FileEvent,
     FileAccess,
     SystemChange,
+    ContainerEvent,
+    ContainerResource,
 }
 
 impl Category {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::ProcessCreation,
         Self::ProcessAccess,
         Self::NetworkConnection,
@@ -28,6 +30,8 @@ impl Category {
         Self::FileEvent,
         Self::FileAccess,
         Self::SystemChange,
+        Self::ContainerEvent,
+        Self::ContainerResource,
     ];
 
     /// As `logsource.category` names it.
@@ -43,6 +47,8 @@ impl Category {
             Self::FileEvent => "file_event",
             Self::FileAccess => "file_access",
             Self::SystemChange => "system_change",
+            Self::ContainerEvent => "container_event",
+            Self::ContainerResource => "container_resource",
         }
     }
 

@@ -16,7 +16,7 @@ impl Event {
 
     pub(super) fn action(&self) -> Option<&'static str> {
         let access = |access: &ProcessAccess| if access.signal.is_some() { "signal" } else { "access" };
-        let file = self.file().map(|file| file.action.name());
+        let file = self.body.file().map(|file| file.action.name());
         file.or_else(|| self.system().map(SystemChange::name)).or_else(|| self.access().map(access))
     }
 

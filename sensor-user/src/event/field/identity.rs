@@ -2,7 +2,7 @@
 
 use sigma::{Presence, Value};
 
-use super::{Each, Field, all, one, text};
+use super::{Each, Field, all, one, size, text};
 use crate::event::Event;
 use crate::state::container::{Confirmation, Pod};
 use crate::state::phase::Phase;
@@ -17,6 +17,7 @@ impl Event {
             Field::ExeWritten => one(Value::Bool(written.is_some()), each),
             Field::ExeWriterImage => text(written.map(|written| written.image.as_str()), each),
             Field::ExeWriterCommandLine => text(written.map(|written| written.command_line.as_str()), each),
+            Field::ExeWriterBytesReceived => size(written.and_then(|written| written.received), each),
             Field::ContainerImageId => self.container(|container| container.image_id.as_deref(), each),
             Field::ContainerImageDigest => {
                 self.container(|container| container.image_digest.as_deref(), each)

@@ -119,6 +119,7 @@ fn no_field_changes_its_mind_when_a_container_is_named() {
             "PodOwner",
             "PodServiceAccount",
             "NodeName",
+            "ContainerImageRegistry",
         ]
     );
 }

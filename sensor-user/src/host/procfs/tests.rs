@@ -19,6 +19,7 @@ fn the_inventory_finds_this_process_and_its_child() {
     let mut told = [0; 6];
     child.stdout.as_mut().unwrap().read_exact(&mut told).unwrap();
     let inventory = inventory().unwrap();
+    let written = child.stdout.as_ref().map(|pipe| rustix::fs::fstat(pipe).unwrap().st_ino);
     drop(child.stdin.take());
     child.wait().unwrap();
 
@@ -27,9 +28,13 @@ fn the_inventory_finds_this_process_and_its_child() {
     let found = &of(child.id()).process;
     assert_eq!(found.comm, ") R 1 (");
     assert_eq!(found.parent, Some(own.key));
-    assert_eq!(found.arguments.get(1..), Some(&own_arguments()[..]));
+    assert!(found.arguments.iter().skip(1).eq(own_arguments()), "{:?}", found.arguments);
     assert_eq!((found.mnt_ns, found.pid_ns), (own.mnt_ns, own.pid_ns));
     assert!(found.mnt_ns != 0 && found.key.start_time >= own.key.start_time);
+
+    let Streams { input, output, .. } = found.session.streams;
+    assert_eq!((input.kind, output.kind), (Some(StreamKind::Pipe), Some(StreamKind::Pipe)));
+    assert_eq!(output.id(), written, "both ends have the same id");
 
     let exe = std::fs::metadata(std::env::current_exe().unwrap()).unwrap();
     let file = own.executable.file.unwrap();

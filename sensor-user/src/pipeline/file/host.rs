@@ -66,6 +66,13 @@ pub struct HostStat {
     pub born: Option<u64>,
 }
 
+impl HostStat {
+    /// When it was made, of a look at `time`.
+    fn born_at(&self, time: u64) -> Option<u64> {
+        self.born.map(|ago| time.saturating_sub(ago))
+    }
+}
+
 impl Pipeline {
     /// Is there a rule or a story that wants to know what this process does to files, or to a secret? Asked
     /// before more is found out about it.
@@ -142,7 +149,7 @@ impl Pipeline {
             return;
         }
         if stat.size == 0 {
-            self.files.mode(stat.inode, stat.is_executable);
+            self.files.mode(stat.inode, stat.is_executable, time, stat.born_at(time));
             self.tell(time, process, FileAction::Open, path, Some(stat), host);
         } else if self.files.wrote(process.key, stat.inode, time) {
             self.tell(time, process, FileAction::Write, path, Some(stat), host);
@@ -182,7 +189,7 @@ impl Pipeline {
         host: &mut impl Host,
     ) {
         let Some(stat) = stat.filter(|stat| stat.is_regular) else { return };
-        let before = self.files.mode(stat.inode, stat.is_executable);
+        let before = self.files.mode(stat.inode, stat.is_executable, time, stat.born_at(time));
         let is_fresh = stat.born.is_none_or(|born| born < FRESH);
         if stat.is_executable && (before == Some(false) || before.is_none() && is_fresh) {
             self.tell(time, process, FileAction::Mode, path, Some(stat), host);

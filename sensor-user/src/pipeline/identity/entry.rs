@@ -19,9 +19,10 @@ impl Pipeline {
         if process.session.terminal.is_some() {
             return Entry::Exec { has_terminal: true };
         }
-        let is_known = self.containers.get(id).is_some_and(|container| {
-            container.probes.iter().any(|probe| probe.as_slice() == &*process.arguments)
-        });
+        let is_known = self
+            .containers
+            .get(id)
+            .is_some_and(|container| container.probes.iter().any(|probe| process.arguments == **probe));
         let is_periodic = self.identities.periods.note(id, process.command_line(), time);
         if is_known || is_periodic { Entry::Probe } else { Entry::Exec { has_terminal: false } }
     }

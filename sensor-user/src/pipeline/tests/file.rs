@@ -95,7 +95,7 @@ fn who_wants_to_see_all_gets_what_no_rule_looks_at() {
     observed.observe();
     feed(&mut observed, records());
     let events: Vec<_> = observed.observed().map(|event| event.category()).collect();
-    assert_eq!(events, [Category::ProcessCreation, Category::FileEvent]);
+    assert_eq!(events, [Category::ProcessCreation, Category::ContainerEvent, Category::FileEvent]);
     assert_eq!(observed.observed().count(), 0, "each is handed out once");
 }
 
@@ -205,7 +205,7 @@ fn a_rule_on_files_sees_processes_of_no_story() {
     const RULE: &str = "title: t\nid: 3d1f1a52-8c0e-4f2b-9d57-0f6d5d9b7c11\nstatus: test\nlevel: low\n\
         logsource:\n  product: linux\n  category: file_event\n\
         detection:\n  a:\n    TargetFilename: /b\n  condition: a\n";
-    let set = RuleSet::load([sigma::Source::new("file", RULE)], &Fields, &Placeholders::default())
+    let set = RuleSet::load([sigma::Source::new("file", RULE)], &Fields, &sigma::Placeholders::default())
         .expect("the rule loads");
     let engine = Engine::new(set);
     let detections = Catalogue::default().bind(engine.rules()).expect("and binds");
@@ -216,4 +216,28 @@ fn a_rule_on_files_sees_processes_of_no_story() {
         [exec(start, 70, 1, "/usr/bin/cp", &["cp", "/a", "/b"]), write(start, 70, "/layer/b")],
     );
     assert_eq!(pipeline.drain().len(), 1);
+}
+
+/// curl writes into a pipe, tar out of it into a file: what tar wrote came from where curl was.
+#[test]
+fn a_program_written_from_a_pipe_came_from_where_the_pipe_was_fed() {
+    use sensor_ebpf::wire::process::Stream;
+    let mut pipeline = pipeline();
+    let pipe = Stream { mode: 0o010_600, inode: 900, ..Stream::default() };
+    let mut curl = exec(MILLISECOND, 90, 1, "/usr/bin/curl", &["curl", "http://10.0.0.2/x"]);
+    let mut tar = exec(MILLISECOND, 91, 1, "/usr/bin/tar", &["tar", "x"]);
+    let (RecordBody::Exec(from), RecordBody::Exec(to)) = (&mut curl.body, &mut tar.body) else { panic!() };
+    (from.streams[1], to.streams[0]) = (pipe, pipe);
+    let dropped = FileId { inode: 7, device: 1, generation: 0 };
+    let mut written = write(4 * MILLISECOND, 91, "/tmp/x");
+    let RecordBody::File(_, change) = &mut written.body else { panic!() };
+    change.file = dropped;
+    let mut run = exec(9 * MILLISECOND, 92, 1, "/tmp/x", &["/tmp/x"]);
+    let RecordBody::Exec(started) = &mut run.body else { panic!() };
+    started.file = dropped;
+    let connected = connect(2 * MILLISECOND, 90, 0xabc, 80, 6);
+    feed(&mut pipeline, [curl, tar, connected, written, run]);
+    let event = event_of(&mut pipeline, 92, Body::ProcessCreation);
+    assert_eq!(values(&event, Field::ExeWriterImage), ["/usr/bin/tar"]);
+    assert_eq!(values(&event, Field::ExeWriterBytesReceived), ["0"], "connected, nothing counted yet");
 }

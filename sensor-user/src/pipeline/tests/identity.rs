@@ -139,6 +139,25 @@ fn who_leaves_its_cgroup_or_its_mounts_stays_its_containers() {
     assert_eq!(process(&mut pipeline, 23).container.as_deref(), Some(ID));
 }
 
+/// The runtime's stage is in the container's cgroup before it starts itself again: the container begins with its
+/// command all the same, and not with whoever is executed there an hour later.
+#[test]
+fn a_container_begins_with_its_command_however_early_the_stage_is_in_its_cgroup() {
+    let mut pipeline = pipeline();
+    pipeline.set_host(HOST);
+    shim_starts(&mut pipeline, 18, "/usr/bin/runc", SERVICE, HOST);
+    let create = start(18, SHIM, "/usr/bin/runc", SERVICE, HOST);
+    feed(&mut pipeline, [child(&create, 19), start(19, 18, "/usr/bin/runc", WEB, HOST)]);
+    assert_eq!(pipeline.containers.first(ID), None, "a stage is nobody's command");
+    let stage = start(19, 18, "/usr/bin/runc", WEB, HOST);
+    feed(&mut pipeline, [child(&stage, 20), start(20, 19, "/usr/sbin/nginx", WEB, INSIDE)]);
+    assert_eq!(pipeline.containers.first(ID), Some((20 * SECOND, key(&actor(20)))));
+    assert_eq!(process(&mut pipeline, 20).standing.entry, Entry::Main);
+    shim_starts(&mut pipeline, 90, "/bin/sh", WEB, INSIDE);
+    let shell = process(&mut pipeline, 90);
+    assert_eq!(phase(&pipeline, 90 * SECOND, &shell), Some("steady"));
+}
+
 #[test]
 fn nsenter_is_the_hosts_and_a_runtimes_own_stage_is_nothing() {
     let mut pipeline = with_container();
@@ -295,6 +314,6 @@ fn a_program_knows_who_wrote_it() {
     }
     feed(&mut pipeline, [wrote, child(&main, 22), run]);
     let written = process(&mut pipeline, 22).executable.written.clone().expect("it was seen");
-    assert_eq!((written.pid, written.image.as_str(), written.time), (20, "/usr/sbin/nginx", 21 * SECOND));
+    assert_eq!((written.by.pid, written.image.as_str(), written.time), (20, "/usr/sbin/nginx", 21 * SECOND));
     assert!(process(&mut pipeline, 20).executable.written.is_none());
 }

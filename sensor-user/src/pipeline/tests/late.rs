@@ -3,7 +3,9 @@
 
 use proptest::prelude::*;
 
-use super::pending::{START, foreign_image, named, pipeline_of, rule};
+use super::pending::{
+    SECOND, START, foreign_image, give_up, named, pipeline_of, rule, titles, told, transfer,
+};
 use super::*;
 
 #[derive(Clone, Copy, Debug)]
@@ -122,4 +124,26 @@ proptest! {
         };
         prop_assert_eq!(run(when), run(0));
     }
+}
+
+#[test]
+fn a_runtime_that_knows_only_the_id_leaves_time_for_one_that_knows_the_name() {
+    let nameless = || Container { name: None, image: None, ..named("") };
+    let mut pipeline = pipeline_of(&[foreign_image()]);
+    feed(&mut pipeline, transfer());
+    pipeline.containers.complete(ID, nameless());
+    assert!(pipeline.accounts(START + SECOND).is_empty(), "a socket may still tell its image");
+    pipeline.containers.complete(ID, named("registry.example/web:1"));
+    assert!(pipeline.accounts(START + 2 * SECOND).is_empty(), "which is allowed");
+    // One that has none: that is decided when nobody has told another.
+    let mut pipeline = pipeline_of(&[foreign_image()]);
+    feed(&mut pipeline, transfer());
+    pipeline.containers.complete(ID, nameless());
+    give_up(&mut pipeline);
+    let decided = pipeline.accounts(START + 60 * SECOND);
+    assert_eq!(titles(&decided), ["Foreign image"]);
+    assert!(decided[0].container.as_ref().is_some_and(|container| container.is_verified()));
+    assert!(pipeline.undecided(START + 60 * SECOND, true).is_empty());
+    pipeline.containers.complete(ID, named("docker.io/web"));
+    assert_eq!(told(&pipeline.accounts(START + 61 * SECOND)), [(Some("named"), true)]);
 }

@@ -67,7 +67,8 @@ fn a_full_host_is_pictured_without_holding_up_the_loop() {
     let sample = (*sample::event().process).clone();
     let found = (1..=PROCESSES).map(|pid| {
         let container = Some(format!("{:064x}", pid % CONTAINERS).as_str().into());
-        Process { key: key(&actor(pid)), container, ..sample.clone() }
+        // Of its arguments only the words: each holds them for itself.
+        Process { key: key(&actor(pid)), container, command: None, ..sample.clone() }
     });
     pipeline.processes.seed(found);
     let rows: Vec<_> = (1..=CONNECTIONS).map(|pid| row(pid, u64::from(pid) + 1_000, 5)).collect();

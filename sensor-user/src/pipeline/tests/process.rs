@@ -9,7 +9,7 @@ fn exec_of(record: &mut Record) -> &mut Exec {
 
 #[test]
 fn a_start_has_its_circumstances() {
-    use sensor_ebpf::wire::process::Exec as Flags;
+    use sensor_ebpf::wire::process::{Exec as Flags, Stream};
     let mut pipeline = pipeline();
     let mut started = exec(MILLISECOND, 80, 1, "/usr/bin/python3.11", &["python3", "/srv/job.py"]);
     let facts = exec_of(&mut started);
@@ -17,6 +17,9 @@ fn a_start_has_its_circumstances() {
     facts.interpreter = Some("/usr/bin/python3".to_owned());
     (facts.login_uid, facts.terminal) = (Some(1000), Some((136, 3)));
     facts.flags = Flags::SCRIPT | Flags::BY_THREAD;
+    let pipe = Stream { mode: 0o010_600, inode: 4711, ..Stream::default() };
+    let null = Stream { mode: 0o020_666, special: 1 << 20 | 3, inode: 9, ..Stream::default() };
+    facts.streams = [pipe, null, Stream::default()];
     facts.environment = vec!["LD_PRELOAD=/x.so".to_owned(), "AWS_SECRET_ACCESS_KEY=wJalr".to_owned()];
     feed(&mut pipeline, [started]);
     let event = event_of(&mut pipeline, 80, Body::ProcessCreation);
@@ -32,6 +35,11 @@ fn a_start_has_its_circumstances() {
         (Field::Environment, &["LD_PRELOAD=/x.so", "AWS_SECRET_ACCESS_KEY=(set)"]),
         (Field::ArgumentCount, &["2"]),
         (Field::CommandLineTruncated, &["false"]),
+        (Field::StdinType, &["pipe"]),
+        (Field::StdinId, &["4711"]),
+        (Field::StdoutType, &["null"]),
+        (Field::StdoutId, &[]),
+        (Field::StderrType, &["closed"]),
         (Field::EventAction, &[]),
     ] {
         assert_eq!(values(&event, field), expected, "{field:?}");

@@ -8,7 +8,7 @@ const SECOND: u64 = 1000 * MILLISECOND;
 /// Rules as a reading hands them over.
 fn rules(documents: &[String]) -> (RuleSet, Detections) {
     let sources = documents.iter().map(|text| sigma::Source::new("rules", text.as_str()));
-    let set = RuleSet::load(sources, &Fields, &Placeholders::default()).expect("they load");
+    let set = RuleSet::load(sources, &Fields, &sigma::Placeholders::default()).expect("they load");
     let detections = Catalogue::default().bind(set.rules()).expect("and bind");
     (set, detections)
 }

@@ -12,7 +12,7 @@ fn pipeline_with_filter(rule: String, ours: &str) -> Pipeline {
          network_connection\nfilter:\n  rules: any\n  ours:\n    {ours}\n  condition: ours\n"
     );
     let sources = [sigma::Source::new("rule", rule), sigma::Source::new("filter", filter)];
-    let set = RuleSet::load(sources, &Fields, &Placeholders::default()).expect("they load");
+    let set = RuleSet::load(sources, &Fields, &sigma::Placeholders::default()).expect("they load");
     let engine = Engine::new(set);
     let detections = Catalogue::default().bind(engine.rules()).expect("and bind");
     Pipeline::new(engine, detections, Stories::default())

@@ -38,7 +38,7 @@ fn rules_see_programs_loaded_and_namespaces_that_are_new() {
         logsource:\n  product: linux\n  category: system_change\n\
         detection:\n  a:\n    BpfProgramType: kprobe\n  b:\n    NewNetNamespace: 9\n    \
         NewMountNamespace|exists: false\n  condition: a or b\n";
-    let set = RuleSet::load([sigma::Source::new("system", RULE)], &Fields, &Placeholders::default())
+    let set = RuleSet::load([sigma::Source::new("system", RULE)], &Fields, &sigma::Placeholders::default())
         .expect("the rule loads");
     let engine = Engine::new(set);
     let detections = Catalogue::default().bind(engine.rules()).expect("and binds");

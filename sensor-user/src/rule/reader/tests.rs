@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::alert::RuleNames;
+use crate::config::AllowFiles;
 
 /// Far more than a reading takes, on a machine that also compiles.
 const LONG: Duration = Duration::from_secs(30);
@@ -195,4 +196,30 @@ fn a_reading_waits_for_quiet_but_not_for_ever() {
     due.ask(start);
     due.note(start);
     assert_eq!(due.at, Some(start), "who asks does not wait");
+}
+
+/// What the allow-list of a file says counts with the next reading, and a mistake in it changes nothing.
+#[tokio::test]
+async fn a_changed_allow_list_changes_the_rules_that_ask_for_it() {
+    let alone = ALONE.lock().await;
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let asks = rule("asks").replace("Image: /bin/asks", "ContainerImage|expand: '%AllowedImages%'");
+    fs::write(at("asks.yml"), asks).unwrap();
+    fs::write(at("other.yml"), rule("other")).unwrap();
+    fs::write(at("allow.yaml"), "AllowedImages: [a]\n").unwrap();
+    let allow = AllowFiles { paths: vec![at("allow.yaml")], ..AllowFiles::default() };
+    let files = RuleFiles { paths: vec![at("asks.yml"), at("other.yml")], allow, ..RuleFiles::default() };
+    let rules = files.read().unwrap();
+    let reader = Reader::start(files, &rules).unwrap();
+    let mut fixture = Fixture { _alone: alone, directory, reader };
+    fixture.write("allow.yaml", "AllowedImages: [b]\n");
+    assert_eq!(fixture.change().await, "~asks");
+    fixture.write("allow.yaml", "AllowedImage: [b]\n");
+    let News::Refused(refusal) = fixture.news().await else { panic!("a mistake is refused") };
+    let place = refusal.first[0].place.as_ref().unwrap();
+    assert!(place.file.ends_with("allow.yaml") && place.line == 1, "{place:?}");
+    assert!(refusal.first[0].message.contains("did you mean `AllowedImages`?"), "{refusal:?}");
+    fixture.write("allow.yaml", "AllowedImages: []\n");
+    assert_eq!(fixture.change().await, "~asks");
 }

@@ -12,7 +12,7 @@ use super::{
     ParentResource, PlaceReport, PodReport, Process, Related, Resource, Rule, Source, StepAction, StepReport,
     Tactic, Technique, Threat, User,
 };
-use super::{correlation, identity};
+use super::{cloud, correlation, identity, story, transfer};
 use crate::alert::{Action, Alert, Correlation, Detection, Place, Step};
 use crate::event::Direction;
 use crate::sink::Origin;
@@ -40,7 +40,7 @@ pub(super) fn document<'a>(alert: &'a Alert, origin: &'a Origin) -> Document<'a>
     document.rule = Some(Rule {
         id: Cow::Borrowed(&alert.detection.id),
         name: Cow::Borrowed(&alert.detection.title),
-        level: alert.level.name(),
+        level: alert.detection.level.name(),
     });
     document.threat = threat(&alert.detection);
     document.container = alert.container.as_deref().map(container);
@@ -67,9 +67,15 @@ pub(super) fn document<'a>(alert: &'a Alert, origin: &'a Origin) -> Document<'a>
     let (executable, standing) = (&alert.process.executable, &alert.process.standing);
     own.detection = Some(Cow::Borrowed(&alert.detection.name));
     own.correlation = correlation::report(alert);
+    own.story = Some(story::report(alert));
     own.images = executable.images().map(Cow::Borrowed).collect();
     own.executable = identity::executable(executable, origin);
     own.process = identity::process(&alert.process);
+    let streams = alert.process.session.streams;
+    [own.stdin, own.stdout, own.stderr] =
+        [streams.input, streams.output, streams.error].map(identity::stream);
+    own.transfer = transfer::report(&alert.process);
+    own.cloud = cloud::report(&alert.process);
     own.arguments_truncated = alert.process.arguments_truncated;
     own.container = identity::container(alert);
     own.pod = alert.container.as_deref().and_then(pod);
@@ -193,7 +199,7 @@ fn process<'a>(alert: &'a Alert, origin: &Origin) -> Process<'a> {
         name: Cow::Borrowed(program(process)),
         executable: Cow::Borrowed(&process.executable.path),
         command_line: Cow::Borrowed(process.command_line()),
-        args: texts(&process.arguments),
+        args: process.arguments.iter().map(Cow::Borrowed).collect(),
         args_count: process.arguments.count(),
         working_directory: text(process.directory.as_deref()),
         start: origin.date(process.key.start_time).map(|start| format!("{start:.6}")),

@@ -63,11 +63,20 @@ impl Serialize for Amount {
 }
 
 pub(super) fn report(alert: &Alert) -> Option<CorrelationReport<'_>> {
-    let Correlation { kind, condition, timespan, value, matches, duration, group, repeats, rules } =
-        alert.correlation.as_ref()?;
-    let date = |time: Timestamp| format!("{time:.6}");
-    let last =
-        alert.time.saturating_add(SignedDuration::from_nanos(i64::try_from(*duration).unwrap_or(i64::MAX)));
+    let found = alert.correlation.as_ref()?;
+    let proof = alert.story.evidence.iter().find(|proof| proof.rule == alert.detection.id);
+    Some(report_of(found, alert.time, proof.map_or(found.duration, |proof| proof.offset)))
+}
+
+/// `last`: when its last match was, nanoseconds since `begin`.
+pub(super) fn report_of(found: &Correlation, begin: Timestamp, last: u64) -> CorrelationReport<'_> {
+    let Correlation { kind, condition, timespan, value, matches, duration, group, repeats, rules } = found;
+    let date = |offset: u64| {
+        let offset = SignedDuration::from_nanos(i64::try_from(offset).unwrap_or(i64::MAX));
+        format!("{:.6}", begin.saturating_add(offset).unwrap_or(begin))
+    };
+    // Its story may have begun earlier.
+    let last = last.max(*duration);
     let bounds = condition.bounds.iter().map(|bound| (word(bound.operator), Amount(bound.limit)));
     let common = group
         .iter()
@@ -76,7 +85,7 @@ pub(super) fn report(alert: &Alert) -> Option<CorrelationReport<'_>> {
         .iter()
         .map(|rule| RuleReport { id: Cow::Borrowed(&rule.id), name: Cow::Borrowed(&rule.title) })
         .collect();
-    Some(CorrelationReport {
+    CorrelationReport {
         r#type: *kind,
         field: condition.fields.iter().map(|field| Cow::Borrowed(field.as_str())).collect(),
         percentile: condition.percentile,
@@ -84,12 +93,12 @@ pub(super) fn report(alert: &Alert) -> Option<CorrelationReport<'_>> {
         condition: bounds.collect(),
         timespan_ns: *timespan,
         matches: *matches,
-        first: date(alert.time),
-        last: date(last.unwrap_or(alert.time)),
+        first: date(last.saturating_sub(*duration)),
+        last: date(last),
         group: common.collect(),
         repeats: *repeats,
         rules,
-    })
+    }
 }
 
 /// As rules write it.
@@ -105,7 +114,7 @@ fn word(operator: Operator) -> &'static str {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
-fn is_none(number: &u64) -> bool {
+pub(super) fn is_none(number: &u64) -> bool {
     *number == 0
 }
 

@@ -77,7 +77,7 @@ impl EventDocument {
     fn process(&mut self, event: &Event, origin: &Origin) {
         if let Some(written) = &event.process.executable.written {
             let time = origin.date(written.time).map(|time| format!("{time:.6}"));
-            self.0.set("tidewaiter.executable.writer.pid", written.pid);
+            self.0.set("tidewaiter.executable.writer.pid", written.by.pid);
             self.0.set_known("tidewaiter.executable.writer.time", time);
         }
         self.0.set("process.entity_id", entity_id(event.process.key));
@@ -101,8 +101,8 @@ impl EventDocument {
             Body::FileEvent(change) => {
                 self.0.set_known("file.inode", change.file.map(|file| file.inode.to_string()));
             }
-            // All that is known of it are fields.
-            Body::SystemChange(_) => {}
+            // All that is known of them are fields.
+            Body::SystemChange(_) | Body::ContainerEvent(_) | Body::ContainerResource(_) => {}
         }
     }
 
@@ -150,7 +150,7 @@ impl EventDocument {
 
 /// Facts that are lists, however many values they have; several values of another are names of one thing, and the
 /// first is the fact.
-const LISTS: [&str; 7] = [
+const LISTS: [&str; 17] = [
     "process.args",
     "process.env_vars",
     "tidewaiter.lineage.executable",
@@ -158,6 +158,16 @@ const LISTS: [&str; 7] = [
     "container.image.hash.all",
     "orchestrator.resource.label",
     "dns.answers.data",
+    "tidewaiter.transfer.scheme",
+    "tidewaiter.transfer.remote",
+    "tidewaiter.transfer.remote_host",
+    "tidewaiter.transfer.remote_port",
+    "tidewaiter.transfer.remote_user",
+    "tidewaiter.transfer.local",
+    "tidewaiter.cloud.region",
+    "tidewaiter.cloud.region_source",
+    "tidewaiter.cloud.bucket",
+    "tidewaiter.cloud.account",
 ];
 
 /// Ids of users are texts in ECS.
@@ -180,7 +190,8 @@ fn category(event: &Event) -> &'static str {
         | Category::NetworkSocket
         | Category::DnsQuery => "network",
         Category::FileEvent | Category::FileAccess => "file",
-        Category::SystemChange => "host",
+        // ECS has no word of its own for containers (event.category, allowed values).
+        Category::SystemChange | Category::ContainerEvent | Category::ContainerResource => "host",
     }
 }
 

@@ -51,6 +51,9 @@ fn repeats(document: &mut Document<'_>) {
             cut(command_line, COMMAND_LINE);
         }
     }
+    for process in document.tidewaiter.story.iter_mut().flat_map(|story| &mut story.processes) {
+        cut(&mut process.command_line, COMMAND_LINE);
+    }
     for step in &mut document.tidewaiter.steps {
         if let StepAction::Executed { command_line } = &mut step.action {
             cut(command_line, COMMAND_LINE);
@@ -109,13 +112,16 @@ fn long_texts(document: &mut Document<'_>) {
     }
     cut_list(&mut own.images, LINEAGE, SHORT);
     cut_list(&mut own.files, LINEAGE, SHORT);
+    own.transfer.iter_mut().for_each(|transfer| transfer.cut(LINEAGE, &mut |text| cut(text, SHORT)));
+    own.cloud.iter_mut().for_each(|cloud| cloud.cut(LINEAGE, &mut |text| cut(text, SHORT)));
     own.correlation.iter_mut().for_each(|found| found.cut(LINEAGE, &mut |text| cut(text, SHORT)));
+    own.story.iter_mut().for_each(|story| story.cut(LINEAGE, &mut |text| cut(text, SHORT)));
     own.reload.iter_mut().for_each(|reload| reload.cut(LINEAGE, &mut |text| cut(text, 2 * SHORT)));
 }
 
 fn all_but_the_essential(document: &mut Document<'_>) {
     // About 40 texts can occur at once: with keys and numbers below 4,000 bytes.
-    const TEXT: usize = 52;
+    const TEXT: usize = 46;
     const WORD: usize = 24;
     const LOSSES: usize = 6;
     const LEDGER: usize = 12;
@@ -134,10 +140,18 @@ fn all_but_the_essential(document: &mut Document<'_>) {
     own.images.clear();
     own.files.clear();
     own.pod = None;
+    // It stands in the command line.
+    own.transfer = None;
+    own.cloud = None;
     // What they have in common is what it is about; the rules are named in its own.
     own.correlation.iter_mut().for_each(|found| {
         found.rules.clear();
         found.cut(1, &mut |text| cut(text, WORD));
+    });
+    // Which story it is, and what it amounts to, stays.
+    own.story.iter_mut().for_each(|story| {
+        story.stages.clear();
+        story.cut(0, &mut |_| {});
     });
     own.losses.truncate(LOSSES);
     own.costs.truncate(LOSSES);
@@ -237,7 +251,9 @@ fn cut_identity(own: &mut Tidewaiter<'_>, bytes: usize) {
         let beyond = container.nested.len().saturating_sub(NESTED);
         container.nested.drain(..beyond);
         cut_list(&mut container.nested, NESTED, bytes);
-        container.image.iter_mut().for_each(|image| cut(&mut image.id, bytes));
+        if let Some(image) = &mut container.image {
+            image.id.iter_mut().chain(&mut image.registry).for_each(|text| cut(text, bytes));
+        }
     }
     if let Some(writer) = own.executable.as_mut().and_then(|executable| executable.writer.as_mut()) {
         cut(&mut writer.executable, bytes);

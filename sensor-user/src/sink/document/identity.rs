@@ -8,6 +8,7 @@ use crate::alert::Alert;
 use crate::sink::Origin;
 use crate::state::phase::Phase;
 use crate::state::process;
+use crate::state::process::stream::Stream;
 use crate::state::standing::{Claim, Standing, Trick};
 
 /// `tidewaiter.container`.
@@ -32,7 +33,10 @@ pub struct OwnContainer<'a> {
 #[derive(Clone, Debug, Serialize)]
 pub struct OwnImage<'a> {
     /// Digest of the image's configuration.
-    pub id: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registry: Option<Cow<'a, str>>,
 }
 
 /// `tidewaiter.executable`: where the program comes from.
@@ -53,6 +57,9 @@ pub struct Writer<'a> {
     pub pid: u32,
     pub executable: Cow<'a, str>,
     pub command_line: Cow<'a, str>,
+    /// From other machines; absent where it talked to none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes_received: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time: Option<String>,
 }
@@ -90,16 +97,32 @@ pub struct LoginUser {
     pub id: String,
 }
 
+/// `tidewaiter.stdin` and its sisters.
+#[derive(Clone, Debug, Serialize)]
+pub struct StreamReport {
+    pub r#type: &'static str,
+    /// Inode number: what one process writes to and another reads from has the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+}
+
+/// None: it is not known.
+pub(super) fn stream(stream: Stream) -> Option<StreamReport> {
+    Some(StreamReport { r#type: stream.kind?.name(), id: stream.id().map(|id| id.to_string()) })
+}
+
 /// What is known of an alert's container besides its ECS fields.
 pub(super) fn container(alert: &Alert) -> Option<OwnContainer<'_>> {
     let container = alert.container.as_deref()?;
     let is_verified = container.is_verified();
+    let (id, registry) = (container.image_id.as_deref(), container.image_registry());
+    let image = OwnImage { id: id.map(Cow::Borrowed), registry: registry.map(Cow::Borrowed) };
     Some(OwnContainer {
         verified: (!container.is_asked()).then_some(is_verified),
         role: is_verified.then(|| container.role.name()),
         phase: alert.phase.map(Phase::name),
         nested: container.nested.iter().map(|id| Cow::Borrowed(id.as_str())).collect(),
-        image: container.image_id.as_deref().map(|id| OwnImage { id: Cow::Borrowed(id) }),
+        image: Some(image).filter(|image| image.id.is_some() || image.registry.is_some()),
     })
 }
 
@@ -107,9 +130,10 @@ pub(super) fn container(alert: &Alert) -> Option<OwnContainer<'_>> {
 pub(super) fn executable<'a>(executable: &'a process::Executable, origin: &Origin) -> Option<Executable<'a>> {
     let process::Executable { memfd, deleted, upper_layer, .. } = *executable;
     let writer = executable.written.as_deref().map(|written| Writer {
-        pid: written.pid,
+        pid: written.by.pid,
         executable: Cow::Borrowed(&written.image),
         command_line: Cow::Borrowed(&written.command_line),
+        bytes_received: written.received,
         time: origin.date(written.time).map(|time| format!("{time:.6}")),
     });
     let written = writer.is_some();

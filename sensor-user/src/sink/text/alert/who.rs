@@ -69,7 +69,7 @@ pub(super) fn origin(page: &mut Page, alert: &Alert) {
     let written = executable.written.as_deref().map(|written| {
         let before = alert.process.exec_time.saturating_sub(written.time);
         let writer = written.image.rsplit('/').next().unwrap_or_default();
-        format!("written {} before by {writer}[{}]", duration(Duration::from_nanos(before)), written.pid)
+        format!("written {} before by {writer}[{}]", duration(Duration::from_nanos(before)), written.by.pid)
     });
     let told = witness::origin(executable.memfd, executable.deleted, executable.upper_layer, written);
     if let Some(told) = told {

@@ -33,6 +33,7 @@ impl Fork {
             executable: program.map(|program| program.executable.clone()).unwrap_or_default(),
             arguments: program.map(|program| program.arguments.clone()).unwrap_or_default(),
             arguments_truncated: program.is_some_and(|program| program.arguments_truncated),
+            command: program.and_then(|program| program.command.clone()),
             session: program.map(|program| program.session.clone()).unwrap_or_default(),
             directory: program.and_then(|program| program.directory.clone()),
             comm: self.comm.clone(),
@@ -54,11 +55,32 @@ pub(super) struct Entry {
     pub(super) memory: Memory,
     pub(super) exited: Option<u64>,
     pub(super) has_children: bool,
+    /// Its children that are in the table.
+    pub(super) children: u32,
+    /// The parent that counts it among them.
+    pub(super) counted_by: Option<ProcessKey>,
+    /// It wrote a file that somebody may run.
+    pub(super) is_author: bool,
+    /// It exited, and is here for its children or its files.
+    pub(super) is_kept_for_others: bool,
 }
 
 impl Entry {
+    /// May somebody ask for it after its end?
+    pub(super) fn is_needed(&self) -> bool {
+        self.children > 0 || self.is_author
+    }
+
     pub(super) fn new(memory: Memory) -> Self {
-        Self { memory, exited: None, has_children: false }
+        Self {
+            memory,
+            exited: None,
+            has_children: false,
+            children: 0,
+            counted_by: None,
+            is_author: false,
+            is_kept_for_others: false,
+        }
     }
 }
 
@@ -76,6 +98,13 @@ impl Memory {
         match self {
             Self::Whole(process) => process.key,
             Self::Forked(fork, _) => fork.child,
+        }
+    }
+
+    pub(super) fn parent(&self) -> Option<ProcessKey> {
+        match self {
+            Self::Whole(process) => process.parent,
+            Self::Forked(fork, _) => Some(fork.parent),
         }
     }
 
@@ -174,14 +203,16 @@ fn weight(process: &Process) -> usize {
         &process.directory,
         &process.session.terminal,
     ];
-    let single = [&executable.path, &process.comm, &process.arguments.line];
+    let single = [&executable.path, &process.comm];
     let environment = &process.session.environment;
     let texts = single.into_iter().chain(optional.into_iter().flatten());
-    let texts = texts.chain(process.arguments.iter()).chain(environment);
-    let lists = (process.arguments.list.capacity() + environment.capacity()) * size_of::<String>();
+    let texts = texts.chain(environment);
+    let list = environment.capacity() * size_of::<String>();
     // Counted twice by its Arc.
     allocated(size_of::<Process>() + 2 * size_of::<usize>())
-        + allocated(lists)
+        + allocated(list)
+        + process.arguments.allocations().map(allocated).sum::<usize>()
         + texts.map(|text| allocated(text.capacity())).sum::<usize>()
+        + process.command.as_ref().map_or(0, |command| allocated(command.size()))
         + PROGRAM_PLACE
 }

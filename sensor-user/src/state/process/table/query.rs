@@ -98,6 +98,17 @@ impl ProcessTable {
         })
     }
 
+    /// The oldest who live in a mount namespace, at most `max`: these are there for longest. Looks at
+    /// everybody.
+    #[must_use]
+    pub fn in_mount_namespace(&self, mnt_ns: u32, max: usize) -> Vec<u32> {
+        let is_there =
+            |slot: &&Slot| self.entries.get(*slot).is_some_and(|entry| entry.memory.mnt_ns() == mnt_ns);
+        let mut there: Vec<&Slot> = self.live.values().filter(is_there).collect();
+        there.sort_unstable_by_key(|slot| (slot.start_time, slot.pid));
+        there.into_iter().take(max).map(|slot| slot.pid).collect()
+    }
+
     /// Changes what is known of a process.
     pub fn amend(&mut self, key: ProcessKey, change: impl FnOnce(&mut Process)) -> Option<Arc<Process>> {
         let slot = self.find(key)?;

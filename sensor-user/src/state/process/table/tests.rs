@@ -1,5 +1,6 @@
 //! Lives of processes: forks, execs, exits, and the inventory between them.
 
+use super::abridge::FRESH_KEPT;
 use super::*;
 use crate::state::process::{Executable, Session};
 use crate::state::standing::Claim;
@@ -17,6 +18,7 @@ fn exec(key: ProcessKey, parent: Option<ProcessKey>, path: &str, container: Opti
         executable: Executable { path: path.to_owned(), ..Executable::default() },
         arguments: vec![path.to_owned(), "-x".to_owned()].into(),
         arguments_truncated: false,
+        command: None,
         session: Session::default(),
         directory: Some("/".to_owned()),
         comm: "x".to_owned(),
@@ -46,6 +48,12 @@ fn fork(parent: ProcessKey, child: ProcessKey, container: Option<&str>) -> Fork 
     }
 }
 
+/// Ancestors by the key alone: empty where the process is not known.
+fn line(table: &mut ProcessTable, key: ProcessKey) -> Vec<Arc<Process>> {
+    let Some(process) = table.get(key) else { return Vec::new() };
+    table.ancestors(&process, 16)
+}
+
 fn paths(line: &[Arc<Process>]) -> Vec<&str> {
     line.iter().map(|process| process.executable.path.as_str()).collect()
 }
@@ -62,10 +70,11 @@ fn lineage_goes_through_parents_that_have_exited() {
     assert_eq!(table.before(c, None).0, Claim::Container("web".into()), "inherited twice");
     // Adopted by init meanwhile: the record names it, the fork knew better.
     table.insert_exec(exec(c, Some(key(1, 1)), "/bin/wget", None));
-    let line = table.ancestors(c, 16);
+    let line = line(&mut table, c);
     assert_eq!(paths(&line), ["/bin/sh", "/bin/sh"]);
     assert_eq!((line[0].key, line[1].key), (b, a));
-    assert_eq!(table.ancestors(c, 1).len(), 1);
+    let process = table.get(c).unwrap();
+    assert_eq!(table.ancestors(&process, 1).len(), 1);
 }
 
 #[test]
@@ -115,7 +124,7 @@ fn the_inventory_and_a_record_within_a_tick_are_one_process() {
     table.insert_fork(fork(exact, key(11, 101 * TICK + 5), None));
     assert_eq!(table.get(exact).unwrap().key, exact);
     assert_eq!(table.get(seen).unwrap().key, exact, "what was learnt stays");
-    let line = table.ancestors(key(11, 101 * TICK + 5), 16);
+    let line = line(&mut table, key(11, 101 * TICK + 5));
     assert_eq!((paths(&line), line[0].key), (vec!["/bin/sh"], exact));
     assert_eq!(table.get_by_pid(11, 0).unwrap().executable.path, "/bin/cat", "the inventory saw more");
     let stats = table.stats();
@@ -126,17 +135,55 @@ fn the_inventory_and_a_record_within_a_tick_are_one_process() {
 }
 
 #[test]
-fn the_exited_stay_ten_minutes() {
-    let a = key(10, SECOND);
+fn the_exited_stay_ten_minutes_where_somebody_may_ask_for_them() {
+    let (shell, child, author, leaf) = (key(10, SECOND), key(11, SECOND), key(12, SECOND), key(13, SECOND));
     let mut table = ProcessTable::default();
-    table.insert_exec(exec(a, None, "/bin/sh", None));
-    assert!(table.exit(a, 2 * SECOND).is_some());
-    assert_eq!(table.sweep(2 * SECOND + EXITED_KEPT - 1).exited, 1);
-    assert!(table.get(a).is_some() && table.get_by_pid(10, 0).is_none());
+    for process in [shell, child, author, leaf] {
+        let arguments = vec!["sh".to_owned(), "-c".to_owned(), "x".to_owned()];
+        let session = Session { environment: vec!["A=b".to_owned()], ..Session::default() };
+        let parent = (process == child).then_some(shell);
+        let process =
+            Process { arguments: arguments.into(), session, ..exec(process, parent, "/bin/sh", None) };
+        table.insert_exec(process);
+    }
+    table.note_author(author);
+    for process in [shell, author, leaf] {
+        assert!(table.exit(process, 2 * SECOND).is_some());
+    }
+    assert_eq!(table.sweep(2 * SECOND + FRESH_KEPT - 1).exited, 3);
+    assert_eq!(table.get(shell).unwrap().arguments.iter().len(), 3, "whole, for records that come late");
+    let stats = table.sweep(2 * SECOND + FRESH_KEPT);
+    assert_eq!((stats.exited, stats.expired), (2, 1), "nobody is below who wrote nothing and forked nobody");
+
+    assert_eq!(table.sweep(2 * SECOND + EXITED_KEPT - 1).exited, 2);
+    assert!(table.get(shell).is_some() && table.get_by_pid(10, 0).is_none());
+    let child = table.get(child).unwrap();
+    let line = table.ancestors(&child, 16);
+    assert_eq!(line[0].command_line(), "sh -c x", "as rules ask for it");
+    assert!(line[0].arguments.is_empty() && line[0].session.environment.is_empty());
     let stats = table.sweep(2 * SECOND + EXITED_KEPT);
-    assert_eq!((stats.exited, stats.expired), (0, 1));
-    assert!(table.get(a).is_none() && table.exit(a, 0).is_none());
+    assert_eq!((stats.exited, stats.expired), (0, 3));
+    assert!(table.get(shell).is_none() && table.exit(shell, 0).is_none());
     assert_eq!(table.stats().unknown, 2 + 1, "the look-ups by pid, by key, and the exit");
+}
+
+#[test]
+fn an_ancestor_goes_with_the_last_of_its_descendants() {
+    let (shell, subshell, first, second) =
+        (key(10, SECOND), key(11, SECOND), key(12, SECOND), key(13, SECOND));
+    let mut table = ProcessTable::default();
+    table.insert_exec(exec(shell, None, "/bin/sh", None));
+    for (parent, child) in [(shell, subshell), (subshell, first), (subshell, second)] {
+        table.insert_fork(fork(parent, child, None));
+    }
+    for process in [shell, subshell, first] {
+        table.exit(process, 2 * SECOND);
+    }
+    assert_eq!(table.sweep(30 * SECOND).exited, 2, "the second child lives");
+    assert_eq!(paths(&line(&mut table, second)), ["/bin/sh", "/bin/sh"]);
+    table.exit(second, 31 * SECOND);
+    assert_eq!(table.sweep(31 * SECOND + FRESH_KEPT).exited, 0);
+    assert_eq!(table.stats().bytes, 0, "what is added is taken away again");
 }
 
 #[test]
@@ -159,21 +206,31 @@ fn a_flood_of_forks_pushes_out_neither_lineage_nor_daemons() {
     table.insert_exec(exec(init, None, "/sbin/init", None));
     table.insert_exec(exec(shell, Some(init), "/bin/sh", None));
     let child = |number: u32| key(100 + number, 2 * SECOND + u64::from(number) * TICK);
+    let (script, daemon) = (key(3, SECOND), key(4, SECOND));
+    table.insert_exec(exec(script, Some(init), "/bin/start", None));
+    table.insert_fork(fork(script, daemon, None));
+    table.exit(script, 2 * SECOND);
     for number in 0..100_000 {
         table.insert_fork(fork(shell, child(number), None));
         table.exit(child(number), 3 * SECOND);
     }
     let stats = table.stats();
-    assert_eq!((stats.live, stats.exited), (2, EXITED_FORKS_MAX));
-    assert_eq!(stats.evicted_exited, 100_000 - EXITED_FORKS_MAX as u64);
+    assert_eq!((stats.live, stats.exited), (3, FRESH_MAX + 1));
+    assert_eq!(stats.evicted_exited, 100_000 - FRESH_MAX as u64);
+    let started = table.get(daemon).unwrap();
+    assert_eq!(
+        paths(&table.ancestors(&started, 16)),
+        ["/bin/start", "/sbin/init"],
+        "who started it has ended"
+    );
 
     // Now they stay alive.
     for number in 100_000..200_000 {
         table.insert_fork(fork(shell, child(number), None));
     }
     let stats = table.stats();
-    assert_eq!((stats.live, stats.evicted_live), (LIVE_MAX, 100_002 - LIVE_MAX as u64));
-    assert_eq!(paths(&table.ancestors(child(199_999), 16)), ["/bin/sh", "/sbin/init"]);
+    assert_eq!((stats.live, stats.evicted_live), (LIVE_MAX, 100_003 - LIVE_MAX as u64));
+    assert_eq!(paths(&line(&mut table, child(199_999))), ["/bin/sh", "/sbin/init"]);
     assert!(table.get(shell).is_some());
     assert!(table.arrivals.len() <= 2 * LIVE_MAX + 1024);
 }
@@ -183,11 +240,11 @@ fn lost_records_leave_gaps_but_no_circles() {
     let (a, b) = (key(10, SECOND), key(11, 2 * SECOND));
     let mut table = ProcessTable::default();
     table.insert_fork(fork(a, b, None));
-    assert!(table.ancestors(b, 16).is_empty());
+    assert!(line(&mut table, b).is_empty());
     assert_eq!(table.get(b).unwrap().executable.path, "", "not guessed");
     // A parent as young as its child, and its child's child.
     table.insert_exec(exec(a, Some(a), "/a", None));
-    assert!(table.ancestors(b, 16).len() <= 16);
+    assert!(line(&mut table, b).len() <= 16);
     assert_eq!(table.stats().unknown, 1);
 }
 
@@ -259,7 +316,7 @@ fn the_inventory_does_not_hide_who_made_a_process() {
     table.seed([exec(init, None, "/sbin/init", None), adopted]);
     // A record that names nobody known is no better than the adoption.
     table.insert_fork(fork(shell, child, None));
-    assert_eq!(paths(&table.ancestors(child, 16)), ["/sbin/init"]);
+    assert_eq!(paths(&line(&mut table, child)), ["/sbin/init"]);
 
     let mut table = ProcessTable::default();
     let adopted = exec(key(11, 100 * TICK), Some(init), "/bin/sleep", None);
@@ -268,7 +325,7 @@ fn the_inventory_does_not_hide_who_made_a_process() {
     table.insert_exec(exec(shell, None, "/bin/sh", None));
     table.insert_fork(fork(shell, child, None));
     table.exit(shell, 101 * TICK);
-    assert_eq!(paths(&table.ancestors(child, 16)), ["/bin/sh", "/sbin/init"]);
+    assert_eq!(paths(&line(&mut table, child)), ["/bin/sh", "/sbin/init"]);
 }
 
 /// A forked child keeps its parent's program in memory, also when nobody else runs it any more.
@@ -285,4 +342,17 @@ fn programs_that_only_forks_still_run_count_as_memory() {
     let stats = table.stats();
     assert!(stats.evicted_live > 5_000 && stats.bytes > BYTES_MAX / 10 * 9, "{stats:?}");
     assert!(table.get(shell).is_some());
+}
+
+#[test]
+fn who_lives_in_a_mount_namespace_is_told_oldest_first() {
+    let mut table = ProcessTable::default();
+    for (pid, start, mnt_ns) in [(10, 4, 2), (11, 2, 2), (12, 1, 3), (13, 3, 2), (14, 5, 2)] {
+        let process = exec(key(pid, start * SECOND), None, "/bin/sh", Some("web"));
+        table.insert_exec(Process { mnt_ns, ..process });
+    }
+    table.exit(key(13, 3 * SECOND), 6 * SECOND);
+    assert_eq!(table.in_mount_namespace(2, 8), [11, 10, 14]);
+    assert_eq!(table.in_mount_namespace(2, 1), [11]);
+    assert!(table.in_mount_namespace(4, 8).is_empty());
 }

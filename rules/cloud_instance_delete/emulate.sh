@@ -1,0 +1,7 @@
+#!/bin/sh
+# Runs a stand-in for aws that would terminate an instance: one alert must have the command line.
+# Environment: see ../emulation.sh.
+. "$(dirname "$0")/../emulation.sh"
+
+stand_in aws
+inside "$stand_in" ec2 terminate-instances --instance-ids i-0123456789abcdef0 </dev/null >/dev/null

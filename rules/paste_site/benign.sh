@@ -1,0 +1,8 @@
+#!/bin/sh
+# Asks a DNS stub for names that only look like such a site: must stay silent.
+# Needs: python3
+# Environment: see ../emulation.sh.
+. "$(dirname "$0")/../emulation.sh"
+
+serve_dns
+ask_dns 1 nottransfer.sh transfer.sh.example.org

@@ -1,0 +1,67 @@
+//! Any command line is understood, or is no tool's; and what that costs.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// Names of tools and of what is none.
+const NAMES: [&str; 29] = [
+    "curl", "busybox", "python3", "wget", "aria2c", "ftp", "lftp", "tftp", "ftpget", "rsync", "scp", "sftp",
+    "ssh", "nc", "ncat", "socat", "openssl", "docker", "kubectl", "axel", "ls", "aws", "mc", "az", "gcloud",
+    "gsutil", "azcopy", "rclone", "restic",
+];
+
+proptest! {
+    #[test]
+    fn any_words_are_understood(
+        name in prop::sample::select(NAMES.to_vec()),
+        words in prop::collection::vec("(-{0,2}[a-zA-Z]{0,12}|-{1,2}[a-zA-Z@:=/-]{0,6}|[a-z]{0,5}(://)?[\\[\\]@:=/a-z0-9.é]{0,12}|\\PC{0,6})", 0..12),
+    ) {
+        let mut words = words;
+        words.insert(0, name.to_owned());
+        let image = format!("/usr/bin/{name}");
+        let command = understand(std::iter::once(image.as_str()), &words);
+        prop_assert!(name != "ls" || command.is_none());
+        if let Some(transfer) = command.as_deref().and_then(|command| command.transfer.as_ref()) {
+            prop_assert!(transfer.remotes.len() <= 16 && transfer.locals.len() <= 16);
+        }
+    }
+}
+
+/// The fastest of many rounds, in nanoseconds a line: what else the machine does is not in it.
+fn cost(line: &str) -> u128 {
+    const LINES: u32 = 2_000;
+    const ROUNDS: u32 = 400;
+    let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+    let image = format!("/usr/bin/{}", words[0]);
+    let round = |_| {
+        let began = Instant::now();
+        for _ in 0..LINES {
+            black_box(understand(black_box([image.as_str(), words[0].as_str()]).into_iter(), &words));
+        }
+        began.elapsed().as_nanos() / u128::from(LINES)
+    };
+    (0..ROUNDS).map(round).min().unwrap_or_default()
+}
+
+#[test]
+#[ignore = "measures: wants --release"]
+fn what_understanding_costs() {
+    for (line, bound) in [
+        (
+            "curl -sSL -H Accept:text/plain --connect-timeout 5 --output /tmp/tool https://u@h.example:8443/tool",
+            5_000,
+        ),
+        ("rsync -avz -e ssh /data u@h:/in", 5_000),
+        ("aws --region eu-west-1 s3 cp f s3://b/k", 5_000),
+        ("ls -l /tmp /usr/bin/curl", 100),
+        ("postgres -D /var/lib/postgresql/data", 100),
+    ] {
+        let cost = cost(line);
+        println!("{cost:>5} ns  {line}");
+        assert!(cost < bound, "{cost} ns: {line}");
+    }
+}

@@ -1,0 +1,1 @@
+exec redis-server --protected-mode no --save '' --dir /tmp

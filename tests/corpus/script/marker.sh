@@ -1,0 +1,1 @@
+curl --silent --show-error --output /tmp/marker http://mirror/apt/corpus-hello.deb
