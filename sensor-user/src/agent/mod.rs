@@ -280,7 +280,7 @@ impl Agent {
         }
         self.pipeline.sweep(facts::now());
         learn::settle(&mut self.reporter, &self.pipeline);
-        watch::sweep(&mut self.kernel, &self.pipeline);
+        watch::sweep(&mut self.kernel, &self.pipeline, &mut self.facts);
         let mut losses = self.reporter.sink_losses();
         let dropped = [&self.pipeline.dropped()[..], &self.facts.dropped()].concat();
         self.metrics.late_matches = self.pipeline.late_matches();

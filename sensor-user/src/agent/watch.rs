@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use tracing::{debug, warn};
 
 use super::facts::{Entered, Facts};
@@ -57,14 +57,15 @@ pub(super) struct Turn<'a> {
 
 /// One turn. Events carry the time of reading; one of a process that has ended since happened before its end.
 pub(super) fn turn(kernel: &mut Loaded, metrics: &mut Metrics, mut turn: Turn<'_>) {
+    let entered = turn.facts.take_entered();
     let Some(watch) = &mut kernel.files else { return };
-    let renewed = turn.facts.take_renewed();
-    if !renewed.is_empty() {
-        // Those that have ended first: the devices of their file systems may be among the new ones.
-        keep_alive(watch, turn.pipeline);
-        watch.forget(&renewed);
+    let is_renewed = |mnt_ns: u32| entered.get(&mnt_ns).is_some_and(|entered| entered.is_renewed);
+    if entered.values().any(|entered| entered.is_renewed) {
+        // Those that have ended too: the devices of their file systems may be among the new ones.
+        let alive = alive(turn.pipeline);
+        watch.keep(&|mnt_ns| alive.contains(&mnt_ns) && !is_renewed(mnt_ns));
     }
-    for (mnt_ns, Entered { pids, is_remounted }) in turn.facts.take_entered() {
+    for (mnt_ns, Entered { pids, is_remounted, .. }) in entered {
         // The first lives as long as its container, most of the time; the last may be gone already.
         for pid in pids {
             watch.enter(mnt_ns, pid, is_remounted, || table(pid));
@@ -137,16 +138,19 @@ impl Turn<'_> {
 }
 
 /// Forgets what belongs to containers that are gone.
-pub(super) fn sweep(kernel: &mut Loaded, pipeline: &Pipeline) {
+pub(super) fn sweep(kernel: &mut Loaded, pipeline: &Pipeline, facts: &mut Facts) {
+    let alive = alive(pipeline);
+    facts.keep(&alive);
     if let Some(watch) = &mut kernel.files {
-        keep_alive(watch, pipeline);
+        watch.keep(&|mnt_ns| alive.contains(&mnt_ns));
     }
 }
 
-fn keep_alive(watch: &mut FileWatch, pipeline: &Pipeline) {
-    let alive = pipeline.processes.mount_namespaces();
-    let host = procfs::namespace(procfs::host_pid(), "mnt");
-    watch.keep(&|mnt_ns| alive.contains(&mnt_ns) || Some(mnt_ns) == host);
+/// Mount namespaces of processes that live, and the host's.
+fn alive(pipeline: &Pipeline) -> FxHashSet<u32> {
+    let mut alive = pipeline.processes.mount_namespaces();
+    alive.extend(procfs::namespace(procfs::host_pid(), "mnt"));
+    alive
 }
 
 /// Marks the secrets that `maker` sees, who gave a file the name of one. Whoever did that may have ended: then

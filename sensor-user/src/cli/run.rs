@@ -60,7 +60,10 @@ where
         // ring, and is woken once more by that.
         match tokio::spawn(agent(Box::pin(until))).await {
             Ok(outcome) => outcome.map_err(Failure::from),
-            Err(ended) => std::panic::resume_unwind(ended.into_panic()),
+            Err(ended) => match ended.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(ended) => Err(Failure::new("the sensor was stopped", &ended, "start it again")),
+            },
         }
     });
     runtime.shutdown_timeout(RUNTIME_END);

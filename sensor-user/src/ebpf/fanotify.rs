@@ -224,11 +224,6 @@ impl FileWatch {
         }
     }
 
-    /// Forgets what belongs to mount namespaces whose numbers are another container's now.
-    pub fn forget(&mut self, mnt_namespaces: &[u32]) {
-        self.keep(&|mnt_ns| !mnt_namespaces.contains(&mnt_ns));
-    }
-
     /// Processes that gave a file the name of a secret since the last call.
     pub fn take_rescans(&mut self) -> Vec<u32> {
         std::mem::take(&mut self.rescans)

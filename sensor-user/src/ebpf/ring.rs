@@ -12,6 +12,7 @@ use tokio::io::unix::AsyncFd;
 /// How often the ring is emptied. The programs do not wake the agent for a record (that costs
 /// connects 26 %, opens 75 %), so this is the delay of a lone event: 5 ms on average.
 pub const TICK: Duration = Duration::from_millis(10);
+const _: () = assert!(TICK.as_secs() == 0, "the timer is set by nanoseconds alone");
 /// Most records taken before other work gets its turn: about 20 ms of decoding.
 const BATCH_MAX: usize = 4096;
 
@@ -33,7 +34,7 @@ impl Ring {
     /// The runtime refuses the descriptor.
     pub fn new(records: RingBuf<MapData>) -> std::io::Result<Self> {
         let wake = super::sys::readable(records.as_fd().try_clone_to_owned()?)?;
-        let tick = super::sys::readable(ticking(TICK)?)?;
+        let tick = super::sys::readable(ticking()?)?;
         Ok(Self { records, wake, tick, more: false })
     }
 
@@ -80,10 +81,10 @@ impl AsFd for Ring {
     }
 }
 
-/// A timer that comes every `period`, less than a second.
-fn ticking(period: Duration) -> std::io::Result<OwnedFd> {
+/// A timer that comes at every [`TICK`].
+fn ticking() -> std::io::Result<OwnedFd> {
     let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
-    let period = Timespec { tv_sec: 0, tv_nsec: period.subsec_nanos().into() };
+    let period = Timespec { tv_sec: 0, tv_nsec: TICK.subsec_nanos().into() };
     timerfd_settime(
         &timer,
         TimerfdTimerFlags::empty(),

@@ -72,6 +72,15 @@ pub fn inventory() -> Result<Inventory, ProcfsError> {
     Ok(inventory)
 }
 
+/// Device and inode number of a directory that is a process's root.
+pub type Root = (u64, u64);
+
+/// Where a process has its root. None: the process is gone, or the agent may not know.
+#[must_use]
+pub fn root(pid: u32) -> Option<Root> {
+    rustix::fs::stat(format!("/proc/{pid}/root")).ok().map(|stat| (stat.st_dev, stat.st_ino))
+}
+
 /// Inode number of a namespace of a process (`kind`: `mnt`, `pid`, `pid_for_children`, ...). None:
 /// the process is gone, or the agent may not know.
 #[must_use]

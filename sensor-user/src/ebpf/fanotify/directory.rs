@@ -17,6 +17,7 @@ use super::record::{Handle, PlaceRef};
 use super::root::number;
 use super::stat::Stat;
 use crate::ebpf::sys;
+use crate::host::procfs::{self, Root};
 
 /// Directories whose paths are remembered, about 1 MiB. A full table is emptied: that costs three
 /// system calls for each directory seen again, and loses nothing.
@@ -66,9 +67,8 @@ pub(super) struct Directories {
 #[derive(Default)]
 struct Witnesses {
     pids: Vec<u32>,
-    /// Device and inode number of the root of the last one: a runtime changes it before it starts the
-    /// container's program.
-    root: Option<(u64, u64)>,
+    /// Of the last one: a runtime changes it before it starts the container's program.
+    root: Option<Root>,
 }
 
 struct FileSystem {
@@ -135,7 +135,7 @@ impl Directories {
 
     /// A process is in this namespace. True: nobody with its root was seen there before.
     pub(super) fn witness(&mut self, mnt_ns: u32, pid: u32) -> bool {
-        let root = rustix::fs::stat(format!("/proc/{pid}/root")).ok().map(|stat| (stat.st_dev, stat.st_ino));
+        let root = procfs::root(pid);
         let witnesses = self.witnesses.entry(mnt_ns).or_default();
         if !witnesses.pids.contains(&pid) {
             if witnesses.pids.len() >= WITNESSES_MAX {

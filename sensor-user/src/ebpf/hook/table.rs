@@ -222,7 +222,7 @@ pub const HOOKS: &[Hook] = &[
             &[Attach::With { program: "file_dirty", place: "tracepoint writeback_mark_inode_dirty" }],
         ],
         unseen: "truncated files",
-        weakened: "",
+        weakened: "lengths set on tmpfs, or within the clock tick in which the file was made",
         ..OPTIONAL
     },
     Hook {
