@@ -1,7 +1,7 @@
 #!/bin/sh
-# Lets another container turn its shell history off, which is an alert, and end: one alert must tell that it is
-# gone.
+# Lets another container run a program whose file it deleted, which is grave, and end: one alert must tell that it
+# is gone.
 # Environment: see ../emulation.sh.
 . "$(dirname "$0")/../emulation.sh"
 
-spare sh -c 'ln -sf /dev/null /tmp/.bash_history && sleep 1' </dev/null
+spare sh -c 'cp /bin/true /tmp/tool && exec 9</tmp/tool && rm /tmp/tool && /proc/self/fd/9; sleep 1' </dev/null

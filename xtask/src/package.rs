@@ -74,6 +74,28 @@ pub(crate) const IP: HostTool =
 pub(crate) const CURL: HostTool =
     HostTool { name: "curl", package: "curl", purpose: "live tests download on the host too", file: "curl" };
 
+/// The receiver of the live tests; they start one of their own, on loopback.
+pub(crate) const RSYSLOG: HostTool = HostTool {
+    name: "rsyslogd",
+    package: "rsyslog",
+    purpose: "live tests send alerts to a real receiver",
+    file: "/usr/sbin/rsyslogd",
+};
+
+/// What validated detections talk to is started on the host, within the container's network.
+pub(crate) const SSHD: HostTool = HostTool {
+    name: "sshd",
+    package: "openssh-server",
+    purpose: "live tests validate detections of scp, sftp and tunnels",
+    file: "/usr/sbin/sshd",
+};
+pub(crate) const RSYNC: HostTool = HostTool {
+    name: "rsync",
+    package: "rsync",
+    purpose: "live tests validate detections of its daemon",
+    file: "rsync",
+};
+
 /// What pySigma, with which the rule engine is compared, is written in.
 pub(crate) const PYTHON: HostTool = HostTool {
     name: "python3",

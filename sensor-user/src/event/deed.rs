@@ -97,7 +97,7 @@ fn told(life: &ContainerLife) -> String {
     let ContainerLife { action, age, alerts } = life;
     match action {
         ContainerAction::Start => "container".to_owned(),
-        ContainerAction::End => format!("container after {age} s, {alerts} matches of medium or graver"),
+        ContainerAction::End => format!("container after {age} s, {alerts} matches of high or graver"),
     }
 }
 

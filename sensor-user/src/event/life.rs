@@ -8,7 +8,7 @@ pub struct ContainerLife {
     /// Whole seconds since its first program started. Of one that was there before the sensor: since the oldest
     /// of its processes did.
     pub age: u64,
-    /// Matches of medium or graver in it so far.
+    /// Matches of high or graver in it so far.
     pub alerts: u32,
 }
 

