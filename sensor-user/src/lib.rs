@@ -2,8 +2,9 @@
 //!
 //! `ebpf` loads the kernel half and reads its ring; `decode` checks the bytes; `state` remembers
 //! processes, containers and files; `event` is what rules see; the crate `sigma` matches; `story` joins
-//! what belongs together; `alert` is what leaves; `sink` delivers it; `source` brings what others tell.
-//! `agent` is the whole flow on one page. IO happens in `ebpf`, `host`, `source`, `sink`, `config` and
+//! what belongs together; `alert` is what leaves; `outbox` keeps it until
+//! receivers have it; `sink` delivers it; `source` brings what others tell.
+//! `agent` is the whole flow on one page. IO happens in `ebpf`, `host`, `source`, `outbox`, `sink`, `config` and
 //! the binary only.
 
 pub mod agent;
@@ -18,6 +19,7 @@ pub mod rule;
 pub mod story;
 pub mod pipeline;
 pub mod alert;
+pub mod outbox;
 pub mod sink;
 pub mod control;
 pub mod host;

@@ -16,6 +16,7 @@ mod correlation;
 mod runtime;
 mod socket;
 mod output;
+mod outbox;
 mod picture;
 mod reload;
 mod validate;
@@ -58,6 +59,7 @@ fn cases() -> Vec<Case> {
         runtime::cases(),
         socket::cases(),
         output::cases(),
+        outbox::cases(),
         picture::cases(),
         reload::cases(),
         validate::cases(),

@@ -12,6 +12,7 @@ mod flood;
 mod pace;
 mod crowd;
 mod scale;
+mod outbox;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -50,6 +51,8 @@ const CASES: &[(&str, Run)] = &[
     ("crowd: gone at once, Podman", crowd::podman),
     ("crowd: gone at once, runc alone", crowd::runc),
     ("crowd: gone at once, crun alone", crowd::crun),
+    ("outbox: the agent is killed under load", outbox::agent_killed),
+    ("outbox: the receiver is killed and stopped", outbox::receiver_maltreated),
     ("scale: a full host when the agent starts", scale::run),
 ];
 

@@ -63,6 +63,16 @@ impl Child {
         self.inner.id()
     }
 
+    /// Sends it a signal.
+    ///
+    /// # Errors
+    /// It had ended.
+    pub fn signal(&mut self, signal: Signal) -> Result<()> {
+        ensure!(self.inner.try_wait()?.is_none(), "{} had ended", self.name);
+        // Not yet waited for, so the id is still this child's.
+        Ok(kill_process(Pid::from_child(&self.inner), signal)?)
+    }
+
     /// Ends it in order and waits.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::child::{Child, bound, find};
@@ -29,7 +30,7 @@ pub struct Rsyslog {
     /// Its local socket, in the place of /dev/log.
     pub socket: PathBuf,
     messages: PathBuf,
-    _daemon: Child,
+    daemon: Child,
 }
 
 /// A message as rsyslogd parsed it.
@@ -129,7 +130,32 @@ impl Rsyslog {
         daemon.await_ready(READY_MAX, "an accepted connection and a local socket", || {
             Ok(TcpStream::connect(address).is_ok() && socket.exists())
         })?;
-        Ok(Self { address, socket, messages, _daemon: daemon })
+        Ok(Self { address, socket, messages, daemon })
+    }
+
+    /// Kills it, whatever it is at.
+    ///
+    /// # Errors
+    /// It had ended.
+    pub fn kill(&mut self) -> Result<()> {
+        self.daemon.signal(Signal::KILL)?;
+        self.daemon.end()
+    }
+
+    /// Stops it: its kernel goes on taking what is sent, as long as there is room.
+    ///
+    /// # Errors
+    /// It had ended.
+    pub fn pause(&mut self) -> Result<()> {
+        self.daemon.signal(Signal::STOP)
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Errors
+    /// It had ended.
+    pub fn resume(&mut self) -> Result<()> {
+        self.daemon.signal(Signal::CONT)
     }
 
     /// The file it writes what it received to.

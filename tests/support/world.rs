@@ -6,6 +6,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::geteuid;
@@ -257,8 +258,14 @@ impl World {
     }
 }
 
+/// With an outbox of its own, unless `arguments` name one.
 fn spawn(binary: &Path, directory: &Path, name: &str, arguments: &[&str]) -> Result<Agent> {
-    launch(binary, directory, "run", name, arguments)
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let outbox = directory.join(format!("outbox/{number}-{name}")).display().to_string();
+    let own = ["--outbox", &outbox];
+    let own = if arguments.contains(&"--outbox") { &own[..0] } else { &own[..] };
+    launch(binary, directory, "run", name, &[own, arguments].concat())
 }
 
 fn launch(binary: &Path, directory: &Path, what: &str, name: &str, arguments: &[&str]) -> Result<Agent> {

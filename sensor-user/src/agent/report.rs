@@ -47,10 +47,10 @@ struct Told {
 impl Reporter {
     pub(super) fn new(sinks: SinkSet, stream: Option<Stream>) -> Self {
         Self {
+            sequence: sinks.last_sequence(),
             sinks,
             stream,
             learner: None,
-            sequence: 0,
             alerts: 0,
             told: VecDeque::new(),
             stories: VecDeque::new(),

@@ -17,9 +17,10 @@ use crate::ebpf::offset::{Layout, OffsetError, VMLINUX};
 use crate::event::selection::Selection;
 use crate::host::capability::{self, Capability};
 use crate::host::procfs::{self, ProcfsError};
+use crate::outbox::Opened;
 use crate::pipeline::Pipeline;
 use crate::rule::{Mistakes, Reader, RuleFiles, Rules};
-use crate::sink::{Origin, SinkSet, Stream, Target};
+use crate::sink::{self, Origin, SinkSet, Stream};
 use crate::source::kubernetes::AccessError;
 use crate::state::baseline::Baseline;
 use crate::state::process::Process;
@@ -134,7 +135,7 @@ pub(super) fn pipeline(rules: Rules, config: &Config) -> Pipeline {
 
 /// Nothing leaves: what happens is learned.
 pub(super) fn learning_reporter() -> Result<Reporter, StartError> {
-    let none = SinkSet::start(&[], &Arc::new(Origin::read())).map_err(StartError::Sinks)?;
+    let none = SinkSet::start(&[], &Arc::new(Origin::read()), None).map_err(StartError::Sinks)?;
     let mut reporter = Reporter::new(none, None);
     reporter.learn();
     Ok(reporter)
@@ -144,7 +145,7 @@ pub(super) fn learning_reporter() -> Result<Reporter, StartError> {
 pub(super) fn reporter(config: &Config, selection: Option<Selection>) -> Result<Reporter, StartError> {
     let Some(selection) = selection else { return Ok(Reporter::new(sinks(config)?, None)) };
     let origin = Arc::new(Origin::read());
-    let none = SinkSet::start(&[], &origin).map_err(StartError::Sinks)?;
+    let none = SinkSet::start(&[], &origin, None).map_err(StartError::Sinks)?;
     let format = config.format.resolve(is_terminal());
     let stream = Stream::start(format, selection, origin).map_err(StartError::Sinks)?;
     Ok(Reporter::new(none, Some(stream)))
@@ -156,14 +157,26 @@ fn is_terminal() -> bool {
 
 /// Starts every sink that was asked for.
 fn sinks(config: &Config) -> Result<SinkSet, StartError> {
-    let mut targets = vec![Target::Stdout(config.format.resolve(is_terminal()))];
-    targets.extend(
-        config
-            .syslog
-            .iter()
-            .map(|target| Target::Syslog { target: target.clone(), facility: config.facility }),
-    );
-    SinkSet::start(&targets, &Arc::new(Origin::read())).map_err(StartError::Sinks)
+    let targets = config.targets(is_terminal());
+    let kept = kept(config, sink::kept(&targets));
+    let mut origin = Origin::read();
+    if let Some(kept) = &kept {
+        origin.agent_id = kept.agent();
+    }
+    SinkSet::start(&targets, &Arc::new(origin), kept).map_err(StartError::Sinks)
+}
+
+/// Where messages are kept until their receivers have them, if any sink wants that. Without a folder they are in memory:
+/// alerts go out as well, so that is no reason not to start.
+fn kept(config: &Config, sinks: Vec<String>) -> Option<Opened> {
+    if sinks.is_empty() {
+        return None;
+    }
+    let Some(place) = config.outbox.place() else { return Some(Opened::in_memory(sinks)) };
+    let opened = Opened::read(&place, sinks.clone()).inspect_err(|error| {
+        warn!("messages are kept in memory only, and lost with the agent: {error}; {}", error.help());
+    });
+    Some(opened.unwrap_or_else(|_| Opened::in_memory(sinks)))
 }
 
 /// Opens the door for `tidewaiter ps`. Without it the sensor sees as well, so that is no reason not to start.

@@ -100,6 +100,9 @@ pub struct RunOptions {
     /// Where syslog receivers file the messages
     #[arg(long, value_enum)]
     pub facility: Option<Facility>,
+    /// Keep messages in this folder until their receivers have them
+    #[arg(long, value_name = "FOLDER")]
+    pub outbox: Option<PathBuf>,
     #[command(flatten)]
     pub rules: RuleOptions,
     /// Judge by what was learned of images (`tidewaiter baseline learn`)
@@ -141,6 +144,7 @@ impl RunOptions {
         config.facility = self.facility.unwrap_or(config.facility);
         config.log = self.log.unwrap_or(config.log);
         config.syslog.extend(self.syslog);
+        config.outbox.directory = self.outbox.or(config.outbox.directory);
         config.rules.extend(self.rules.paths);
         config.avoid.extend(self.avoid);
         config.control = self.control.or(config.control);

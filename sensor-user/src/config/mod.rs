@@ -6,11 +6,13 @@
 
 mod error;
 mod allow;
+mod outbox;
 mod baseline;
 
 pub use allow::AllowFiles;
 pub use baseline::{read_baseline, write_baseline};
 pub use error::{ConfigError, Excerpt};
+pub use outbox::OutboxSettings;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -26,7 +28,7 @@ use crate::capture::Capture;
 use crate::control::SOCKET;
 use crate::ebpf::hook::Means;
 use crate::host::container::ContainerRoots;
-use crate::sink::{Facility, Format, SyslogTarget, Target};
+use crate::sink::{Facility, FileTarget, Format, SyslogTarget, Target};
 use crate::source::kubernetes::Kubernetes;
 
 /// The whole configuration.
@@ -41,6 +43,9 @@ pub struct Config {
     pub syslog: Vec<SyslogTarget>,
     /// Where all of them file the messages.
     pub facility: Facility,
+    /// Files to append to.
+    pub file: Vec<FileTarget>,
+    pub outbox: OutboxSettings,
     /// The detections built into the binary.
     pub embedded_rules: bool,
     /// Rule files and folders of them, besides the embedded.
@@ -72,6 +77,8 @@ impl Default for Config {
             log: LogLevel::Info,
             syslog: Vec::new(),
             facility: Facility::default(),
+            file: Vec::new(),
+            outbox: OutboxSettings::default(),
             embedded_rules: true,
             rules: Vec::new(),
             allow: Vec::new(),
@@ -229,7 +236,8 @@ impl Config {
             .syslog
             .iter()
             .map(|target| Target::Syslog { target: target.clone(), facility: self.facility });
-        std::iter::once(Target::Stdout(self.format.resolve(terminal))).chain(syslog).collect()
+        let files = self.file.iter().cloned().map(Target::File);
+        std::iter::once(Target::Stdout(self.format.resolve(terminal))).chain(syslog).chain(files).collect()
     }
 }
 

@@ -2,22 +2,25 @@
 //!
 //! # The contract of a sink
 //!
-//! 1. A sink has a name, a queue of its own of [`QUEUE_MAX`] messages and runs on its own (a tokio
-//!    task, or a thread where the writing blocks). Nothing that happens to it holds up the agent or
-//!    another sink: [`SinkSet::deliver`] never waits.
-//! 2. It delivers in the order of [`Message`] sequence numbers. It may deliver twice (after a broken
-//!    connection), always under the same id; it never reorders.
-//! 3. Every message it was given is either delivered or counted under a reason ([`LossReason`]):
-//!    [`SinkSet::losses`] tells the agent, which makes a notice of it. There is no silent third way.
-//! 4. A receiver that is away is told of once when it goes and once when it is back, by the log.
-//! 5. When its queue closes it delivers what it still holds, confirms what it can, and ends.
-//!    [`SinkSet::flush`] bounds that by a deadline; what is left then is counted.
-//! 6. No text that came from a watched process reaches its receiver unescaped: see [`text`] for
+//! 1. A sink has a name and runs on its own (a tokio task, or a thread where the writing blocks). Nothing that happens to
+//!    it holds up the agent or another sink: [`SinkSet::deliver`] never waits.
+//! 2. Standard output is live: it has a queue of [`QUEUE_MAX`] messages, and what it does not take in time is lost and
+//!    counted. All others read from the [`outbox`](crate::outbox), which keeps messages until they confirm them.
+//! 3. It delivers in the order of [`Message`] sequence numbers. It may deliver twice (after a broken
+//!    connection), always under the same id.
+//! 4. Every message it was given is either delivered or counted under a reason: [`SinkSet::losses`] tells the agent,
+//!    which makes a notice of it. There is no silent third way.
+//! 5. A receiver that is away is told of once when it goes and once when it is back, by the log.
+//! 6. When the agent ends it delivers what it still holds, confirms what it can, and ends. [`SinkSet::flush`] bounds that
+//!    by a deadline; what the disk has goes out at the next start, the rest is counted.
+//! 7. No text that came from a watched process reaches its receiver unescaped: see [`text`] for
 //!    terminals and [`json`] for everything else.
 //!
-//! Not here: what is worth telling (`story`), or storing messages over a restart.
+//! Not here: what is worth telling (`story`).
 
 pub mod document;
+pub mod encode;
+pub mod file;
 pub mod json;
 pub mod origin;
 pub mod stdout;
@@ -35,7 +38,9 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout_at};
+use tracing::warn;
 
+pub use file::FileTarget;
 pub use origin::Origin;
 pub use stdout::Format;
 pub use stream::Stream;
@@ -43,10 +48,10 @@ pub use syslog::{Facility, SyslogTarget};
 pub use tally::{LossReason, Tally};
 
 use crate::alert::{Loss, Message};
+use crate::outbox::{Opened, Outbox, Reader};
 
-/// Messages a sink may be behind before it loses some. An alert takes some 10 KiB with all it
-/// shares, so this bounds a stalled sink to about 10 MiB; at ten alerts a second it bridges an
-/// outage of a minute and a half.
+/// Messages that standard output may be behind before it loses some. An alert takes some 10 KiB with all it
+/// shares, so this bounds a stalled reader to about 10 MiB.
 pub const QUEUE_MAX: usize = 1024;
 
 /// A sink to be started.
@@ -54,6 +59,7 @@ pub const QUEUE_MAX: usize = 1024;
 pub enum Target {
     Stdout(Format),
     Syslog { target: SyslogTarget, facility: Facility },
+    File(FileTarget),
 }
 
 impl Target {
@@ -63,14 +69,32 @@ impl Target {
         match self {
             Self::Stdout(_) => "stdout".to_owned(),
             Self::Syslog { target, .. } => format!("syslog {target}"),
+            Self::File(target) => format!("file {}", target.path.display()),
         }
     }
+
+    /// Its messages are kept until its receiver has them.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        match self {
+            Self::Stdout(_) => false,
+            Self::Syslog { .. } | Self::File(_) => true,
+        }
+    }
+}
+
+/// The names of those whose messages are kept, in the order in which [`SinkSet::start`] takes them.
+#[must_use]
+pub fn kept(targets: &[Target]) -> Vec<String> {
+    targets.iter().filter(|target| target.is_kept()).map(Target::name).collect()
 }
 
 /// All sinks of the agent.
 #[derive(Debug)]
 pub struct SinkSet {
     lanes: Vec<Lane>,
+    /// None: no sink reads from one.
+    outbox: Option<Outbox>,
     reader_gone: watch::Receiver<bool>,
     closing: watch::Sender<bool>,
 }
@@ -79,7 +103,8 @@ pub struct SinkSet {
 #[derive(Debug)]
 struct Lane {
     name: String,
-    queue: mpsc::Sender<Arc<Message>>,
+    /// None for a sink that reads from the outbox.
+    queue: Option<mpsc::Sender<Arc<Message>>>,
     tally: Arc<Tally>,
     /// Resolves when the sink has ended.
     ended: oneshot::Receiver<()>,
@@ -87,15 +112,24 @@ struct Lane {
     task: Option<AbortHandle>,
 }
 
-/// A sink's end: what it is to deliver and where it accounts for it.
+/// The end of a live sink: what it is to deliver and where it accounts for it.
 #[derive(Debug)]
 pub struct Inbox {
     pub(crate) queue: mpsc::Receiver<Arc<Message>>,
     pub(crate) tally: Arc<Tally>,
     reader_gone: watch::Sender<bool>,
+    /// Dropped with the inbox, which tells [`Lane::ended`].
+    _ended: oneshot::Sender<()>,
+}
+
+/// The end of a sink that reads from the outbox.
+#[derive(Debug)]
+pub(crate) struct Feed {
+    pub(crate) reader: Reader,
+    pub(crate) tally: Arc<Tally>,
     /// True from when the agent ends: nothing will come any more, and there is little time.
     pub(crate) closing: watch::Receiver<bool>,
-    /// Dropped with the inbox, which tells [`Lane::ended`].
+    /// Dropped with the feed, which tells [`Lane::ended`].
     _ended: oneshot::Sender<()>,
 }
 
@@ -107,37 +141,64 @@ impl Inbox {
 }
 
 impl SinkSet {
-    /// Starts every target. Must be called within a tokio runtime.
+    /// Starts every target; `kept` was opened for the names of [`kept`]. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// When the thread for standard output cannot be made. A receiver that is away is no error.
-    pub fn start(targets: &[Target], origin: &Arc<Origin>) -> std::io::Result<Self> {
+    /// When a thread cannot be made. A receiver that is away is no error.
+    pub fn start(targets: &[Target], origin: &Arc<Origin>, kept: Option<Opened>) -> std::io::Result<Self> {
         let (gone, reader_gone) = watch::channel(false);
         let (closing, close) = watch::channel(false);
+        let outbox = kept.map(|kept| kept.start(Arc::clone(origin))).transpose()?;
         let mut lanes = Vec::with_capacity(targets.len());
+        let mut readers = outbox.iter().flat_map(Outbox::readers);
         for target in targets {
-            let (mut lane, inbox) = lane(target.name(), &gone, &close);
+            let name = target.name();
             match target {
-                Target::Stdout(format) => stdout::start(*format, Arc::clone(origin), inbox)?,
+                Target::Stdout(format) => {
+                    let (lane, inbox) = lane(name, &gone);
+                    stdout::start(*format, Arc::clone(origin), inbox)?;
+                    lanes.push(lane);
+                }
                 Target::Syslog { target, facility } => {
-                    let sink = syslog::Syslog::new(target.clone(), *facility, Arc::clone(origin));
-                    lane.task = Some(tokio::spawn(sink.run(inbox)).abort_handle());
+                    let Some((mut lane, feed)) = readers.next().map(|reader| fed(name, reader, &close))
+                    else {
+                        continue;
+                    };
+                    let sink = syslog::Syslog::new(target.clone(), *facility);
+                    lane.task = Some(tokio::spawn(sink.run(feed)).abort_handle());
+                    lanes.push(lane);
+                }
+                Target::File(target) => {
+                    let Some((lane, feed)) = readers.next().map(|reader| fed(name, reader, &close)) else {
+                        continue;
+                    };
+                    file::start(target.clone(), feed)?;
+                    lanes.push(lane);
                 }
             }
-            lanes.push(lane);
         }
-        Ok(Self { lanes, reader_gone, closing })
+        drop(readers);
+        Ok(Self { lanes, outbox, reader_gone, closing })
     }
 
-    /// Hands a message to every sink and returns at once. A sink that is [`QUEUE_MAX`] behind does
+    /// The last number that an earlier run of the same agent id gave.
+    #[must_use]
+    pub fn last_sequence(&self) -> u64 {
+        self.outbox.as_ref().map_or(0, Outbox::last)
+    }
+
+    /// Hands a message to every sink and returns at once. A live sink that is [`QUEUE_MAX`] behind does
     /// not get it, and counts that.
     pub fn deliver(&self, message: &Arc<Message>) {
-        for lane in &self.lanes {
-            lane.tally.accept();
-            match lane.queue.try_send(Arc::clone(message)) {
+        if let Some(outbox) = &self.outbox {
+            outbox.deliver(message);
+        }
+        for (queue, tally) in self.lanes.iter().filter_map(|lane| Some((lane.queue.as_ref()?, &lane.tally))) {
+            tally.accept();
+            match queue.try_send(Arc::clone(message)) {
                 Ok(()) => {}
-                Err(mpsc::error::TrySendError::Full(_)) => lane.tally.lose(LossReason::QueueFull, 1),
-                Err(mpsc::error::TrySendError::Closed(_)) => lane.tally.lose(LossReason::Closed, 1),
+                Err(mpsc::error::TrySendError::Full(_)) => tally.lose(LossReason::QueueFull, 1),
+                Err(mpsc::error::TrySendError::Closed(_)) => tally.lose(LossReason::Closed, 1),
             }
         }
     }
@@ -145,7 +206,10 @@ impl SinkSet {
     /// What sinks lost since the last call, ready for a notice; empty when nothing was lost.
     #[must_use]
     pub fn losses(&self) -> Vec<Loss> {
-        self.lanes.iter().flat_map(|lane| lane.tally.take_losses(&lane.name)).collect()
+        let mut losses: Vec<Loss> =
+            self.lanes.iter().flat_map(|lane| lane.tally.take_losses(&lane.name)).collect();
+        losses.extend(self.outbox.iter().flat_map(Outbox::losses));
+        losses
     }
 
     /// Resolves when the reader of standard output has closed its end (`tidewaiter run | head`):
@@ -159,26 +223,28 @@ impl SinkSet {
     }
 
     /// Closes every queue and waits until the sinks have delivered what they hold, `deadline` long
-    /// at most. Returns what was lost since the last [`SinkSet::losses`], with what was left.
-    pub async fn flush(self, deadline: Duration) -> Vec<Loss> {
+    /// at most. Returns what was lost since the last [`SinkSet::losses`], with what was left and is kept nowhere.
+    pub async fn flush(mut self, deadline: Duration) -> Vec<Loss> {
         let until = Instant::now() + deadline;
         self.closing.send_replace(true);
-        let closed: Vec<_> = self
-            .lanes
-            .into_iter()
-            .map(|Lane { name, queue, tally, ended, task }| {
-                drop(queue);
-                (name, tally, ended, task)
-            })
-            .collect();
+        self.outbox.iter_mut().for_each(Outbox::close);
+        self.lanes.iter_mut().for_each(|lane| lane.queue = None);
         let mut losses = Vec::new();
-        for (name, tally, ended, task) in closed {
+        for Lane { name, tally, ended, task, .. } in self.lanes {
             let in_time = timeout_at(until, ended).await.is_ok();
             if !in_time && let Some(task) = task {
                 task.abort();
             }
             tally.lose_outstanding();
             losses.extend(tally.take_losses(&name));
+        }
+        if let Some(outbox) = self.outbox {
+            let finish = tokio::task::spawn_blocking(|| outbox.finish());
+            match timeout_at(until + OUTBOX_END, finish).await {
+                Ok(Ok(rest)) => losses.extend(rest),
+                Ok(Err(error)) => warn!(%error, "how far the receivers came is not written down"),
+                Err(_) => warn!("the disk does not answer: how far the receivers came is not written down"),
+            }
         }
         losses
     }
@@ -187,23 +253,29 @@ impl SinkSet {
     #[cfg(test)]
     pub(crate) fn with_one_lane(name: &str) -> (Self, Inbox) {
         let (gone, reader_gone) = watch::channel(false);
-        let (closing, close) = watch::channel(false);
-        let (lane, inbox) = lane(name.to_owned(), &gone, &close);
-        (Self { lanes: vec![lane], reader_gone, closing }, inbox)
+        let (closing, _) = watch::channel(false);
+        let (lane, inbox) = lane(name.to_owned(), &gone);
+        (Self { lanes: vec![lane], outbox: None, reader_gone, closing }, inbox)
     }
 }
 
-/// Both ends of a sink that has not been started.
-fn lane(name: String, gone: &watch::Sender<bool>, close: &watch::Receiver<bool>) -> (Lane, Inbox) {
+/// How long writing down the receivers' positions may hold up the end, beyond the deadline of the sinks.
+const OUTBOX_END: Duration = Duration::from_millis(500);
+
+/// Both ends of a live sink that has not been started.
+fn lane(name: String, gone: &watch::Sender<bool>) -> (Lane, Inbox) {
     let (queue, receiver) = mpsc::channel(QUEUE_MAX);
     let (alive, ended) = oneshot::channel();
     let tally = Arc::new(Tally::default());
-    let inbox = Inbox {
-        queue: receiver,
-        tally: Arc::clone(&tally),
-        reader_gone: gone.clone(),
-        closing: close.clone(),
-        _ended: alive,
-    };
-    (Lane { name, queue, tally, ended, task: None }, inbox)
+    let (reader_gone, own) = (gone.clone(), Arc::clone(&tally));
+    let inbox = Inbox { queue: receiver, tally: own, reader_gone, _ended: alive };
+    (Lane { name, queue: Some(queue), tally, ended, task: None }, inbox)
+}
+
+/// Both ends of a sink that reads from the outbox.
+fn fed(name: String, reader: Reader, close: &watch::Receiver<bool>) -> (Lane, Feed) {
+    let (alive, ended) = oneshot::channel();
+    let tally = Arc::new(Tally::default());
+    let feed = Feed { reader, tally: Arc::clone(&tally), closing: close.clone(), _ended: alive };
+    (Lane { name, queue: None, tally, ended, task: None }, feed)
 }

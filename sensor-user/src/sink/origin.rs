@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use rustix::time::{ClockId, clock_gettime};
+use uuid::Uuid;
 
 /// Facts of this host and this run of the agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub struct Origin {
     pub kernel: String,
     /// When the host booted, so that `CLOCK_BOOTTIME` can be told as a date.
     pub boot: Timestamp,
+    /// Whose messages the sequence numbers count: kept with the outbox, else of this run.
+    pub agent_id: Uuid,
     /// Pid of the agent.
     pub pid: u32,
     /// Version of the agent.
@@ -30,6 +33,7 @@ impl Origin {
             boot: Timestamp::now()
                 .checked_sub(since_boot(ClockId::Boottime))
                 .unwrap_or(Timestamp::UNIX_EPOCH),
+            agent_id: Uuid::new_v4(),
             pid: std::process::id(),
             version: env!("CARGO_PKG_VERSION"),
         }

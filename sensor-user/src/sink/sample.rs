@@ -34,6 +34,7 @@ pub(crate) fn origin() -> Origin {
         hostname: "node-1".to_owned(),
         kernel: "6.18.5".to_owned(),
         boot: "2026-11-21T08:00:00Z".parse().unwrap(),
+        agent_id: Uuid::from_u128(0x7a),
         pid: 77,
         version: "0.1.0",
     }

@@ -48,7 +48,9 @@ impl Agent {
         let mut command = program(own);
         command
             .args(["run", "--format", "json", "--log", "warn", "--control"])
-            .arg(stage.path("run/agent.sock"));
+            .arg(stage.path("run/agent.sock"))
+            .arg("--outbox")
+            .arg(stage.path("outbox"));
         command.arg("--rules").arg(rule).args(options).stdout(Stdio::piped()).stderr(file);
         let mut child =
             command.spawn().map_err(|error| ValidateError::Agent(format!("does not start: {error}")))?;

@@ -4,9 +4,10 @@
 //! The message is the JSON document; what receivers filter by stands in structured data as well.
 //! No transport here acknowledges a message, so written frames stay in a [`window`] for as long as
 //! the transport may still report their loss, and are sent again, to the byte, after a broken
-//! connection: a receiver may see an id twice, never a gap that is not counted.
+//! connection: a receiver may see an id twice, never a gap that is not counted. What is to be sent, and again, is in
+//! the outbox, over a restart of the agent too.
 //!
-//! Not here: TLS (RFC 5425), and keeping messages over a restart of the agent.
+//! Not here: TLS (RFC 5425).
 
 mod frame;
 mod link;
@@ -15,11 +16,10 @@ mod target;
 mod window;
 
 pub use frame::FRAME_MAX;
-pub use priority::Facility;
+pub use priority::{Facility, Severity};
 pub use target::{SyslogTarget, SyslogTargetError};
 
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
@@ -28,13 +28,20 @@ use tracing::{info, warn};
 use self::link::Link;
 use self::window::Window;
 use super::text::duration;
-use super::{Inbox, LossReason, Origin, QUEUE_MAX};
+use super::{Feed, LossReason};
 
 /// First pause after a failure: long enough not to spin, short enough to bridge a daemon's restart.
 const BACKOFF_MIN: Duration = Duration::from_millis(250);
 
 /// Longest pause: what an operator who has just repaired a receiver is willing to wait.
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
+
+/// Frames that were written this long ago make room for others where the outbox is full. A receiver that stands still,
+/// or dies, mostly shows it by then.
+const SENT_AFTER: Duration = Duration::from_secs(2);
+
+/// How often that is looked at.
+const SENT_LOOK: Duration = Duration::from_millis(100);
 
 /// A link that stood this long was a good one: the next failure starts with the first pause again.
 const STABLE: Duration = Duration::from_secs(5);
@@ -44,7 +51,6 @@ const STABLE: Duration = Duration::from_secs(5);
 pub struct Syslog {
     target: SyslogTarget,
     facility: Facility,
-    origin: Arc<Origin>,
 }
 
 /// How serving a link ended.
@@ -57,34 +63,34 @@ enum Served {
 impl Syslog {
     /// Nothing is opened yet.
     #[must_use]
-    pub fn new(target: SyslogTarget, facility: Facility, origin: Arc<Origin>) -> Self {
-        Self { target, facility, origin }
+    pub fn new(target: SyslogTarget, facility: Facility) -> Self {
+        Self { target, facility }
     }
 
-    /// Delivers until the inbox is closed and empty. While the receiver is away messages wait in the
-    /// inbox, and it overflows into its count of losses.
-    pub(super) async fn run(self, mut inbox: Inbox) {
+    /// Delivers until there will be nothing more. While the receiver is away messages wait in the outbox.
+    pub(super) async fn run(self, mut feed: Feed) {
         let mut window = Window::new(Link::confirms_after(&self.target));
         let mut outage = Outage::new(&self.target);
         let mut pause = BACKOFF_MIN;
         loop {
             let opened = Instant::now();
             let served = match Link::open(&self.target).await {
-                Ok(link) => self.serve(link, &mut inbox, &mut window, &mut outage).await,
+                Ok(link) => self.serve(link, &mut feed, &mut window, &mut outage).await,
                 Err(error) => Served::Broken(error),
             };
             match served {
                 Served::Drained => return,
                 Served::Broken(error) => outage.begin(&error),
             }
-            window.rewind();
+            window.clear();
+            feed.reader.rewind();
             if opened.elapsed() >= STABLE {
                 pause = BACKOFF_MIN;
             }
-            if wait(&mut inbox, pause).await {
+            if wait(&mut feed, pause).await {
                 // Little time is left: try often, until the agent gives up on this sink.
                 pause = BACKOFF_MIN;
-                if inbox.tally.outstanding() == 0 {
+                if feed.reader.backlog() == 0 {
                     return;
                 }
             } else {
@@ -93,51 +99,52 @@ impl Syslog {
         }
     }
 
-    /// Writes what the window holds, then what comes, until the link breaks or the inbox closes.
+    /// Writes what was not confirmed, then what comes, until the link breaks or nothing more will come.
     async fn serve(
         &self,
         mut link: Link,
-        inbox: &mut Inbox,
+        feed: &mut Feed,
         window: &mut Window,
         outage: &mut Outage<'_>,
     ) -> Served {
         if link.proves_receiver() {
             outage.end();
         }
+        let mut look = Instant::now();
         loop {
-            while let Some(frame) = window.next() {
-                match write(&mut link, &frame).await {
-                    Ok(()) => window.written(Instant::now()),
-                    Err(error) if is_too_long(&error) => {
-                        window.give_up();
-                        inbox.tally.lose(LossReason::WriteFailed, 1);
-                    }
-                    Err(error) => return Served::Broken(error),
-                }
+            let now = Instant::now();
+            confirm(window.confirm(now), feed, outage);
+            if now >= look {
+                feed.reader.sent(window.older_than(SENT_AFTER, now));
+                look = now + SENT_LOOK;
             }
-            confirm(window.confirm(Instant::now()), inbox, outage);
             let confirmation = window.next_confirmation();
             tokio::select! {
                 biased;
                 error = link.gone() => return Served::Broken(error),
-                message = inbox.queue.recv() => match message {
-                    Some(message) => {
-                        let frame = frame::encode(&message, &self.target, self.facility, &self.origin);
-                        let made_room = window.push(frame);
-                        confirm(made_room, inbox, outage);
+                envelope = feed.reader.next() => {
+                    let Some(envelope) = envelope else {
+                        return self.finish(link, feed, window, outage).await;
+                    };
+                    let frame = frame::encode(&envelope, &self.target, self.facility);
+                    match write(&mut link, &frame).await {
+                        Ok(()) => {}
+                        Err(error) if is_too_long(&error) => feed.tally.lose(LossReason::WriteFailed, 1),
+                        Err(error) => return Served::Broken(error),
                     }
-                    None => return self.finish(link, inbox, window, outage).await,
-                },
+                    // One that it will never take is not tried again either.
+                    window.written(Instant::now());
+                }
                 () = until(confirmation) => {}
             }
         }
     }
 
-    /// Nothing more will come: makes sure of what the window holds.
+    /// Nothing more will come: makes sure of what was written.
     async fn finish(
         &self,
         mut link: Link,
-        inbox: &Inbox,
+        feed: &mut Feed,
         window: &mut Window,
         outage: &mut Outage<'_>,
     ) -> Served {
@@ -146,7 +153,7 @@ impl Syslog {
         {
             return Served::Broken(error);
         }
-        confirm(window.confirm_all(), inbox, outage);
+        confirm(window.confirm_all(), feed, outage);
         Served::Drained
     }
 }
@@ -157,10 +164,10 @@ async fn write(link: &mut Link, frame: &[u8]) -> io::Result<()> {
 }
 
 /// `count` frames have reached the receiver.
-fn confirm(count: u64, inbox: &Inbox, outage: &mut Outage<'_>) {
+fn confirm(count: usize, feed: &mut Feed, outage: &mut Outage<'_>) {
     if count > 0 {
         outage.end();
-        inbox.tally.deliver(count);
+        feed.reader.confirm(count);
     }
 }
 
@@ -177,15 +184,15 @@ async fn until(instant: Option<Instant>) {
 }
 
 /// Pauses, cut short when the agent begins to end. Returns whether it does.
-async fn wait(inbox: &mut Inbox, pause: Duration) -> bool {
-    let was_closing = *inbox.closing.borrow();
+async fn wait(feed: &mut Feed, pause: Duration) -> bool {
+    let was_closing = *feed.closing.borrow();
     if was_closing {
         sleep(pause).await;
         return true;
     }
     tokio::select! {
         () = sleep(pause) => false,
-        closing = async { inbox.closing.wait_for(|closing| *closing).await.is_ok() } => {
+        closing = async { feed.closing.wait_for(|closing| *closing).await.is_ok() } => {
             if !closing {
                 // The agent's end is gone without a word, and nobody will cut this pause short.
                 sleep(pause).await;
@@ -210,10 +217,7 @@ impl<'a> Outage<'a> {
     fn begin(&mut self, error: &io::Error) {
         if self.since.is_none() {
             self.since = Some(Instant::now());
-            warn!(
-                "syslog receiver {} is away: {error}; {QUEUE_MAX} messages wait for it at most",
-                self.target
-            );
+            warn!("syslog receiver {} is away: {error}; messages wait for it", self.target);
         }
     }
 

@@ -51,7 +51,7 @@ impl Facility {
 /// How urgent a message is. `Emergency` and `Alert` are not here on purpose: receivers write the
 /// first to every terminal of the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Severity {
+pub enum Severity {
     Critical = 2,
     Error = 3,
     Warning = 4,
@@ -60,7 +60,9 @@ pub(super) enum Severity {
 }
 
 impl Severity {
-    pub(super) fn of(message: &Message) -> Self {
+    /// Of a message.
+    #[must_use]
+    pub fn of(message: &Message) -> Self {
         match message {
             Message::Alert(alert) => match alert.level {
                 Level::Critical => Self::Critical,
@@ -84,6 +86,6 @@ impl Severity {
 }
 
 /// PRIVAL.
-pub(super) fn priority(facility: Facility, message: &Message) -> u8 {
-    facility.code() * 8 + Severity::of(message) as u8
+pub(super) fn priority(facility: Facility, severity: u8) -> u8 {
+    facility.code() * 8 + severity
 }

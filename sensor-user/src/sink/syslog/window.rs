@@ -1,94 +1,75 @@
-//! Frames that have been written but may still turn out lost: kept until enough time has passed
-//! without an error, sent again when the link breaks before.
+//! Frames that have been written but may still turn out lost: how many, and since when. The frames themselves are in the
+//! outbox, which gives them again when the link breaks before enough time has passed without an error.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::time::Instant;
 
-/// Frames kept at most; of some 3 KiB usually, [`FRAME_MAX`](super::FRAME_MAX) at most, so 8 MB. At
-/// more than 34 alerts a second over TCP (this many in the time it takes to confirm one) the oldest
-/// count as received a little early.
-pub(super) const WINDOW_MAX: usize = 1024;
+/// Frames written within so long are confirmed together: what bounds the memory of a busy link to a few hundred rows.
+const TOGETHER: Duration = Duration::from_millis(100);
 
-/// Frames in the order in which they are to arrive.
+/// Written frames, oldest first.
 #[derive(Debug)]
 pub(super) struct Window {
-    frames: VecDeque<Pending>,
+    rows: VecDeque<Row>,
     confirms_after: Duration,
 }
 
 #[derive(Debug)]
-struct Pending {
-    frame: Bytes,
-    /// On the present link; none: not written to it yet.
-    written: Option<Instant>,
+struct Row {
+    first: Instant,
+    last: Instant,
+    count: usize,
 }
 
 impl Window {
     pub(super) fn new(confirms_after: Duration) -> Self {
-        Self { frames: VecDeque::new(), confirms_after }
+        Self { rows: VecDeque::new(), confirms_after }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.frames.is_empty()
+        self.rows.is_empty()
     }
 
-    /// Takes one more frame, still to be written. Returns how many left as received to make room.
-    pub(super) fn push(&mut self, frame: Bytes) -> u64 {
-        let full = self.frames.len() >= WINDOW_MAX;
-        if full {
-            self.frames.pop_front();
-        }
-        self.frames.push_back(Pending { frame, written: None });
-        u64::from(full)
-    }
-
-    /// The first frame that is still to be written to the present link.
-    pub(super) fn next(&self) -> Option<Bytes> {
-        self.frames.iter().find(|pending| pending.written.is_none()).map(|pending| pending.frame.clone())
-    }
-
-    /// What [`Window::next`] returned has been written.
+    /// The next frame has been written.
     pub(super) fn written(&mut self, now: Instant) {
-        if let Some(pending) = self.frames.iter_mut().find(|pending| pending.written.is_none()) {
-            pending.written = Some(now);
+        match self.rows.back_mut().filter(|row| now.saturating_duration_since(row.first) < TOGETHER) {
+            Some(row) => (row.last, row.count) = (now, row.count + 1),
+            None => self.rows.push_back(Row { first: now, last: now, count: 1 }),
         }
     }
 
-    /// What [`Window::next`] returned can never be written.
-    pub(super) fn give_up(&mut self) {
-        if let Some(index) = self.frames.iter().position(|pending| pending.written.is_none()) {
-            self.frames.remove(index);
-        }
+    /// The link broke: none of them counts as received.
+    pub(super) fn clear(&mut self) {
+        self.rows.clear();
     }
 
-    /// The link broke: everything here is to be written again, in the same order.
-    pub(super) fn rewind(&mut self) {
-        self.frames.iter_mut().for_each(|pending| pending.written = None);
-    }
-
-    /// When the oldest frame will count as received, if it has been written.
+    /// When the oldest frames will count as received, if any were written.
     pub(super) fn next_confirmation(&self) -> Option<Instant> {
-        self.frames.front()?.written.map(|written| written + self.confirms_after)
+        self.rows.front().map(|row| row.last + self.confirms_after)
     }
 
     /// Lets go of what counts as received by now; returns how many.
-    pub(super) fn confirm(&mut self, now: Instant) -> u64 {
+    pub(super) fn confirm(&mut self, now: Instant) -> usize {
         let mut confirmed = 0;
-        while self.next_confirmation().is_some_and(|due| due <= now) {
-            self.frames.pop_front();
-            confirmed += 1;
+        while self.next_confirmation().is_some_and(|due| due <= now)
+            && let Some(row) = self.rows.pop_front()
+        {
+            confirmed += row.count;
         }
         confirmed
     }
 
+    /// How many of the oldest were written so long ago.
+    pub(super) fn older_than(&self, age: Duration, now: Instant) -> usize {
+        let is_old = |row: &&Row| row.last + age <= now;
+        self.rows.iter().take_while(is_old).map(|row| row.count).sum()
+    }
+
     /// Lets go of all of it: the receiver has said that it read everything. Returns how many.
-    pub(super) fn confirm_all(&mut self) -> u64 {
-        let confirmed = self.frames.len() as u64;
-        self.frames.clear();
-        confirmed
+    pub(super) fn confirm_all(&mut self) -> usize {
+        self.rows.drain(..).map(|row| row.count).sum()
     }
 }
 
@@ -96,46 +77,51 @@ impl Window {
 mod tests {
     use super::*;
 
-    fn frame(number: usize) -> Bytes {
-        Bytes::from(number.to_string())
-    }
+    const AFTER: Duration = Duration::from_secs(30);
 
     #[test]
-    fn keeps_order_over_a_broken_link() {
+    fn confirms_by_age() {
         let start = Instant::now();
-        let mut window = Window::new(Duration::from_secs(30));
-        for number in 0..3 {
-            assert_eq!(window.push(frame(number)), 0);
-        }
-        assert_eq!(window.next(), Some(frame(0)));
-        window.written(start);
-        window.written(start);
-        assert_eq!(window.next(), Some(frame(2)));
-        window.rewind();
-        assert_eq!(window.next(), Some(frame(0)));
+        let mut window = Window::new(AFTER);
         assert_eq!(window.next_confirmation(), None);
-    }
-
-    #[test]
-    fn confirms_by_age_only_what_was_written() {
-        let start = Instant::now();
-        let mut window = Window::new(Duration::from_secs(30));
-        window.push(frame(0));
-        window.push(frame(1));
         window.written(start);
-        assert_eq!(window.confirm(start + Duration::from_secs(29)), 0);
-        assert_eq!(window.confirm(start + Duration::from_secs(30)), 1);
-        assert_eq!(window.confirm(start + Duration::from_secs(3_000)), 0);
-        window.give_up();
+        window.written(start + Duration::from_secs(1));
+        assert_eq!(window.confirm(start + AFTER - Duration::from_millis(1)), 0);
+        assert_eq!(window.confirm(start + AFTER), 1);
+        assert_eq!(window.confirm_all(), 1);
         assert!(window.is_empty());
     }
 
     #[test]
-    fn is_bounded() {
+    fn none_is_confirmed_before_its_own_time_by_those_written_with_it() {
+        let start = Instant::now();
+        let mut window = Window::new(AFTER);
+        window.written(start);
+        window.written(start + TOGETHER / 2);
+        assert_eq!(window.confirm(start + AFTER), 0);
+        assert_eq!(window.older_than(AFTER / 2, start + AFTER / 2), 0);
+        assert_eq!(window.older_than(AFTER / 2, start + AFTER), 2);
+        assert_eq!(window.confirm(start + AFTER + TOGETHER / 2), 2);
+    }
+
+    #[test]
+    fn a_busy_link_takes_few_rows() {
+        let start = Instant::now();
+        let mut window = Window::new(AFTER);
+        let frames = 5_000 * 30;
+        for frame in 0..frames {
+            window.written(start + AFTER / frames * frame);
+        }
+        assert!(window.rows.len() <= 301, "{}", window.rows.len());
+        assert_eq!(window.confirm_all(), frames as usize);
+    }
+
+    #[test]
+    fn a_broken_link_confirms_nothing() {
+        let start = Instant::now();
         let mut window = Window::new(Duration::ZERO);
-        let left: u64 = (0..WINDOW_MAX + 5).map(|number| window.push(frame(number))).sum();
-        assert_eq!(left, 5);
-        assert_eq!(window.next(), Some(frame(5)));
-        assert_eq!(window.confirm_all(), WINDOW_MAX as u64);
+        window.written(start);
+        window.clear();
+        assert_eq!(window.confirm(start + AFTER), 0);
     }
 }

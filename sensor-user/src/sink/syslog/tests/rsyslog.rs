@@ -77,7 +77,11 @@ async fn check(rsyslogd: &Rsyslogd, target: &str, structured: bool) {
     let set = start(target);
     let hostile = Message::Alert(Box::new(sample::hostile()));
     let messages = [sample::coverage(), sample::message(), hostile, sample::loss(), sample::stopped()];
-    for message in messages {
+    for (number, mut message) in (1..).zip(messages) {
+        match &mut message {
+            Message::Alert(alert) => alert.sequence = number,
+            Message::Notice(notice) => notice.sequence = number,
+        }
         set.deliver(&Arc::new(message));
     }
     let lines = rsyslogd.lines(5).await;
