@@ -133,20 +133,23 @@ pub(super) fn pipeline(rules: Rules, config: &Config) -> Pipeline {
 }
 
 /// Nothing leaves: what happens is learned.
-pub(super) fn learning_reporter() -> Result<Reporter, StartError> {
-    let none = SinkSet::start(&[], &Arc::new(Origin::read())).map_err(StartError::Sinks)?;
+pub(super) fn learning_reporter(origin: &Arc<Origin>) -> Result<Reporter, StartError> {
+    let none = SinkSet::start(&[], origin).map_err(StartError::Sinks)?;
     let mut reporter = Reporter::new(none, None);
     reporter.learn();
     Ok(reporter)
 }
 
 /// The way out: alerts to every sink that was asked for, or events to standard output alone.
-pub(super) fn reporter(config: &Config, selection: Option<Selection>) -> Result<Reporter, StartError> {
-    let Some(selection) = selection else { return Ok(Reporter::new(sinks(config)?, None)) };
-    let origin = Arc::new(Origin::read());
-    let none = SinkSet::start(&[], &origin).map_err(StartError::Sinks)?;
+pub(super) fn reporter(
+    config: &Config,
+    selection: Option<Selection>,
+    origin: &Arc<Origin>,
+) -> Result<Reporter, StartError> {
+    let Some(selection) = selection else { return Ok(Reporter::new(sinks(config, origin)?, None)) };
+    let none = SinkSet::start(&[], origin).map_err(StartError::Sinks)?;
     let format = config.format.resolve(is_terminal());
-    let stream = Stream::start(format, selection, origin).map_err(StartError::Sinks)?;
+    let stream = Stream::start(format, selection, Arc::clone(origin)).map_err(StartError::Sinks)?;
     Ok(Reporter::new(none, Some(stream)))
 }
 
@@ -155,7 +158,7 @@ fn is_terminal() -> bool {
 }
 
 /// Starts every sink that was asked for.
-fn sinks(config: &Config) -> Result<SinkSet, StartError> {
+fn sinks(config: &Config, origin: &Arc<Origin>) -> Result<SinkSet, StartError> {
     let mut targets = vec![Target::Stdout(config.format.resolve(is_terminal()))];
     targets.extend(
         config
@@ -163,12 +166,12 @@ fn sinks(config: &Config) -> Result<SinkSet, StartError> {
             .iter()
             .map(|target| Target::Syslog { target: target.clone(), facility: config.facility }),
     );
-    SinkSet::start(&targets, &Arc::new(Origin::read())).map_err(StartError::Sinks)
+    SinkSet::start(&targets, origin).map_err(StartError::Sinks)
 }
 
 /// Opens the door for `tidewaiter ps`. Without it the sensor sees as well, so that is no reason not to start.
-pub(super) fn door(path: Option<&Path>) -> Option<(Server, Receiver<Ask>)> {
-    match Server::start(path?, Arc::new(Origin::read())) {
+pub(super) fn door(path: Option<&Path>, origin: &Arc<Origin>) -> Option<(Server, Receiver<Ask>)> {
+    match Server::start(path?, Arc::clone(origin)) {
         Ok(door) => Some(door),
         Err(error) => {
             warn!(%error, "`tidewaiter ps` cannot ask this agent; the key `control` names another place");

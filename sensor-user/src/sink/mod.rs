@@ -42,7 +42,7 @@ pub use stream::Stream;
 pub use syslog::{Facility, SyslogTarget};
 pub use tally::{LossReason, Tally};
 
-use crate::alert::{Loss, Message};
+use crate::alert::{Backlog, Loss, Message};
 
 /// Messages a sink may be behind before it loses some. An alert takes some 10 KiB with all it
 /// shares, so this bounds a stalled sink to about 10 MiB; at ten alerts a second it bridges an
@@ -146,6 +146,15 @@ impl SinkSet {
     #[must_use]
     pub fn losses(&self) -> Vec<Loss> {
         self.lanes.iter().flat_map(|lane| lane.tally.take_losses(&lane.name)).collect()
+    }
+
+    /// Each sink's name, and how many messages it has neither delivered nor lost yet.
+    #[must_use]
+    pub fn outstanding(&self) -> Vec<Backlog> {
+        self.lanes
+            .iter()
+            .map(|lane| Backlog { name: lane.name.clone(), outstanding: lane.tally.outstanding() })
+            .collect()
     }
 
     /// Resolves when the reader of standard output has closed its end (`tidewaiter run | head`):
