@@ -16,7 +16,8 @@ use uuid::Uuid;
 
 pub use correlation::{Correlation, Member};
 pub use notice::{
-    Aggregate, Coverage, HookCoverage, LedgerRow, Loss, Notice, Stopped, Subject, Tampering, Target, Window,
+    Aggregate, Backlog, Coverage, Heartbeat, HookCount, HookCoverage, LedgerRow, Loss, LossSum, Notice,
+    Stopped, Subject, Tampering, Target, Window,
 };
 pub use rule::{Expensive, Reload, RuleChange, RuleMistake, RuleName, RuleNames, RulePlace, RuleRefusal};
 pub use story::{Evidence, Participant, Stage, StageReached, Story};
@@ -38,7 +39,7 @@ pub enum Message {
 pub struct Alert {
     /// Version 7, so ids sort by time.
     pub id: Uuid,
-    /// Counts the messages of this run of the agent from 1: a gap at the receiver is a loss.
+    /// Counts the messages of this agent from 1: a gap at the receiver is a loss.
     pub sequence: u64,
     /// Told before, under the same id: this is the whole story with its end, or with the name that its
     /// container got since.

@@ -27,6 +27,7 @@ pub mod source;
 pub mod capture;
 pub mod config;
 pub mod validate;
+pub mod verify;
 pub mod cli;
 pub mod metric;
 pub mod shutdown;

@@ -15,12 +15,13 @@ mod rule;
 mod watch;
 mod learn;
 mod resource;
+mod beat;
+mod wait;
 
 use std::future::Future;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
-use tokio::time::{Interval, MissedTickBehavior, interval};
 use tracing::{debug, info, trace, warn};
 
 use purpose::Purpose;
@@ -33,7 +34,6 @@ use crate::control::{Ask, Server};
 use crate::decode::{Body, Record, decode};
 use crate::ebpf::flow::FlowRows;
 use crate::ebpf::load::Loaded;
-use crate::ebpf::ring::TICK;
 use crate::ebpf::watch::Loaded as LoadedProgram;
 use crate::host::resource::CgroupMeter;
 use crate::metric::{Budget, Metrics};
@@ -44,10 +44,12 @@ use crate::state::baseline::Learner;
 use crate::state::flow::POLL;
 use crate::state::pod::PodUpdate;
 use crate::state::resource::RESOURCE_PERIOD;
+use beat::Beat;
 use facts::Facts;
 use ledger::Bookkeeper;
 use lookup::Lookups;
 use report::Reporter;
+use wait::{asked, later, steady, told};
 
 /// How often tables are swept and losses are told. A first loss is known within this time.
 const SWEEP: Duration = Duration::from_secs(2);
@@ -81,10 +83,11 @@ async fn attend(
     let now = facts::now();
     let mut pipeline = start::pipeline(rules, &config);
     pipeline.seed(inventory, now);
+    let (origin, kept) = start::origin(&config, &purpose);
     let reporter = match purpose {
-        Purpose::Judge => start::reporter(&config, None)?,
-        Purpose::Show(selection) => start::reporter(&config, Some(selection))?,
-        Purpose::Learn => start::learning_reporter()?,
+        Purpose::Judge => start::reporter(&config, None, &origin, kept)?,
+        Purpose::Show(selection) => start::reporter(&config, Some(selection), &origin, None)?,
+        Purpose::Learn => start::learning_reporter(&origin)?,
     };
     baseline.into_iter().for_each(|baseline| pipeline.set_baseline(baseline));
     if reporter.observes() {
@@ -100,11 +103,12 @@ async fn attend(
         containers: pipeline.containers.stats().known,
         start_milliseconds: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
     };
-    let mut agent = Agent::new(&config, loaded, pipeline, reporter);
+    let beat = Beat::new(started, &config, &coverage.hooks);
+    let mut agent = Agent::new(&config, loaded, pipeline, reporter, beat);
     agent.pods = pods;
     agent.reader = reader;
     if !agent.reporter.observes() {
-        agent.door = start::door(config.control.as_deref());
+        agent.door = start::door(config.control.as_deref(), &origin);
     }
     crate::ebpf::sys::trim_heap();
     agent.reporter.notice(Subject::Coverage(coverage));
@@ -131,12 +135,13 @@ struct Agent {
     /// Where `tidewaiter ps` and its like ask, and what they have asked.
     door: Option<(Server, mpsc::Receiver<Ask>)>,
     meter: CgroupMeter,
+    beat: Beat,
     /// Reused in every turn, see [`Agent::turn`].
     exits: Vec<Record>,
 }
 
 impl Agent {
-    fn new(config: &Config, kernel: Loaded, pipeline: Pipeline, reporter: Reporter) -> Self {
+    fn new(config: &Config, kernel: Loaded, pipeline: Pipeline, reporter: Reporter, beat: Beat) -> Self {
         let mut budget = Budget::default();
         budget.begin(facts::now(), pipeline.costs().1);
         Self {
@@ -153,6 +158,7 @@ impl Agent {
             waiting: watch::Waiting::default(),
             door: None,
             meter: CgroupMeter::read(),
+            beat,
             exits: Vec::new(),
         }
     }
@@ -164,6 +170,7 @@ impl Agent {
         let mut poll = steady(Duration::from_nanos(POLL));
         let mut measure = steady(Duration::from_nanos(RESOURCE_PERIOD));
         let mut trim = steady(TRIM);
+        let mut beat = later(beat::PERIOD);
         loop {
             tokio::select! {
                 () = &mut shutdown => return,
@@ -176,6 +183,7 @@ impl Agent {
                 _ = sweep.tick() => self.sweep(false),
                 _ = poll.tick() => self.poll(),
                 _ = measure.tick() => self.measure(),
+                _ = beat.tick() => self.beat(),
                 _ = trim.tick() => crate::ebpf::sys::trim_heap(),
             }
             self.turn();
@@ -361,11 +369,6 @@ impl Agent {
     }
 }
 
-/// The next word of a source that is asked; none from one that is not.
-async fn told(pods: &mut Option<mpsc::Receiver<PodUpdate>>) -> Option<PodUpdate> {
-    pods.as_mut()?.recv().await
-}
-
 /// Reads what moved last over a socket that a record says is going.
 fn take_rows(flows: &mut FlowRows, pipeline: &mut Pipeline, record: &Record) {
     let is_end = matches!(record.body, Body::Close(_));
@@ -377,19 +380,4 @@ fn take_rows(flows: &mut FlowRows, pipeline: &mut Pipeline, record: &Record) {
             pipeline.row_taken(record.time, &key, flows.take(&key).as_ref());
         }
     }
-}
-
-/// The next to ask for a picture; never, where nobody can.
-async fn asked(door: &mut Option<(Server, mpsc::Receiver<Ask>)>) -> Option<Ask> {
-    match door {
-        Some((_, asks)) => asks.recv().await,
-        None => std::future::pending().await,
-    }
-}
-
-fn steady(period: Duration) -> Interval {
-    debug_assert!(period > TICK);
-    let mut interval = interval(period);
-    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    interval
 }

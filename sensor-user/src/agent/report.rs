@@ -8,8 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 use tracing::warn;
 use uuid::Uuid;
 
+use super::beat::Sums;
 use super::facts;
-use crate::alert::{Alert, Evidence, Loss, Message, Notice, StageReached, Story, Subject};
+use crate::alert::{Alert, Backlog, Evidence, Loss, Message, Notice, StageReached, Story, Subject};
 use crate::event::Event;
 use crate::sink::stream::END_MAX;
 use crate::sink::{SinkSet, Stream};
@@ -30,6 +31,7 @@ pub(super) struct Reporter {
     learner: Option<Learner>,
     sequence: u64,
     alerts: u64,
+    sums: Sums,
     /// The accounts told last, and number and id of their stories.
     told: VecDeque<Told>,
     stories: VecDeque<(u64, Uuid)>,
@@ -52,6 +54,7 @@ impl Reporter {
             stream,
             learner: None,
             alerts: 0,
+            sums: Sums::default(),
             told: VecDeque::new(),
             stories: VecDeque::new(),
         }
@@ -111,6 +114,7 @@ impl Reporter {
                 warn!(what, count, reason, "lost while learning: the baseline lacks it");
             }
         }
+        self.sums.note(&subject);
         let notice = Notice { id: Uuid::now_v7(), sequence: self.next(), time: Timestamp::now(), subject };
         let message = Arc::new(Message::Notice(notice));
         if let Some(stream) = &mut self.stream {
@@ -147,6 +151,18 @@ impl Reporter {
 
     pub(super) fn alerts(&self) -> u64 {
         self.alerts
+    }
+
+    /// What notices have told so far.
+    pub(super) fn sums(&self) -> &Sums {
+        &self.sums
+    }
+
+    /// How much each sink is behind.
+    pub(super) fn outstanding(&self) -> Vec<Backlog> {
+        let mut sinks = self.sinks.outstanding();
+        sinks.extend(self.stream.iter().map(Stream::outstanding));
+        sinks
     }
 
     pub(super) fn sink_losses(&self) -> Vec<Loss> {

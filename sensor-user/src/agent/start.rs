@@ -8,6 +8,7 @@ use thiserror::Error;
 use tokio::sync::mpsc::Receiver;
 use tracing::warn;
 
+use super::purpose::Purpose;
 use super::report::Reporter;
 use crate::config::{Config, ConfigError, read_baseline};
 use crate::control::{Ask, Server};
@@ -134,20 +135,27 @@ pub(super) fn pipeline(rules: Rules, config: &Config) -> Pipeline {
 }
 
 /// Nothing leaves: what happens is learned.
-pub(super) fn learning_reporter() -> Result<Reporter, StartError> {
-    let none = SinkSet::start(&[], &Arc::new(Origin::read()), None).map_err(StartError::Sinks)?;
+pub(super) fn learning_reporter(origin: &Arc<Origin>) -> Result<Reporter, StartError> {
+    let none = SinkSet::start(&[], origin, None).map_err(StartError::Sinks)?;
     let mut reporter = Reporter::new(none, None);
     reporter.learn();
     Ok(reporter)
 }
 
 /// The way out: alerts to every sink that was asked for, or events to standard output alone.
-pub(super) fn reporter(config: &Config, selection: Option<Selection>) -> Result<Reporter, StartError> {
-    let Some(selection) = selection else { return Ok(Reporter::new(sinks(config)?, None)) };
-    let origin = Arc::new(Origin::read());
-    let none = SinkSet::start(&[], &origin, None).map_err(StartError::Sinks)?;
+pub(super) fn reporter(
+    config: &Config,
+    selection: Option<Selection>,
+    origin: &Arc<Origin>,
+    kept: Option<Opened>,
+) -> Result<Reporter, StartError> {
+    let Some(selection) = selection else {
+        let sinks = SinkSet::start(&config.targets(is_terminal()), origin, kept);
+        return Ok(Reporter::new(sinks.map_err(StartError::Sinks)?, None));
+    };
+    let none = SinkSet::start(&[], origin, None).map_err(StartError::Sinks)?;
     let format = config.format.resolve(is_terminal());
-    let stream = Stream::start(format, selection, origin).map_err(StartError::Sinks)?;
+    let stream = Stream::start(format, selection, Arc::clone(origin)).map_err(StartError::Sinks)?;
     Ok(Reporter::new(none, Some(stream)))
 }
 
@@ -155,33 +163,29 @@ fn is_terminal() -> bool {
     rustix::termios::isatty(std::io::stdout())
 }
 
-/// Starts every sink that was asked for.
-fn sinks(config: &Config) -> Result<SinkSet, StartError> {
-    let targets = config.targets(is_terminal());
-    let kept = kept(config, sink::kept(&targets));
+/// Who the messages are from, and where they are kept until their receivers have them, if any sink wants that: the id of
+/// the agent is kept there too. Without a folder they are in memory: alerts go out as well, so that is no reason not
+/// to start.
+pub(super) fn origin(config: &Config, purpose: &Purpose) -> (Arc<Origin>, Option<Opened>) {
     let mut origin = Origin::read();
-    if let Some(kept) = &kept {
-        origin.agent_id = kept.agent();
+    let sinks = sink::kept(&config.targets(is_terminal()));
+    if !matches!(purpose, Purpose::Judge) || sinks.is_empty() {
+        return (Arc::new(origin), None);
     }
-    SinkSet::start(&targets, &Arc::new(origin), kept).map_err(StartError::Sinks)
-}
-
-/// Where messages are kept until their receivers have them, if any sink wants that. Without a folder they are in memory:
-/// alerts go out as well, so that is no reason not to start.
-fn kept(config: &Config, sinks: Vec<String>) -> Option<Opened> {
-    if sinks.is_empty() {
-        return None;
-    }
-    let Some(place) = config.outbox.place() else { return Some(Opened::in_memory(sinks)) };
-    let opened = Opened::read(&place, sinks.clone()).inspect_err(|error| {
-        warn!("messages are kept in memory only, and lost with the agent: {error}; {}", error.help());
+    let opened = config.outbox.place().and_then(|place| {
+        let opened = Opened::read(&place, sinks.clone()).inspect_err(|error| {
+            warn!("messages are kept in memory only, and lost with the agent: {error}; {}", error.help());
+        });
+        opened.ok()
     });
-    Some(opened.unwrap_or_else(|_| Opened::in_memory(sinks)))
+    let kept = opened.unwrap_or_else(|| Opened::in_memory(sinks));
+    origin.agent_id = kept.agent();
+    (Arc::new(origin), Some(kept))
 }
 
 /// Opens the door for `tidewaiter ps`. Without it the sensor sees as well, so that is no reason not to start.
-pub(super) fn door(path: Option<&Path>) -> Option<(Server, Receiver<Ask>)> {
-    match Server::start(path?, Arc::new(Origin::read())) {
+pub(super) fn door(path: Option<&Path>, origin: &Arc<Origin>) -> Option<(Server, Receiver<Ask>)> {
+    match Server::start(path?, Arc::clone(origin)) {
         Ok(door) => Some(door),
         Err(error) => {
             warn!(%error, "`tidewaiter ps` cannot ask this agent; the key `control` names another place");

@@ -34,6 +34,8 @@ pub enum Subject {
     Reload(Reload),
     /// Rules take more time than their budget.
     Cost(Vec<Expensive>),
+    /// The agent lives, and how it stands.
+    Heartbeat(Heartbeat),
     /// The agent ends in order.
     Stopped(Stopped),
 }
@@ -111,6 +113,59 @@ pub enum Target {
     },
     /// So many others, or not known.
     Others,
+}
+
+/// How a run stands; counts are since its start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Heartbeat {
+    pub uptime_seconds: u64,
+    pub alerts: u64,
+    pub events: u64,
+    /// What was told as lost, by kind and reason, each once.
+    pub losses: Vec<LossSum>,
+    pub hooks: HookCount,
+    /// `sha256:` and the digest of configuration and rules in hexadecimal.
+    pub configuration: String,
+    pub sinks: Vec<Backlog>,
+}
+
+impl Heartbeat {
+    /// All that was lost.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.losses.iter().fold(0, |sum, row| sum.saturating_add(row.count))
+    }
+}
+
+/// All losses of one kind for one reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LossSum {
+    /// As [`Loss::what`].
+    pub what: String,
+    /// As [`Loss::reason`].
+    pub reason: &'static str,
+    pub count: u64,
+}
+
+/// How the hook table turned out at the start, and what became of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HookCount {
+    pub attached: usize,
+    /// Of those attached: see less than they would at their best place.
+    pub weakened: usize,
+    /// Nowhere to be attached.
+    pub missing: usize,
+    /// Programs that somebody detached since.
+    pub detached: u64,
+}
+
+/// What waits in a sink.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backlog {
+    /// As in its losses (`syslog udp://127.0.0.1:514`).
+    pub name: String,
+    /// Messages neither delivered nor lost yet.
+    pub outstanding: u64,
 }
 
 /// The end of a run.

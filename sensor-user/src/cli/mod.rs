@@ -13,6 +13,7 @@ mod rules;
 mod run;
 mod table;
 mod validate;
+mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -25,6 +26,7 @@ pub use failure::Failure;
 pub use ps::PsOptions;
 pub use rules::RulesCommand;
 pub use validate::ValidateOptions;
+pub use verify::VerifyOptions;
 
 use crate::config::{Config, ConfigError, FormatChoice, LogLevel};
 use crate::ebpf::hook::Means;
@@ -34,7 +36,7 @@ const EXIT_CODES: &str = "\
 Exit status:
   0  all went well
   1  the answer is no: a rule has mistakes, misses an event or does not match; something would not be seen; nothing
-     is there of what was asked for; a detection is not proven
+     is there of what was asked for; a detection is not proven; messages are missing in a log
   2  it could not run: usage, configuration, privilege, kernel";
 
 const RUN_EXAMPLES: &str = "\
@@ -81,6 +83,9 @@ pub enum Command {
     /// Prove detections on this machine: do the technique, and see the alert come
     #[command(after_help = format!("{}\n\n{EXIT_CODES}", validate::EXAMPLES), long_about = validate::ABOUT)]
     Validate(ValidateOptions),
+    /// Prove that a received log is complete; needs no privilege
+    #[command(after_help = format!("{}\n\n{}", verify::EXAMPLES, verify::STATUS), long_about = verify::ABOUT)]
+    Verify(VerifyOptions),
     /// Print the version
     Version,
 }
@@ -173,6 +178,7 @@ pub fn execute(cli: Cli) -> ExitCode {
         Command::Baseline(command) => baseline::execute(command),
         Command::Rules(command) => rules::execute(command),
         Command::Validate(options) => validate::validate(options),
+        Command::Verify(options) => verify::verify(&options),
         Command::Version => {
             table::print(&format!("tidewaiter {}\n", env!("CARGO_PKG_VERSION")));
             Ok(Exit::Good)

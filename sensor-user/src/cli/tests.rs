@@ -82,6 +82,7 @@ fn mistakes_in_usage_end_with_two() {
         &["tidewaiter", "run", "--syslog", "127.0.0.1"][..],
         &["tidewaiter", "run", "--nonsense"],
         &["tidewaiter", "watch"],
+        &["tidewaiter", "verify"],
         &["tidewaiter", "baseline", "learn", "--for", "10", "--out", "x"],
         &["tidewaiter", "rules", "check"],
         &["tidewaiter", "rules", "explain", "curl_download"],
@@ -123,6 +124,24 @@ fn each_command_about_rules_tells_its_status_and_examples() {
         for word in words.iter().chain(&["Examples:", "Exit status:"]) {
             assert!(help.contains(word), "{name}: {word}: {help}");
         }
+    }
+}
+
+#[test]
+fn verify_tells_its_status_and_examples() {
+    let mut command = Cli::command();
+    let help = command.find_subcommand_mut("verify").unwrap().render_long_help().to_string();
+    for word in [
+        "<FILE>...",
+        "--from-start",
+        "--json",
+        "standard input",
+        "Examples:",
+        "zcat",
+        "Exit status:",
+        "damaged",
+    ] {
+        assert!(help.contains(word), "{word}: {help}");
     }
 }
 

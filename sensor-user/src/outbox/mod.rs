@@ -222,9 +222,8 @@ impl Outbox {
         losses
     }
 
-    /// Messages that a sink's receiver does not have, as far as is known.
-    #[must_use]
-    pub fn backlog(&self, sink: usize) -> u64 {
-        self.shared.state().index.backlog(sink)
+    /// Messages that each sink's receiver does not have, as far as is known.
+    pub fn backlogs(&self) -> impl Iterator<Item = u64> {
+        (0..self.sinks.len()).map(|sink| self.shared.state().index.backlog(sink))
     }
 }

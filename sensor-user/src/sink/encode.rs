@@ -66,6 +66,7 @@ fn rank(message: &Message) -> Rank {
             | Subject::Aggregation(_)
             | Subject::Reload(Reload::Loaded(_))
             | Subject::Cost(_)
+            | Subject::Heartbeat(_)
             | Subject::Stopped(_) => Rank::Report,
         },
     }

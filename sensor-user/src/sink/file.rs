@@ -282,7 +282,7 @@ mod tests {
         let target = target(&folder, 1);
         let set = start(&target);
         deliver(&set, 1..=1);
-        while !target.path.exists() || set.outbox.as_ref().unwrap().backlog(0) > 0 {
+        while !target.path.exists() || set.outstanding()[0].outstanding > 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         let moved = folder.path().join("moved");
@@ -300,7 +300,7 @@ mod tests {
         fs::write(folder.path().join("new"), "").unwrap();
         let set = start(&target);
         deliver(&set, 1..=2);
-        while set.outbox.as_ref().unwrap().backlog(0) < 2 {
+        while set.outstanding()[0].outstanding < 2 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         fs::remove_file(folder.path().join("new")).unwrap();

@@ -47,7 +47,7 @@ pub use stream::Stream;
 pub use syslog::{Facility, SyslogTarget};
 pub use tally::{LossReason, Tally};
 
-use crate::alert::{Loss, Message};
+use crate::alert::{Backlog, Loss, Message};
 use crate::outbox::{Opened, Outbox, Reader};
 
 /// Messages that standard output may be behind before it loses some. An alert takes some 10 KiB with all it
@@ -210,6 +210,19 @@ impl SinkSet {
             self.lanes.iter().flat_map(|lane| lane.tally.take_losses(&lane.name)).collect();
         losses.extend(self.outbox.iter().flat_map(Outbox::losses));
         losses
+    }
+
+    /// Each sink's name, and how many messages it has neither delivered nor lost yet.
+    #[must_use]
+    pub fn outstanding(&self) -> Vec<Backlog> {
+        let mut kept = self.outbox.iter().flat_map(Outbox::backlogs);
+        let of = |lane: &Lane| match lane.queue {
+            Some(_) => lane.tally.outstanding(),
+            None => kept.next().unwrap_or(0),
+        };
+        let outstanding: Vec<u64> = self.lanes.iter().map(of).collect();
+        let names = self.lanes.iter().map(|lane| lane.name.clone());
+        names.zip(outstanding).map(|(name, outstanding)| Backlog { name, outstanding }).collect()
     }
 
     /// Resolves when the reader of standard output has closed its end (`tidewaiter run | head`):

@@ -6,6 +6,9 @@ use jiff::{SignedDuration, Timestamp};
 use rustix::time::{ClockId, clock_gettime};
 use uuid::Uuid;
 
+/// The kernel's name for this boot: random, another after each restart (`random(4)`).
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
 /// Facts of this host and this run of the agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
@@ -14,8 +17,12 @@ pub struct Origin {
     pub kernel: String,
     /// When the host booted, so that `CLOCK_BOOTTIME` can be told as a date.
     pub boot: Timestamp,
-    /// Whose messages the sequence numbers count: kept with the outbox, else of this run.
+    /// The kernel's own name for that boot; none where it cannot be read.
+    pub boot_id: Option<String>,
+    /// Whose messages they are, kept with the outbox: `event.sequence` counts those of one agent from 1 without a gap.
     pub agent_id: Uuid,
+    /// Which run of it.
+    pub run_id: Uuid,
     /// Pid of the agent.
     pub pid: u32,
     /// Version of the agent.
@@ -23,7 +30,7 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// Asks the running system.
+    /// Asks the running system. The ids of agent and run are new ones: what leaves in one run must have one origin.
     #[must_use]
     pub fn read() -> Self {
         let system = rustix::system::uname();
@@ -33,7 +40,9 @@ impl Origin {
             boot: Timestamp::now()
                 .checked_sub(since_boot(ClockId::Boottime))
                 .unwrap_or(Timestamp::UNIX_EPOCH),
+            boot_id: boot_id(),
             agent_id: Uuid::new_v4(),
+            run_id: Uuid::new_v4(),
             pid: std::process::id(),
             version: env!("CARGO_PKG_VERSION"),
         }
@@ -46,6 +55,11 @@ impl Origin {
         let since_boot = SignedDuration::try_from(Duration::from_nanos(since_boot)).ok()?;
         self.boot.checked_add(since_boot).ok()
     }
+}
+
+fn boot_id() -> Option<String> {
+    let id = std::fs::read_to_string(BOOT_ID).ok()?.trim().to_owned();
+    (!id.is_empty()).then_some(id)
 }
 
 fn since_boot(clock: ClockId) -> SignedDuration {

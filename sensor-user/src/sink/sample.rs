@@ -22,7 +22,7 @@ use crate::state::process::{Executable, Process, ProcessKey, Session, Written};
 use crate::state::standing::{Claim, Entry, Standing, Trick};
 
 pub(crate) use correlation::correlated;
-pub(crate) use notice::{aggregation, cost, coverage, loss, refusal, reload, stopped, tampering};
+pub(crate) use notice::{aggregation, cost, coverage, heartbeat, loss, refusal, reload, stopped, tampering};
 pub(crate) use pod::in_pod;
 pub(crate) use story::chain;
 
@@ -34,7 +34,9 @@ pub(crate) fn origin() -> Origin {
         hostname: "node-1".to_owned(),
         kernel: "6.18.5".to_owned(),
         boot: "2026-11-21T08:00:00Z".parse().unwrap(),
-        agent_id: Uuid::from_u128(0x7a),
+        boot_id: Some("9c1f7a52-20c4-4c1e-a6b0-4d1f6a3f0e11".to_owned()),
+        agent_id: "5d0c2b7e-8f43-4a55-9a3e-0a4f0c9d1b22".parse().unwrap(),
+        run_id: "e3b1d6f8-77aa-4f0e-8c66-9b2d5a7c3f33".parse().unwrap(),
         pid: 77,
         version: "0.1.0",
     }

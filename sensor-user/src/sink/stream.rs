@@ -25,7 +25,7 @@ use super::stdout::{self, Format, terminal_width};
 use super::tally::{LossReason, Tally};
 use super::text::{self, View};
 use super::{Origin, json};
-use crate::alert::{Loss, Message};
+use crate::alert::{Backlog, Loss, Message};
 use crate::event::Event;
 use crate::event::selection::Selection;
 
@@ -170,6 +170,12 @@ impl Stream {
     #[must_use]
     pub fn losses(&self) -> Vec<Loss> {
         self.tally.take_losses(NAME)
+    }
+
+    /// Lines that are not written yet.
+    #[must_use]
+    pub fn outstanding(&self) -> Backlog {
+        Backlog { name: NAME.to_owned(), outstanding: self.tally.outstanding() }
     }
 
     /// Writes what is left, `deadline` long at most (see [`END_MAX`]), and returns what could not be written.

@@ -25,7 +25,7 @@ use crate::sink::Origin;
 pub struct EventDocument(Dotted);
 
 impl EventDocument {
-    /// All of an event. `time` is its date, `sequence` its number in this run.
+    /// All of an event. `time` is its date, `sequence` its number among all messages of this agent.
     #[must_use]
     pub fn new(event: &Event, time: Timestamp, sequence: u64, origin: &Origin) -> Self {
         let mut document = Self::default();
@@ -44,8 +44,11 @@ impl EventDocument {
         document.process(event, origin);
         document.body(&event.body);
         document.0.set("host.hostname", origin.hostname.as_str());
+        document.0.set_known("host.boot.id", origin.boot_id.as_deref());
         document.0.set("agent.type", "tidewaiter");
         document.0.set("agent.version", origin.version);
+        document.0.set("agent.id", origin.agent_id.to_string());
+        document.0.set("agent.ephemeral_id", origin.run_id.to_string());
         document.0.set("ecs.version", ECS_VERSION);
         document
     }

@@ -67,6 +67,8 @@ fn long_texts(document: &mut Document<'_>) {
     // The story's begin tells most; 12 steps and 4 ancestors take some 2,500 bytes at these lengths.
     const STEPS: usize = 12;
     const LINEAGE: usize = 4;
+    // As many again are in the sum.
+    const BEAT_ROWS: usize = 16;
     cut_essential(document, TEXT);
     let own = &mut document.tidewaiter;
     let beyond = own.steps.len().saturating_sub(STEPS);
@@ -117,11 +119,12 @@ fn long_texts(document: &mut Document<'_>) {
     own.correlation.iter_mut().for_each(|found| found.cut(LINEAGE, &mut |text| cut(text, SHORT)));
     own.story.iter_mut().for_each(|story| story.cut(LINEAGE, &mut |text| cut(text, SHORT)));
     own.reload.iter_mut().for_each(|reload| reload.cut(LINEAGE, &mut |text| cut(text, 2 * SHORT)));
+    cut_heartbeat(own, BEAT_ROWS, SHORT);
 }
 
 fn all_but_the_essential(document: &mut Document<'_>) {
     // About 40 texts can occur at once: with keys and numbers below 4,000 bytes.
-    const TEXT: usize = 46;
+    const TEXT: usize = 42;
     const WORD: usize = 24;
     const LOSSES: usize = 6;
     const LEDGER: usize = 12;
@@ -158,6 +161,7 @@ fn all_but_the_essential(document: &mut Document<'_>) {
     own.aggregates.truncate(LOSSES);
     own.ledger.truncate(LEDGER);
     own.reload.iter_mut().for_each(|reload| reload.cut(2, &mut |text| cut(text, TEXT)));
+    cut_heartbeat(own, LOSSES, TEXT);
     if let Some(coverage) = &mut own.coverage {
         coverage.hooks.clear();
         coverage.missing_offsets.clear();
@@ -178,6 +182,9 @@ fn cut_essential(document: &mut Document<'_>, bytes: usize) {
     cut(&mut document.message, bytes);
     cut(&mut document.host.hostname, bytes);
     cut(&mut document.host.os.kernel, bytes);
+    if let Some(boot) = &mut document.host.boot {
+        cut(&mut boot.id, bytes);
+    }
     if let Some(rule) = &mut document.rule {
         cut(&mut rule.id, bytes);
         cut(&mut rule.name, bytes);
@@ -240,6 +247,16 @@ fn cut_essential(document: &mut Document<'_>, bytes: usize) {
     for aggregate in &mut own.aggregates {
         aggregate.container.iter_mut().for_each(|container| cut_container(container, bytes));
         cut_option(&mut aggregate.program, bytes);
+    }
+}
+
+/// Keeps the first rows of a heartbeat: of its losses the sum stays.
+fn cut_heartbeat(own: &mut Tidewaiter<'_>, rows: usize, bytes: usize) {
+    if let Some(beat) = &mut own.heartbeat {
+        beat.losses.truncate(rows);
+        beat.losses.iter_mut().for_each(|sum| cut(&mut sum.what, bytes));
+        beat.sinks.truncate(rows);
+        beat.sinks.iter_mut().for_each(|sink| cut(&mut sink.name, bytes));
     }
 }
 

@@ -27,6 +27,7 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 use serde::Serialize;
+use uuid::Uuid;
 
 use alert::entity_id;
 pub(super) use alert::program;
@@ -38,14 +39,14 @@ pub use identity::{
     Executable, Identity, LoginUser, OwnContainer, OwnImage, OwnProcess, StreamReport, Writer,
 };
 pub use part::{
-    Container, Destination, EffectiveUser, Event, File, Hash, Host, HostSystem, Image, Lineage, Network,
-    Orchestrator, Parent, ParentResource, PlaceReport, PodReport, Process, Related, Resource, Rule, Source,
-    StepAction, StepReport, Tactic, Technique, Threat, User,
+    Boot, Container, Destination, EffectiveUser, Event, File, Hash, Host, HostSystem, Image, Lineage,
+    Network, Orchestrator, Parent, ParentResource, PlaceReport, PodReport, Process, Related, Resource, Rule,
+    Source, StepAction, StepReport, Tactic, Technique, Threat, User,
 };
 pub use picture::PictureDocument;
 pub use report::{
-    AggregateReport, ContainerReport, CoverageReport, Deed, Hook, LedgerReport, LossReport, Refusal,
-    StoppedReport,
+    AggregateReport, BacklogReport, ContainerReport, CoverageReport, Deed, HeartbeatReport, Hook,
+    HooksReport, LedgerReport, LossReport, LossSumReport, Refusal, StoppedReport,
 };
 pub use rule::{CostReport, MistakeReport, NameReport, NamedRule, ReloadReport};
 pub use story::{EvidenceReport, ParticipantReport, StageReport, StoryReport};
@@ -107,6 +108,7 @@ pub enum Kind {
     Aggregation,
     Reload,
     Cost,
+    Heartbeat,
     Stopped,
 }
 
@@ -123,6 +125,7 @@ impl Kind {
             Self::Aggregation => "aggregation",
             Self::Reload => "reload",
             Self::Cost => "cost",
+            Self::Heartbeat => "heartbeat",
             Self::Stopped => "stopped",
         }
     }
@@ -140,6 +143,7 @@ impl Kind {
                 Subject::Aggregation(_) => Self::Aggregation,
                 Subject::Reload(_) => Self::Reload,
                 Subject::Cost(_) => Self::Cost,
+                Subject::Heartbeat(_) => Self::Heartbeat,
                 Subject::Stopped(_) => Self::Stopped,
             },
         }
@@ -151,6 +155,10 @@ impl Kind {
 pub struct Agent {
     pub r#type: &'static str,
     pub version: &'static str,
+    /// Whose messages `event.sequence` counts.
+    pub id: Uuid,
+    /// Which run of it.
+    pub ephemeral_id: Uuid,
 }
 
 /// `ecs`.
@@ -239,6 +247,8 @@ pub struct Tidewaiter<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub aggregates: Vec<AggregateReport<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub heartbeat: Option<HeartbeatReport<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub stopped: Option<StoppedReport>,
     /// What became of every record, by kind.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -279,8 +289,14 @@ impl<'a> Document<'a> {
             host: Host {
                 hostname: Cow::Borrowed(&origin.hostname),
                 os: HostSystem { r#type: "linux", kernel: Cow::Borrowed(&origin.kernel) },
+                boot: origin.boot_id.as_deref().map(|id| Boot { id: Cow::Borrowed(id) }),
             },
-            agent: Agent { r#type: "tidewaiter", version: origin.version },
+            agent: Agent {
+                r#type: "tidewaiter",
+                version: origin.version,
+                id: origin.agent_id,
+                ephemeral_id: origin.run_id,
+            },
             ecs: Ecs { version: ECS_VERSION },
             tidewaiter: Tidewaiter { schema: SCHEMA, ..Tidewaiter::default() },
         }

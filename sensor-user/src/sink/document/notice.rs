@@ -7,11 +7,12 @@ use jiff::Timestamp;
 use super::alert::place;
 use super::rule;
 use super::{
-    AggregateReport, ContainerReport, CoverageReport, Deed, Document, Event, Hook, Kind, LedgerReport,
-    LossReport, Refusal, StoppedReport,
+    AggregateReport, BacklogReport, ContainerReport, CoverageReport, Deed, Document, Event, HeartbeatReport,
+    Hook, HooksReport, Kind, LedgerReport, LossReport, LossSumReport, Refusal, StoppedReport,
 };
 use crate::alert::{
-    Aggregate, Coverage, HookCoverage, LedgerRow, Loss, Notice, Reload, Stopped, Subject, Tampering, Target,
+    Aggregate, Coverage, Heartbeat, HookCount, HookCoverage, LedgerRow, Loss, Notice, Reload, Stopped,
+    Subject, Tampering, Target,
 };
 use crate::sink::Origin;
 use crate::state::container::Container;
@@ -26,6 +27,7 @@ pub(super) fn document<'a>(notice: &'a Notice, origin: &'a Origin) -> Document<'
         Subject::Reload(Reload::Loaded(_)) => (Kind::Reload, "event", 25),
         Subject::Reload(Reload::Refused(_)) => (Kind::Reload, "event", 73),
         Subject::Cost(_) => (Kind::Cost, "metric", 50),
+        Subject::Heartbeat(_) => (Kind::Heartbeat, "metric", 0),
         Subject::Stopped(_) => (Kind::Stopped, "event", 25),
     };
     let event = Event {
@@ -48,6 +50,7 @@ pub(super) fn document<'a>(notice: &'a Notice, origin: &'a Origin) -> Document<'
         Subject::Aggregation(rows) => document.tidewaiter.aggregates = rows.iter().map(aggregate).collect(),
         Subject::Reload(reload) => document.tidewaiter.reload = Some(rule::report(reload)),
         Subject::Cost(rules) => document.tidewaiter.costs = rules.iter().map(rule::cost).collect(),
+        Subject::Heartbeat(beat) => document.tidewaiter.heartbeat = Some(heartbeat(beat)),
         Subject::Stopped(stopped) => {
             let Stopped { alerts, events, untaken_connections, ledger } = stopped;
             let (alerts, events, untaken_connections) = (*alerts, *events, *untaken_connections);
@@ -87,6 +90,11 @@ fn sentence(subject: &Subject) -> String {
         }
         Subject::Reload(reload) => rule::sentence(reload),
         Subject::Cost(rules) => rule::cost_sentence(rules),
+        Subject::Heartbeat(beat) => {
+            let Heartbeat { uptime_seconds, alerts, events, .. } = beat;
+            let lost = beat.lost();
+            format!("alive for {uptime_seconds} s: {alerts} alerts from {events} events, {lost} lost")
+        }
         Subject::Stopped(Stopped { alerts, events, .. }) => {
             format!("stopped after {alerts} alerts from {events} events")
         }
@@ -155,6 +163,28 @@ fn aggregate(row: &Aggregate) -> AggregateReport<'_> {
         Target::Others => {}
     }
     report
+}
+
+fn heartbeat(beat: &Heartbeat) -> HeartbeatReport<'_> {
+    let losses = beat.losses.iter().map(|sum| LossSumReport {
+        what: Cow::Borrowed(&sum.what),
+        reason: sum.reason,
+        count: sum.count,
+    });
+    let sinks = beat.sinks.iter();
+    let HookCount { attached, weakened, missing, detached } = beat.hooks;
+    HeartbeatReport {
+        uptime_s: beat.uptime_seconds,
+        alerts: beat.alerts,
+        events: beat.events,
+        lost: beat.lost(),
+        losses: losses.collect(),
+        hooks: HooksReport { attached, weakened, missing, detached },
+        configuration: Cow::Borrowed(&beat.configuration),
+        sinks: sinks
+            .map(|sink| BacklogReport { name: Cow::Borrowed(&sink.name), outstanding: sink.outstanding })
+            .collect(),
+    }
 }
 
 fn ledger_row(row: &LedgerRow) -> LedgerReport {

@@ -233,6 +233,14 @@ pub struct File<'a> {
 pub struct Host<'a> {
     pub hostname: Cow<'a, str>,
     pub os: HostSystem<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub boot: Option<Boot<'a>>,
+}
+
+/// `host.boot`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Boot<'a> {
+    pub id: Cow<'a, str>,
 }
 
 /// `host.os`.

@@ -98,6 +98,49 @@ pub struct LedgerReport {
     pub difference: u64,
 }
 
+/// `tidewaiter.heartbeat`: how the run stands. Counts are since its start.
+#[derive(Clone, Debug, Serialize)]
+pub struct HeartbeatReport<'a> {
+    pub uptime_s: u64,
+    pub alerts: u64,
+    pub events: u64,
+    /// The sum of `losses`.
+    pub lost: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub losses: Vec<LossSumReport<'a>>,
+    pub hooks: HooksReport,
+    /// `sha256:` and 64 hexadecimal digits.
+    pub configuration: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sinks: Vec<BacklogReport<'a>>,
+}
+
+/// A row of `tidewaiter.heartbeat.losses`.
+#[derive(Clone, Debug, Serialize)]
+pub struct LossSumReport<'a> {
+    pub what: Cow<'a, str>,
+    pub reason: &'static str,
+    pub count: u64,
+}
+
+/// `tidewaiter.heartbeat.hooks`.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct HooksReport {
+    pub attached: usize,
+    /// Of those attached.
+    pub weakened: usize,
+    pub missing: usize,
+    /// Programs that somebody detached since the start.
+    pub detached: u64,
+}
+
+/// A row of `tidewaiter.heartbeat.sinks`.
+#[derive(Clone, Debug, Serialize)]
+pub struct BacklogReport<'a> {
+    pub name: Cow<'a, str>,
+    pub outstanding: u64,
+}
+
 /// `tidewaiter.stopped`.
 #[derive(Clone, Debug, Serialize)]
 pub struct StoppedReport {

@@ -1,5 +1,7 @@
 //! Documents as receivers get them.
 
+mod notice;
+
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -49,6 +51,9 @@ fn an_alert_in_ecs() {
         ("/file/path", json!("/tmp/x")),
         ("/host/hostname", json!("node-1")),
         ("/host/os/kernel", json!("6.18.5")),
+        ("/host/boot/id", json!("9c1f7a52-20c4-4c1e-a6b0-4d1f6a3f0e11")),
+        ("/agent/id", json!("5d0c2b7e-8f43-4a55-9a3e-0a4f0c9d1b22")),
+        ("/agent/ephemeral_id", json!("e3b1d6f8-77aa-4f0e-8c66-9b2d5a7c3f33")),
         ("/tidewaiter/schema", json!(3)),
         (
             "/tidewaiter/container",
@@ -194,6 +199,20 @@ fn identity_has_the_names_that_rules_use() {
     }
 }
 
+/// Whose message it is stands in every line, so that a receiver can count them.
+#[test]
+fn every_line_tells_whose_it_is() {
+    let origin = sample::origin();
+    let event =
+        encode(&EventDocument::new(&sample::event(), "2026-11-21T12:03:14Z".parse().unwrap(), 1, &origin));
+    let event: Value = serde_json::from_str(&event).unwrap();
+    let notice = value(&sample::heartbeat());
+    for pointer in ["/agent/id", "/agent/ephemeral_id", "/host/boot/id"] {
+        assert!(event.pointer(pointer).is_some_and(Value::is_string), "{pointer}");
+        assert_eq!(event.pointer(pointer), notice.pointer(pointer), "{pointer}");
+    }
+}
+
 /// What alerts and events both tell stands at the same place in both.
 #[test]
 fn alerts_and_events_agree_on_identity() {
@@ -224,90 +243,6 @@ fn alerts_and_events_agree_on_identity() {
     for name in ["verified", "phase", "nested", "image"] {
         assert_eq!(alert["tidewaiter"]["container"][name], event["tidewaiter"]["container"][name], "{name}");
     }
-}
-
-#[test]
-fn notices() {
-    let coverage = value(&sample::coverage());
-    assert_eq!(coverage["kind"], "coverage");
-    assert_eq!(coverage["message"], "watching 3 of 4 hooks");
-    assert_eq!(coverage["tidewaiter"]["coverage"]["hooks_missing"], 1);
-    assert_eq!(coverage["tidewaiter"]["coverage"]["hooks"][2]["refused"][0]["reason"], "EPERM");
-
-    let loss = value(&sample::loss());
-    assert_eq!(loss["kind"], "loss");
-    assert_eq!(loss["message"], "12411 records lost: network_connect, syslog udp://127.0.0.1:514");
-    let expected = json!({
-        "what": "network_connect", "count": 12_408, "reason": "ring full",
-        "container": {"id": sample::container().id, "name": "web-1"},
-        "from": "2026-11-21T12:03:12.280000Z", "to": "2026-11-21T12:03:14.281042Z",
-    });
-    assert_eq!(loss["tidewaiter"]["losses"][0], expected);
-
-    let stopped = value(&sample::stopped());
-    assert_eq!(stopped["kind"], "stopped");
-    let expected = json!({"alerts": 4, "events": 120_034, "untaken_connections": 0});
-    assert_eq!(stopped["tidewaiter"]["stopped"], expected);
-    let expected = json!([{
-        "kind": "process_exec", "generated": 120_100, "delivered": 120_034, "aggregated": 0, "filtered": 66,
-        "lost": 0, "difference": 0,
-    }]);
-    assert_eq!(stopped["tidewaiter"]["ledger"], expected);
-
-    let aggregation = value(&sample::aggregation());
-    assert_eq!(aggregation["kind"], "aggregation");
-    let message = "981275 records counted instead of told: network_connect, file_open";
-    assert_eq!(aggregation["message"], message);
-    let rows = &aggregation["tidewaiter"]["aggregates"];
-    assert_eq!(rows[0]["destination"], json!({"transport": "tcp", "ip": "10.0.0.2", "port": 80}));
-    assert_eq!((&rows[2]["pid"], &rows[2]["program"]), (&json!(4242), &json!("make")));
-}
-
-#[test]
-fn changed_rules() {
-    let reload = value(&sample::reload());
-    assert_eq!(reload["kind"], "reload");
-    assert_eq!(reload["message"], "23 rules in force: 12 added, 0 removed, 1 changed");
-    let expected = json!({
-        "outcome": "loaded", "rules": 23, "filters": 1,
-        "added": {"count": 12, "first": [
-            {"id": "6f2f0b5c-0d5e-4c58-9d0e-3b3f6c7b1a11", "title": "Odd port"}, {"title": "Metadata"},
-        ]},
-        "removed": {"count": 0}, "changed": {"count": 1, "first": [{"title": "curl downloads"}]},
-        "undecided": 2, "duration_ms": 12,
-    });
-    assert_eq!(reload["tidewaiter"]["reload"], expected);
-
-    let refusal = value(&sample::refusal());
-    assert_eq!((&refusal["kind"], &refusal["event"]["severity"]), (&json!("reload"), &json!(73)));
-    let message = "the changed rules have 5 mistakes: the 23 rules of before stay in force";
-    assert_eq!(refusal["message"], message);
-    let expected = json!({
-        "outcome": "refused", "rules": 23, "mistake_count": 5, "mistakes": [
-            {
-                "file": "/etc/tidewaiter/rules/odd.yml", "line": 3, "column": 8,
-                "message": "`hihg` is no level", "help": "write `high`",
-            },
-            {"message": "/rules/b cannot be read: gone"},
-        ],
-    });
-    assert_eq!(refusal["tidewaiter"]["reload"], expected);
-}
-
-#[test]
-fn rules_over_their_budget() {
-    let cost = value(&sample::cost());
-    assert_eq!((&cost["kind"], &cost["event"]["severity"]), (&json!("cost"), &json!(50)));
-    let message = cost["message"].as_str().unwrap();
-    assert!(
-        message.starts_with("2 rules take more time than their budget: Odd port, Metadata; "),
-        "{message}"
-    );
-    let expected = json!({
-        "id": "6f2f0b5c-0d5e-4c58-9d0e-3b3f6c7b1a11", "title": "Odd port", "file": "rules/odd.yml",
-        "mean_ns": 820, "core_permille": 16, "runs": 1_200_000, "window_ms": 60_000,
-    });
-    assert_eq!(cost["tidewaiter"]["costs"][0], expected);
 }
 
 #[test]
@@ -362,7 +297,16 @@ fn any_document_fits_into_four_thousand_bytes_and_keeps_its_identity() {
         costs[0].source = sample::HOSTILE.repeat(99);
         *costs = vec![costs[0].clone(); 99];
     }
-    let many = [hostile, many_losses, many_aggregates, many_rules, many_mistakes, many_costs];
+    let mut many_sums = sample::heartbeat();
+    if let Message::Notice(notice) = &mut many_sums
+        && let Subject::Heartbeat(beat) = &mut notice.subject
+    {
+        beat.losses[0].what = sample::HOSTILE.repeat(99);
+        beat.losses = vec![beat.losses[0].clone(); 99];
+        beat.sinks[0].name = sample::HOSTILE.repeat(99);
+        beat.sinks = vec![beat.sinks[0].clone(); 99];
+    }
+    let many = [hostile, many_losses, many_aggregates, many_rules, many_mistakes, many_costs, many_sums];
     for message in many.into_iter().chain([sample::coverage()]) {
         for bytes in [4_000, 5_000, 7_500] {
             let line = fit(Document::new(&message, &origin), bytes);

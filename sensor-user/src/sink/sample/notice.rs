@@ -6,8 +6,9 @@ use sensor_ebpf::wire::counter::Counter;
 
 use super::{container, id, place, time};
 use crate::alert::{
-    Aggregate, Coverage, Expensive, HookCoverage, LedgerRow, Loss, Message, Notice, Reload, RuleChange,
-    RuleMistake, RuleName, RuleNames, RulePlace, RuleRefusal, Stopped, Subject, Tampering, Target, Window,
+    Aggregate, Backlog, Coverage, Expensive, Heartbeat, HookCount, HookCoverage, LedgerRow, Loss, LossSum,
+    Message, Notice, Reload, RuleChange, RuleMistake, RuleName, RuleNames, RulePlace, RuleRefusal, Stopped,
+    Subject, Tampering, Target, Window,
 };
 
 fn notice(subject: Subject) -> Message {
@@ -134,6 +135,21 @@ pub(crate) fn cost() -> Message {
     };
     let id = Some("6f2f0b5c-0d5e-4c58-9d0e-3b3f6c7b1a11");
     notice(Subject::Cost(vec![rule("Odd port", id, 820, 16), rule("Metadata", None, 52_345, 2)]))
+}
+
+pub(crate) fn heartbeat() -> Message {
+    let sum = |what: &str, reason, count| LossSum { what: what.to_owned(), reason, count };
+    let sink = |name: &str, outstanding| Backlog { name: name.to_owned(), outstanding };
+    let receiver = "syslog udp://127.0.0.1:514";
+    notice(Subject::Heartbeat(Heartbeat {
+        uptime_seconds: 90,
+        alerts: 4,
+        events: 120_034,
+        losses: vec![sum("network_connect", "ring full", 12), sum(receiver, "queue full", 3)],
+        hooks: HookCount { attached: 30, weakened: 2, missing: 1, detached: 0 },
+        configuration: format!("sha256:{}", "ab".repeat(32)),
+        sinks: vec![sink("stdout", 0), sink(receiver, 7)],
+    }))
 }
 
 pub(crate) fn stopped() -> Message {

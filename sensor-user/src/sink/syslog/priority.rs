@@ -72,7 +72,7 @@ impl Severity {
                 Level::Informational => Self::Informational,
             },
             Message::Notice(notice) => match notice.subject {
-                Subject::Coverage(_) => Self::Informational,
+                Subject::Coverage(_) | Subject::Heartbeat(_) => Self::Informational,
                 Subject::Loss(_)
                 | Subject::Tampering(_)
                 | Subject::Reload(Reload::Refused(_))

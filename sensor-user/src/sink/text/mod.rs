@@ -52,7 +52,7 @@ impl View {
     }
 }
 
-/// One message as lines, each ended by a newline.
+/// One message as lines, each ended by a newline; nothing of a heartbeat.
 #[must_use]
 pub fn render(message: &Message, view: &View) -> String {
     let lines = match message {

@@ -19,6 +19,8 @@ pub(super) fn lines(notice: &Notice, view: &View) -> Vec<Line> {
         Subject::Aggregation(rows) => aggregates(rows),
         Subject::Reload(reload) => super::rule::reload(reload),
         Subject::Cost(rules) => super::rule::cost(rules, view.columns()),
+        // For programs: every 30 s a line would disturb a person who waits for alerts.
+        Subject::Heartbeat(_) => Vec::new(),
         Subject::Stopped(stopped) => self::stopped(stopped),
     };
     if let Some(first) = lines.first_mut() {

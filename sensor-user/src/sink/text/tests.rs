@@ -111,6 +111,11 @@ fn the_sensor_says_what_it_does_not_see() {
 }
 
 #[test]
+fn a_heartbeat_disturbs_nobody() {
+    assert_eq!(show(&sample::heartbeat(), 110), "");
+}
+
+#[test]
 fn losses_and_the_end_are_told() {
     let expected = "\
 \x20▲ 12,411 records lost: what they would have told is not in any alert  12:03:14.281

@@ -49,6 +49,7 @@ fn notices_have_their_message_id_and_severity() {
         (sample::coverage(), 86, "coverage"),
         (sample::loss(), 84, "loss"),
         (sample::tampering(), 84, "tampering"),
+        (sample::heartbeat(), 86, "heartbeat"),
         (sample::stopped(), 85, "stopped"),
     ] {
         let frame = frame(&message);
