@@ -39,7 +39,7 @@ use tokio::time::{Instant, timeout_at};
 pub use origin::Origin;
 pub use stdout::Format;
 pub use stream::Stream;
-pub use syslog::{Facility, SyslogTarget};
+pub use syslog::{Facility, SyslogTarget, TlsError};
 pub use tally::{LossReason, Tally};
 
 use crate::alert::{Loss, Message};

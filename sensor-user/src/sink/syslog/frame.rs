@@ -33,7 +33,8 @@ const NAME: &str = "tidewaiter";
 pub(super) fn encode(message: &Message, target: &SyslogTarget, facility: Facility, origin: &Origin) -> Bytes {
     Bytes::from(match target {
         SyslogTarget::Udp { .. } => rfc5424(message, facility, origin),
-        SyslogTarget::Tcp { .. } => octet_counted(&rfc5424(message, facility, origin)),
+        // RFC 5425 section 4.3 frames as RFC 6587 does.
+        SyslogTarget::Tcp { .. } | SyslogTarget::Tls(_) => octet_counted(&rfc5424(message, facility, origin)),
         SyslogTarget::Unix { .. } => rfc3164(message, facility, origin, &TimeZone::system()),
     })
 }
