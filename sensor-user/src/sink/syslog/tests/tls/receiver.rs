@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use rustls::crypto::ring;
 use rustls::server::WebPkiClientVerifier;
@@ -24,6 +25,8 @@ pub(super) const VERSIONS: [&SupportedProtocolVersion; 2] =
 #[derive(Clone)]
 pub(super) enum Manner {
     Tls(Arc<ServerConfig>),
+    /// The same, but what follows the first bytes is read after this time only.
+    Late(Arc<ServerConfig>, Duration),
     /// These bytes to whatever comes first, then nothing; none: nothing at all.
     Bytes(&'static [u8]),
     /// It closes when something has come.
@@ -99,7 +102,14 @@ impl Receiver {
                     raw.push(Vec::new());
                     raw.len() - 1
                 };
-                tokio::spawn(answer(manner, Recorder { stream, index, raw: Arc::clone(&kept.raw) }, kept));
+                let late = if let Manner::Late(_, time) = manner { time } else { Duration::ZERO };
+                let recorder = Recorder {
+                    stream,
+                    index,
+                    raw: Arc::clone(&kept.raw),
+                    delay: Box::pin(tokio::time::sleep(late)),
+                };
+                tokio::spawn(answer(manner, recorder, kept));
             }
         });
         came
@@ -109,7 +119,7 @@ impl Receiver {
 async fn answer(manner: Manner, mut stream: Recorder, came: Came) {
     let mut data = Vec::new();
     match manner {
-        Manner::Tls(config) => {
+        Manner::Tls(config) | Manner::Late(config, _) => {
             if let Ok(mut stream) = TlsAcceptor::from(config).accept(stream).await {
                 let _ = stream.read_to_end(&mut data).await;
             }
@@ -131,6 +141,8 @@ struct Recorder {
     stream: TcpStream,
     index: usize,
     raw: Arc<Mutex<Vec<Vec<u8>>>>,
+    /// Of all but the first bytes.
+    delay: Pin<Box<tokio::time::Sleep>>,
 }
 
 impl AsyncRead for Recorder {
@@ -139,6 +151,10 @@ impl AsyncRead for Recorder {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let is_first = self.raw.lock().unwrap()[self.index].is_empty();
+        if !is_first && self.delay.as_mut().poll(context).is_pending() {
+            return Poll::Pending;
+        }
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
         self.raw.lock().unwrap()[self.index].extend_from_slice(&buffer.filled()[before..]);

@@ -154,6 +154,28 @@ async fn a_receiver_that_wants_a_certificate() {
     }
 }
 
+/// A refusal that takes longer than it is waited for finds the message on its way, encrypted. Nobody read it, so it
+/// is still to be delivered.
+#[tokio::test]
+async fn a_refusal_that_comes_late() {
+    let site = Site::new();
+    let leaf = site.authority.server("localhost");
+    let Manner::Tls(config) = speaks(&leaf, Some(&Authority::new("Clients")), &VERSIONS) else {
+        unreachable!()
+    };
+    let receiver = Receiver::start(Manner::Late(config, Duration::from_millis(900))).await;
+    let target = site.target("localhost", receiver.port(), "");
+    let came = receiver.attend();
+    let (log, _guard) = Log::start();
+    let set = start_at(target);
+    set.deliver(&numbered(1));
+    soon("a refusal", log.holds("is away: it wants a certificate of this host")).await;
+    assert!(came.raw.lock().unwrap()[0].len() > 1_000, "the message was on its way");
+    assert!(came.data.lock().unwrap().is_empty(), "and nobody read it");
+    let losses = soon("the flush", set.flush(Duration::from_millis(50))).await;
+    assert_eq!((losses[0].count, losses[0].reason), (1, "unconfirmed when the agent ended"));
+}
+
 /// ServerHello of TLS 1.0 (RFC 2246 section 7.4.1.3) in a record of that version: a random, no session,
 /// TLS_RSA_WITH_AES_128_CBC_SHA, no compression.
 const HELLO_TLS10: &[u8] = b"\x16\x03\x01\x00\x2a\x02\x00\x00\x26\x03\x01\
