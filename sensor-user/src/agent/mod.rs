@@ -27,6 +27,7 @@ use tracing::{debug, info, trace, warn};
 use purpose::Purpose;
 pub use purpose::{events, learn, run};
 pub use start::StartError;
+pub(crate) use start::receivers;
 
 use crate::alert::{Coverage, Loss, Stopped, Subject, Tampering};
 use crate::config::Config;
@@ -72,6 +73,9 @@ async fn attend(
     // Before anything that takes long: a change from here on is seen, and SIGHUP does not end the sensor.
     let reader = if matches!(purpose, Purpose::Judge) { start::reader(files, &rules) } else { None };
     let baseline = start::baseline(&config)?;
+    if matches!(purpose, Purpose::Judge) {
+        receivers(&config.syslog)?;
+    }
     start::privilege()?;
     let layout = start::layout()?;
     let pods = kubernetes::start(&config.kubernetes)?;

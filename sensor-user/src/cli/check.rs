@@ -8,7 +8,7 @@ use sigma::RuleSet;
 use super::run::{log_to_stderr, runtime};
 use super::table::{print, table};
 use super::{Exit, Failure, RunOptions};
-use crate::agent::StartError;
+use crate::agent::{StartError, receivers};
 use crate::alert::HookCoverage;
 use crate::config::FormatChoice;
 use crate::detection::Catalogue;
@@ -35,6 +35,7 @@ pub(super) fn check(options: RunOptions) -> Result<Exit, Failure> {
     let rules =
         RuleSet::load(catalogue.sources(), &Fields, &config.placeholders()?).map_err(StartError::Rules)?;
     catalogue.bind(rules.rules()).map_err(StartError::Catalogue)?;
+    receivers(&config.syslog)?;
     let missing = capability::missing();
     if !missing.is_empty() {
         return Err(StartError::Privilege(missing).into());

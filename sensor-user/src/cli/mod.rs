@@ -45,7 +45,7 @@ Examples:
       Watch this host, tell it on the terminal
   sudo tidewaiter run --format json | jq 'select(.kind == \"alert\") | .message'
       One ECS document per line
-  sudo tidewaiter run --syslog tcp://loghost:514 --syslog unix:///dev/log
+  sudo tidewaiter run --syslog tls://loghost:6514 --syslog unix:///dev/log
       Forward to a central receiver and to the local daemon
   sudo tidewaiter run --rules ./my-rules --no-embedded-rules
       Only these Sigma rules";
@@ -99,7 +99,7 @@ pub struct RunOptions {
     /// How messages look on standard output
     #[arg(long, value_enum)]
     pub format: Option<FormatChoice>,
-    /// Forward to udp://HOST:PORT, tcp://HOST:PORT or unix:///dev/log; may be given several times
+    /// Forward to udp://HOST:PORT, tcp://HOST:PORT, tls://HOST:PORT or unix:///dev/log; may be given several times
     #[arg(long, value_name = "RECEIVER")]
     pub syslog: Vec<SyslogTarget>,
     /// Where syslog receivers file the messages

@@ -44,7 +44,7 @@ pub use file::FileTarget;
 pub use origin::Origin;
 pub use stdout::Format;
 pub use stream::Stream;
-pub use syslog::{Facility, SyslogTarget};
+pub use syslog::{Facility, SyslogTarget, TlsError};
 pub use tally::{LossReason, Tally};
 
 use crate::alert::{Backlog, Loss, Message};

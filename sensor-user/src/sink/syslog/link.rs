@@ -3,7 +3,9 @@
 //! What a successful write means differs: a local socket has the message; UDP knows nothing, and a
 //! closed port shows as an error on a later call; TCP has it in this kernel's buffer only, and the
 //! first write after the receiver died succeeds and is lost. [`Link::check`] and [`Link::gone`] read
-//! what the kernel has learned since.
+//! what the kernel has learned since. TLS has all of that of TCP, and [`tls`] what comes on top.
+
+mod tls;
 
 use std::io::{self, ErrorKind};
 use std::time::Duration;
@@ -13,6 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket, UnixDatagram, lookup_host};
 use tokio::time::timeout;
 
+use self::tls::TlsLink;
 use super::SyslogTarget;
 
 /// A receiver that does not answer within this time is away.
@@ -34,6 +37,7 @@ const CLOSE_WAIT: Duration = Duration::from_secs(2);
 pub(super) enum Link {
     Udp(UdpSocket),
     Tcp(TcpStream),
+    Tls(Box<TlsLink>),
     Unix(UnixDatagram),
 }
 
@@ -49,7 +53,7 @@ impl Link {
     /// Whether opening it has shown that somebody is there.
     pub(super) fn proves_receiver(&self) -> bool {
         match self {
-            Self::Tcp(_) | Self::Unix(_) => true,
+            Self::Tcp(_) | Self::Tls(_) | Self::Unix(_) => true,
             Self::Udp(_) => false,
         }
     }
@@ -61,7 +65,9 @@ impl Link {
             // A refusal takes one round trip; longer ones than this are rare, and mean one loss.
             SyslogTarget::Udp { .. } => Duration::from_millis(300),
             // Longer than the kernel waits for an acknowledgement: what is older has been acknowledged.
-            SyslogTarget::Tcp { .. } => ACKNOWLEDGE_TIMEOUT.saturating_add(Duration::from_secs(10)),
+            SyslogTarget::Tcp { .. } | SyslogTarget::Tls(_) => {
+                ACKNOWLEDGE_TIMEOUT.saturating_add(Duration::from_secs(10))
+            }
         }
     }
 
@@ -72,7 +78,8 @@ impl Link {
         let received = match self {
             Self::Udp(socket) => recv(socket, &mut buffer, RecvFlags::DONTWAIT),
             Self::Tcp(stream) => recv(stream, &mut buffer, RecvFlags::DONTWAIT),
-            Self::Unix(_) => return Ok(()),
+            // It asks itself before it writes: what is there must be decrypted first, which may take a turn.
+            Self::Tls(_) | Self::Unix(_) => return Ok(()),
         };
         match received {
             Ok((_, 0)) if matches!(self, Self::Tcp(_)) => Err(closed()),
@@ -92,6 +99,7 @@ impl Link {
                     Ok(0) => return closed(),
                     other => other,
                 },
+                Self::Tls(link) => return link.gone().await,
                 Self::Unix(_) => std::future::pending().await,
             };
             if let Err(error) = received {
@@ -107,6 +115,7 @@ impl Link {
             match self {
                 Self::Udp(socket) => socket.send(frame).await.map(drop),
                 Self::Tcp(stream) => stream.write_all(frame).await,
+                Self::Tls(link) => link.write(frame).await,
                 Self::Unix(socket) => socket.send(frame).await.map(drop),
             }
         };
@@ -116,10 +125,10 @@ impl Link {
         }
     }
 
-    /// Says that nothing more comes and waits for what that tells: for TCP until the receiver has
+    /// Says that nothing more comes and waits for what that tells: for TCP and TLS until the receiver has
     /// closed too (it has read all then), for UDP as long as a refusal may take.
     ///
-    /// A TCP receiver that neither closes nor resets within [`CLOSE_WAIT`] is believed: its kernel
+    /// Such a receiver that neither closes nor resets within [`CLOSE_WAIT`] is believed: its kernel
     /// has what was sent.
     pub(super) async fn finish(&mut self, confirms_after: Duration) -> io::Result<()> {
         match self {
@@ -135,6 +144,7 @@ impl Link {
                     Ok(_) | Err(_) => Ok(()),
                 }
             }
+            Self::Tls(link) => link.finish().await,
         }
     }
 }
@@ -161,16 +171,20 @@ async fn connect(target: &SyslogTarget) -> io::Result<Link> {
             }
             Err(last)
         }
-        SyslogTarget::Tcp { host, port } => {
-            let stream = TcpStream::connect((host.as_str(), *port)).await?;
-            stream.set_nodelay(true)?;
-            let milliseconds = u32::try_from(ACKNOWLEDGE_TIMEOUT.as_millis()).unwrap_or(u32::MAX);
-            sockopt::set_tcp_user_timeout(&stream, milliseconds)?;
-            sockopt::set_socket_keepalive(&stream, true)?;
-            sockopt::set_tcp_keepidle(&stream, KEEPALIVE_IDLE)?;
-            Ok(Link::Tcp(stream))
-        }
+        SyslogTarget::Tcp { host, port } => Ok(Link::Tcp(stream(host, *port).await?)),
+        SyslogTarget::Tls(target) => Ok(Link::Tls(Box::new(TlsLink::open(target).await?))),
     }
+}
+
+/// A TCP connection that notices when the other end is gone.
+async fn stream(host: &str, port: u16) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect((host, port)).await?;
+    stream.set_nodelay(true)?;
+    let milliseconds = u32::try_from(ACKNOWLEDGE_TIMEOUT.as_millis()).unwrap_or(u32::MAX);
+    sockopt::set_tcp_user_timeout(&stream, milliseconds)?;
+    sockopt::set_socket_keepalive(&stream, true)?;
+    sockopt::set_tcp_keepidle(&stream, KEEPALIVE_IDLE)?;
+    Ok(stream)
 }
 
 fn closed() -> io::Error {

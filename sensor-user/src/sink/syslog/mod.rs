@@ -1,5 +1,5 @@
-//! The sink for syslog receivers: RFC 5424 over UDP (RFC 5426) and TCP (RFC 6587, octet counting),
-//! and the local socket in the form of RFC 3164, since common daemons read nothing else there.
+//! The sink for syslog receivers: RFC 5424 over UDP (RFC 5426), TCP (RFC 6587, octet counting) and TLS
+//! (RFC 5425), and the local socket in the form of RFC 3164, since common daemons read nothing else there.
 //!
 //! The message is the JSON document; what receivers filter by stands in structured data as well.
 //! No transport here acknowledges a message, so written frames stay in a [`window`] for as long as
@@ -7,25 +7,30 @@
 //! connection: a receiver may see an id twice, never a gap that is not counted. What is to be sent, and again, is in
 //! the outbox, over a restart of the agent too.
 //!
-//! Not here: TLS (RFC 5425).
+//! Not here: how messages are kept (`outbox`).
 
 mod frame;
 mod link;
 mod priority;
 mod target;
+mod entry;
+mod tls;
 mod window;
 
 pub use frame::FRAME_MAX;
 pub use priority::{Facility, Severity};
 pub use target::{SyslogTarget, SyslogTargetError};
+pub use tls::{Fingerprint, FingerprintError, Identity, TlsError, TlsSettings, TlsTarget};
 
 use std::io;
+use std::mem::{Discriminant, discriminant};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{info, warn};
 
 use self::link::Link;
+use self::tls::Fault;
 use self::window::Window;
 use super::text::duration;
 use super::{Feed, LossReason};
@@ -207,21 +212,29 @@ async fn wait(feed: &mut Feed, pause: Duration) -> bool {
 struct Outage<'a> {
     target: &'a SyslogTarget,
     since: Option<Instant>,
+    /// What was wrong with TLS and has been told: each kind once in an outage.
+    told: Vec<Discriminant<Fault>>,
 }
 
 impl<'a> Outage<'a> {
     fn new(target: &'a SyslogTarget) -> Self {
-        Self { target, since: None }
+        Self { target, since: None, told: Vec::new() }
     }
 
     fn begin(&mut self, error: &io::Error) {
+        let fault = Fault::within(error).map(discriminant).filter(|fault| !self.told.contains(fault));
+        self.told.extend(fault);
         if self.since.is_none() {
             self.since = Some(Instant::now());
             warn!("syslog receiver {} is away: {error}; messages wait for it", self.target);
+        } else if fault.is_some() {
+            // A receiver is often down first and up with a wrong certificate then.
+            warn!("syslog receiver {} is still away: {error}", self.target);
         }
     }
 
     fn end(&mut self) {
+        self.told.clear();
         if let Some(since) = self.since.take() {
             info!("syslog receiver {} is back after {}", self.target, duration(since.elapsed()));
         }

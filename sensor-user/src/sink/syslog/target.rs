@@ -1,9 +1,11 @@
-//! Which receiver, from one word of configuration: `udp://host:port`, `tcp://host:port`,
-//! `unix:///dev/log`.
+//! Which receiver, from one word of configuration: `udp://host:port`, `tcp://host:port`, `tls://host:port`,
+//! `unix:///dev/log`. What else can be said of one is in [`entry`](super::entry).
 
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
+
+use super::tls::{TlsError, TlsTarget};
 
 /// A syslog receiver.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -12,6 +14,8 @@ pub enum SyslogTarget {
     Udp { host: String, port: u16 },
     /// RFC 6587 with octet counting.
     Tcp { host: String, port: u16 },
+    /// RFC 5425.
+    Tls(TlsTarget),
     /// A local datagram socket, in the form of RFC 3164.
     Unix { path: PathBuf },
 }
@@ -19,7 +23,8 @@ pub enum SyslogTarget {
 /// Why a word is no receiver.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{text}` is no syslog receiver: {reason}; write udp://HOST:PORT, tcp://HOST:PORT or unix:///dev/log"
+    "`{text}` is no syslog receiver: {reason}; write udp://HOST:PORT, tcp://HOST:PORT, tls://HOST:PORT or \
+     unix:///dev/log"
 )]
 pub struct SyslogTargetError {
     pub text: String,
@@ -29,6 +34,23 @@ pub struct SyslogTargetError {
 /// Port of RFC 5426 and of what listens for RFC 6587 by habit (there is no assigned one).
 const PORT_DEFAULT: u16 = 514;
 
+/// Port of RFC 5425 section 4.1.
+const PORT_TLS: u16 = 6514;
+
+impl SyslogTarget {
+    /// Reads the files that it takes to connect; nothing for receivers without TLS. What is read here is not
+    /// read again, so a mistake in it shows before anything else happens.
+    ///
+    /// # Errors
+    /// A file that cannot be used, named with the reason.
+    pub fn prepare(&self) -> Result<(), TlsError> {
+        match self {
+            Self::Tls(target) => target.connector().map(drop),
+            Self::Udp { .. } | Self::Tcp { .. } | Self::Unix { .. } => Ok(()),
+        }
+    }
+}
+
 impl FromStr for SyslogTarget {
     type Err = SyslogTargetError;
 
@@ -36,18 +58,25 @@ impl FromStr for SyslogTarget {
         let fault = |reason| SyslogTargetError { text: text.to_owned(), reason };
         let (scheme, place) = text.split_once("://").ok_or_else(|| fault("it has no scheme"))?;
         match scheme {
-            "udp" => authority(place).map(|(host, port)| Self::Udp { host, port }).map_err(fault),
-            "tcp" => authority(place).map(|(host, port)| Self::Tcp { host, port }).map_err(fault),
+            "udp" => {
+                authority(place, PORT_DEFAULT).map(|(host, port)| Self::Udp { host, port }).map_err(fault)
+            }
+            "tcp" => {
+                authority(place, PORT_DEFAULT).map(|(host, port)| Self::Tcp { host, port }).map_err(fault)
+            }
+            "tls" => authority(place, PORT_TLS)
+                .and_then(|(host, port)| TlsTarget::new(host, port))
+                .map(Self::Tls)
+                .map_err(fault),
             "unix" if place.starts_with('/') && place.len() > 1 => Ok(Self::Unix { path: place.into() }),
             "unix" => Err(fault("the path of a local socket starts with a slash (three in all)")),
-            "tls" => Err(fault("TLS is not supported yet")),
-            _ => Err(fault("its scheme is none of udp, tcp, unix")),
+            _ => Err(fault("its scheme is none of udp, tcp, tls, unix")),
         }
     }
 }
 
-/// `host`, `host:port`, `[::1]:port`; without a port [`PORT_DEFAULT`].
-fn authority(text: &str) -> Result<(String, u16), &'static str> {
+/// `host`, `host:port`, `[::1]:port`; without a port the one that is usual.
+fn authority(text: &str, usual: u16) -> Result<(String, u16), &'static str> {
     let (host, rest) = match text.strip_prefix('[') {
         Some(bracketed) => {
             let (host, rest) = bracketed.split_once(']').ok_or("a bracket is not closed")?;
@@ -64,7 +93,7 @@ fn authority(text: &str) -> Result<(String, u16), &'static str> {
         Some(port) => {
             port.parse().ok().filter(|port| *port != 0).ok_or("its port is no number from 1 to 65535")?
         }
-        None if rest.is_empty() => PORT_DEFAULT,
+        None if rest.is_empty() => usual,
         None => return Err("behind the address stands something else than a port"),
     };
     if host.is_empty() {
@@ -81,6 +110,7 @@ impl fmt::Display for SyslogTarget {
         let (scheme, host, port) = match self {
             Self::Udp { host, port } => ("udp", host, port),
             Self::Tcp { host, port } => ("tcp", host, port),
+            Self::Tls(TlsTarget { host, port, .. }) => ("tls", host, port),
             Self::Unix { path } => return write!(f, "unix://{}", path.display()),
         };
         if host.contains(':') {
@@ -88,13 +118,6 @@ impl fmt::Display for SyslogTarget {
         } else {
             write!(f, "{scheme}://{host}:{port}")
         }
-    }
-}
-
-impl<'de> serde::Deserialize<'de> for SyslogTarget {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -110,6 +133,9 @@ mod tests {
             ("udp://loghost", "udp://loghost:514"),
             ("tcp://[::1]:6514", "tcp://[::1]:6514"),
             ("udp://[2001:db8::1]", "udp://[2001:db8::1]:514"),
+            ("tls://loghost", "tls://loghost:6514"),
+            ("tls://192.0.2.1:601", "tls://192.0.2.1:601"),
+            ("tls://[2001:db8::1]", "tls://[2001:db8::1]:6514"),
             ("unix:///dev/log", "unix:///dev/log"),
         ] {
             let target: SyslogTarget = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
@@ -122,8 +148,9 @@ mod tests {
     fn refuses_with_the_reason() {
         for (text, reason) in [
             ("127.0.0.1:514", "no scheme"),
-            ("http://a:1", "none of udp, tcp, unix"),
-            ("tls://a:6514", "not supported yet"),
+            ("http://a:1", "none of udp, tcp, tls, unix"),
+            ("tls://", "names no host"),
+            ("tls://a..b", "that a certificate can be for"),
             ("udp://", "names no host"),
             ("udp://:514", "names no host"),
             ("udp://a:0", "no number from 1"),

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::io::AsyncReadExt;
-use tokio::net::{TcpListener, TcpStream, UdpSocket, UnixDatagram};
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::net::{TcpListener, UdpSocket, UnixDatagram};
 use tokio::time::timeout;
 
 use super::*;
@@ -16,6 +16,7 @@ use crate::outbox::Opened;
 use crate::sink::{self, SinkSet, Target, sample};
 
 mod rsyslog;
+mod tls;
 
 /// Nothing here takes longer unless it hangs.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -23,8 +24,11 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 fn start(target: &str) -> SinkSet {
-    let target = Target::Syslog { target: target.parse().unwrap(), facility: Facility::default() };
-    let targets = [target];
+    start_at(target.parse().unwrap())
+}
+
+fn start_at(target: SyslogTarget) -> SinkSet {
+    let targets = [Target::Syslog { target, facility: Facility::default() }];
     let kept = Opened::in_memory(sink::kept(&targets));
     SinkSet::start(&targets, &Arc::new(sample::origin()), Some(kept)).unwrap()
 }
@@ -42,7 +46,7 @@ fn sequence(frame: &str) -> u64 {
 }
 
 /// Reads one octet-counted frame.
-async fn read_counted(stream: &mut TcpStream) -> String {
+async fn read_counted(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut length = 0_usize;
     loop {
         match stream.read_u8().await.unwrap() {

@@ -8,7 +8,7 @@ use super::*;
 
 const BINARIES: [&str; 2] = ["/usr/sbin/rsyslogd", "/usr/local/sbin/rsyslogd"];
 
-struct Rsyslogd {
+pub(super) struct Rsyslogd {
     child: Child,
     folder: tempfile::TempDir,
 }
@@ -22,7 +22,7 @@ impl Drop for Rsyslogd {
 }
 
 impl Rsyslogd {
-    fn start(inputs: impl Fn(&Path) -> String) -> Option<Self> {
+    pub(super) fn start(inputs: impl Fn(&Path) -> String) -> Option<Self> {
         let Some(binary) = BINARIES.iter().find(|path| Path::new(path).exists()) else {
             println!("not checked against rsyslogd: it is installed at none of {BINARIES:?}");
             return None;
@@ -53,7 +53,7 @@ impl Rsyslogd {
         Some(Self { child, folder })
     }
 
-    fn out(&self) -> PathBuf {
+    pub(super) fn out(&self) -> PathBuf {
         self.folder.path().join("out")
     }
 
@@ -74,7 +74,11 @@ impl Rsyslogd {
 
 /// Delivers one of each kind, the hostile alert among them, and looks at what rsyslogd understood.
 async fn check(rsyslogd: &Rsyslogd, target: &str, structured: bool) {
-    let set = start(target);
+    check_at(rsyslogd, target.parse().unwrap(), structured).await;
+}
+
+pub(super) async fn check_at(rsyslogd: &Rsyslogd, target: SyslogTarget, structured: bool) {
+    let set = start_at(target);
     let hostile = Message::Alert(Box::new(sample::hostile()));
     let messages = [sample::coverage(), sample::message(), hostile, sample::loss(), sample::stopped()];
     for (number, mut message) in (1..).zip(messages) {
