@@ -166,7 +166,7 @@ impl Disk {
             parts.push((envelope.sequence, begin, bytes.len() - begin));
         }
         if self.excess((bytes.len() - told) as u64) > 0 {
-            return Err(io::ErrorKind::QuotaExceeded.into());
+            return Err(io::Error::other("the folder is full of messages that are on their way"));
         }
         let (segment, start) = self.write(&bytes, gone)?;
         point("synced");

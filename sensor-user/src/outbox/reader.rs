@@ -74,7 +74,7 @@ impl Reader {
             self.news.mark_unchanged();
             match self.look() {
                 Look::Taken => {}
-                Look::Read(wanted) => self.fetch = Some(tokio::task::spawn_blocking(|| read(wanted))),
+                Look::Read(wanted) => self.fetch = Some(tokio::task::spawn_blocking(move || read(&wanted))),
                 Look::Nothing { is_closed: true } => return None,
                 Look::Nothing { is_closed: false } => self.news.changed().await.ok()?,
             }
@@ -165,7 +165,7 @@ impl Reader {
     }
 }
 
-fn read(wanted: Vec<Wanted>) -> Vec<Read> {
+fn read(wanted: &[Wanted]) -> Vec<Read> {
     let envelope = |wanted: &Wanted| {
         disk::read(&wanted.file, wanted.offset, wanted.size).unwrap_or_else(|error| {
             warn!(%error, sequence = wanted.sequence, "a kept message cannot be read");

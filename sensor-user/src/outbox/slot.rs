@@ -40,7 +40,7 @@ impl Slots {
         first.copy_from_slice(&generation.to_le_bytes());
         second.copy_from_slice(&number.to_le_bytes());
         sum.copy_from_slice(&crc32fast::hash(words).to_le_bytes());
-        self.file.write_all_at(&slot, if generation % 2 == 0 { 0 } else { STRIDE })?;
+        self.file.write_all_at(&slot, if generation.is_multiple_of(2) { 0 } else { STRIDE })?;
         self.generation = generation;
         Ok(())
     }

@@ -190,6 +190,38 @@ async fn without_a_folder_messages_are_in_memory_and_what_is_left_is_counted() {
     assert_eq!(lost(outbox), [("a".to_owned(), 2, "unconfirmed when the agent ended")]);
 }
 
+/// How fast messages pass: encoded, synchronised, read and framed. Run it in a release build:
+/// `cargo test --release -p sensor-user --lib outbox::tests::speed -- --ignored --nocapture`.
+#[tokio::test]
+#[ignore = "measures; 5,000 a second is the goal on one core"]
+async fn speed() {
+    const MESSAGES: u64 = 50_000;
+    let folder = TempDir::new().unwrap();
+    let mut outbox = open(folder.path(), 1 << 30, &["a"]);
+    let mut reader = outbox.readers().next().unwrap();
+    let begun = std::time::Instant::now();
+    for number in 1..=MESSAGES {
+        deliver(&outbox, [number]);
+        while number > outbox.published() + 500 {
+            tokio::task::yield_now().await;
+        }
+    }
+    while outbox.published() < MESSAGES {
+        tokio::task::yield_now().await;
+    }
+    let kept = begun.elapsed();
+    outbox.close();
+    let begun = std::time::Instant::now();
+    let mut bytes = 0;
+    while let Some(envelope) = timeout(PATIENCE, reader.next()).await.expect("it hangs") {
+        bytes += envelope.header.len() + envelope.body().len();
+        reader.confirm(1);
+    }
+    let drained = begun.elapsed();
+    let rate = |time: Duration| MESSAGES as f64 / time.as_secs_f64();
+    println!("kept {:.0} a second, drained {:.0} a second, {bytes} bytes", rate(kept), rate(drained));
+}
+
 impl Outbox {
     /// The last number that sinks can see.
     pub(crate) fn published(&self) -> u64 {
