@@ -69,7 +69,7 @@ impl Disk {
             return Err(OutboxError::Taken { directory: directory.to_owned() });
         }
         point("locked");
-        let (head, ..) = Slots::open(&directory.join("head")).map_err(failed("cannot be written"))?;
+        let (head, _) = Slots::open(&directory.join("head")).map_err(failed("cannot be written"))?;
         let mut disk = Self {
             directory: directory.to_owned(),
             head,
@@ -285,8 +285,7 @@ impl Disk {
 
     /// The cursor of a sink: where its number is kept, and the number, if it can be read.
     pub(super) fn cursor(&self, sink: &str) -> io::Result<(Slots, Option<u64>)> {
-        let (slots, number, _) = Slots::open(&self.directory.join(cursor_name(sink)))?;
-        Ok((slots, number))
+        Slots::open(&self.directory.join(cursor_name(sink)))
     }
 
     /// Takes away the cursors of sinks that are not configured any more.

@@ -19,15 +19,13 @@ pub(super) struct Slots {
 }
 
 impl Slots {
-    /// Opens or makes the file; the number in it, if one can be read. True beside it: the file is damaged, for
-    /// something stands in it and nothing can be read.
-    pub(super) fn open(path: &Path) -> io::Result<(Self, Option<u64>, bool)> {
+    /// Opens or makes the file; the number in it, if one can be read.
+    pub(super) fn open(path: &Path) -> io::Result<(Self, Option<u64>)> {
         let mut options = OpenOptions::new();
         let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
         let found = [0, STRIDE].into_iter().filter_map(|at| read(&file, at)).max();
-        let is_damaged = found.is_none() && file.metadata()?.len() > 0;
         let generation = found.map_or(0, |(generation, _)| generation);
-        Ok((Self { file, generation }, found.map(|(_, number)| number), is_damaged))
+        Ok((Self { file, generation }, found.map(|(_, number)| number)))
     }
 
     /// Writes the number, not yet to the disk: after a power cut an older one may stand there, which every number here
@@ -63,8 +61,8 @@ mod tests {
     fn the_last_number_is_read_again() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("head");
-        let (mut slots, none, is_damaged) = Slots::open(&path).unwrap();
-        assert_eq!((none, is_damaged), (None, false));
+        let (mut slots, none) = Slots::open(&path).unwrap();
+        assert_eq!(none, None);
         for number in [5, 6, 700, 3] {
             slots.write(number).unwrap();
             assert_eq!(Slots::open(&path).unwrap().1, Some(number));
@@ -75,13 +73,12 @@ mod tests {
     fn a_damaged_slot_leaves_the_number_before() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("head");
-        let (mut slots, ..) = Slots::open(&path).unwrap();
+        let (mut slots, _) = Slots::open(&path).unwrap();
         (1..=4).for_each(|number| slots.write(number).unwrap());
         // The fourth is in the first slot.
         slots.file.write_all_at(b"x", 9).unwrap();
         assert_eq!(Slots::open(&path).unwrap().1, Some(3));
         slots.file.write_all_at(b"x", STRIDE + 9).unwrap();
-        let (_, number, is_damaged) = Slots::open(&path).unwrap();
-        assert_eq!((number, is_damaged), (None, true));
+        assert_eq!(Slots::open(&path).unwrap().1, None);
     }
 }

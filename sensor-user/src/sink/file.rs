@@ -12,7 +12,8 @@ use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, MetadataExt as _, Open
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 use tracing::{info, warn};
@@ -33,12 +34,15 @@ const TAIL: u64 = 1 << 20;
 pub struct FileTarget {
     pub path: PathBuf,
     /// From this many MiB on it is put aside, and another is begun.
-    #[serde(default = "mebibytes")]
+    #[serde(default = "mebibytes", deserialize_with = "at_least_one")]
     pub mebibytes: u32,
     /// How many that were put aside are kept (`PATH.1` the newest).
-    #[serde(default = "keep")]
+    #[serde(default = "keep", deserialize_with = "few")]
     pub keep: u32,
 }
+
+/// Most files that are kept: each is renamed when another is put aside, and nobody looks through more by hand.
+const KEEP_MAX: u32 = 1000;
 
 fn mebibytes() -> u32 {
     100
@@ -46,6 +50,19 @@ fn mebibytes() -> u32 {
 
 fn keep() -> u32 {
     5
+}
+
+fn at_least_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let number = u32::deserialize(deserializer)?;
+    if number == 0 { Err(D::Error::custom("a file of 0 MiB holds no message")) } else { Ok(number) }
+}
+
+fn few<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let number = u32::deserialize(deserializer)?;
+    if number > KEEP_MAX {
+        return Err(D::Error::custom(format!("{number} files are too many to keep: {KEEP_MAX} at most")));
+    }
+    Ok(number)
 }
 
 /// Starts the thread.
@@ -228,6 +245,17 @@ mod tests {
         let number =
             |line: &str| serde_json::from_str::<Value>(line).unwrap()["event"]["sequence"].as_u64().unwrap();
         text.lines().map(number).collect()
+    }
+
+    #[test]
+    fn sizes_that_make_no_sense_are_refused() {
+        let read = |more: &str| serde_json::from_str::<FileTarget>(&format!("{{\"path\":\"/x\"{more}}}"));
+        assert_eq!(read("").unwrap().keep, 5);
+        assert_eq!(read(",\"keep\":1000").unwrap().keep, KEEP_MAX);
+        for (more, reason) in [(",\"keep\":1001", "1000 at most"), (",\"mebibytes\":0", "0 MiB")] {
+            let error = read(more).unwrap_err().to_string();
+            assert!(error.contains(reason), "{error}");
+        }
     }
 
     #[tokio::test]
