@@ -368,6 +368,15 @@ mod tests {
     }
 
     #[test]
+    fn no_sink_sees_what_is_not_on_the_disk_yet() {
+        let mut index = index(&[0], &MIXED);
+        index.published = 2;
+        assert_eq!(index.after(1).map(|entry| entry.sequence), Some(2));
+        assert!(index.after(2).is_none());
+        assert_eq!(index.backlog(0), 2);
+    }
+
+    #[test]
     fn texts_in_memory_stay_within_their_bound() {
         let mut index = Index::new(vec![Lane::new(0)], 0);
         let body = Some(Arc::new(sample::envelope(1)));
