@@ -71,6 +71,11 @@ impl Link {
         }
     }
 
+    /// How long to listen at the end for what became of what was written last.
+    pub(super) fn finishes_within(target: &SyslogTarget) -> Duration {
+        Self::confirms_after(target).min(CLOSE_WAIT)
+    }
+
     /// What the kernel knows already, without waiting. To be called before each write. Reads past
     /// tokio, which may not have polled the socket since the receiver closed it.
     pub(super) fn check(&self) -> io::Result<()> {
@@ -125,26 +130,36 @@ impl Link {
         }
     }
 
-    /// Says that nothing more comes and waits for what that tells: for TCP and TLS until the receiver has
-    /// closed too (it has read all then), for UDP as long as a refusal may take.
-    ///
-    /// Such a receiver that neither closes nor resets within [`CLOSE_WAIT`] is believed: its kernel
-    /// has what was sent.
-    pub(super) async fn finish(&mut self, confirms_after: Duration) -> io::Result<()> {
-        match self {
-            Self::Unix(_) => Ok(()),
-            Self::Udp(_) => match timeout(confirms_after, self.gone()).await {
-                Ok(error) => Err(error),
-                Err(_) => Ok(()),
-            },
-            Self::Tcp(stream) => {
-                stream.shutdown().await?;
-                match timeout(CLOSE_WAIT, self.gone()).await {
-                    Ok(error) if error.kind() != ErrorKind::UnexpectedEof => Err(error),
-                    Ok(_) | Err(_) => Ok(()),
-                }
+    /// Says that nothing more comes. TCP and TLS: what was written goes out first, and the receiver can still be heard.
+    pub(super) async fn end(&mut self) -> io::Result<()> {
+        let end = async {
+            match self {
+                Self::Udp(_) | Self::Unix(_) => Ok(()),
+                Self::Tcp(stream) => stream.shutdown().await,
+                Self::Tls(link) => link.end().await,
             }
-            Self::Tls(link) => link.finish().await,
+        };
+        match timeout(ACKNOWLEDGE_TIMEOUT, end).await {
+            Ok(ended) => ended,
+            Err(_) => Err(io::Error::new(ErrorKind::TimedOut, "it takes nothing more")),
+        }
+    }
+
+    /// Waits at the end for what that tells: TCP and TLS until the receiver has closed too (it has read all then), UDP as
+    /// long as a refusal may take. False: nothing was heard, which tells nothing.
+    ///
+    /// # Errors
+    /// The receiver refuses what it was sent, or has lost it.
+    pub(super) async fn read_out(&mut self, patience: Duration) -> io::Result<bool> {
+        let is_stream = match self {
+            Self::Unix(_) => return Ok(true),
+            Self::Udp(_) => false,
+            Self::Tcp(_) | Self::Tls(_) => true,
+        };
+        match timeout(patience, self.gone()).await {
+            Ok(error) if is_stream && error.kind() == ErrorKind::UnexpectedEof => Ok(true),
+            Ok(error) => Err(error),
+            Err(_) => Ok(false),
         }
     }
 }

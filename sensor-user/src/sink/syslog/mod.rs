@@ -12,6 +12,7 @@
 mod frame;
 mod link;
 mod priority;
+mod proof;
 mod target;
 mod entry;
 mod tls;
@@ -30,6 +31,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{info, warn};
 
 use self::link::Link;
+use self::proof::{Proof, Step};
 use self::tls::Fault;
 use self::window::Window;
 use super::text::duration;
@@ -75,12 +77,13 @@ impl Syslog {
     /// Delivers until there will be nothing more. While the receiver is away messages wait in the outbox.
     pub(super) async fn run(self, mut feed: Feed) {
         let mut window = Window::new(Link::confirms_after(&self.target));
+        let mut proof = Proof::new(&self.target);
         let mut outage = Outage::new(&self.target);
         let mut pause = BACKOFF_MIN;
         loop {
             let opened = Instant::now();
             let served = match Link::open(&self.target).await {
-                Ok(link) => self.serve(link, &mut feed, &mut window, &mut outage).await,
+                Ok(link) => self.serve(link, &mut feed, &mut window, &mut proof, &mut outage).await,
                 Err(error) => Served::Broken(error),
             };
             match served {
@@ -88,6 +91,7 @@ impl Syslog {
                 Served::Broken(error) => outage.begin(&error),
             }
             window.clear();
+            proof.restart();
             feed.reader.rewind();
             if opened.elapsed() >= STABLE {
                 pause = BACKOFF_MIN;
@@ -110,6 +114,7 @@ impl Syslog {
         mut link: Link,
         feed: &mut Feed,
         window: &mut Window,
+        proof: &mut Proof,
         outage: &mut Outage<'_>,
     ) -> Served {
         if link.proves_receiver() {
@@ -118,18 +123,40 @@ impl Syslog {
         let mut look = Instant::now();
         loop {
             let now = Instant::now();
-            confirm(window.confirm(now), feed, outage);
+            let by_age = proof.is_by_age();
+            if by_age {
+                confirm(window.confirm(now), feed, outage);
+            }
             if now >= look {
                 feed.reader.sent(window.older_than(SENT_AFTER, now));
                 look = now + SENT_LOOK;
             }
-            let confirmation = window.next_confirmation();
+            let confirmation = window.next_confirmation().filter(|_| by_age);
+            let is_held = proof.holds();
             tokio::select! {
                 biased;
                 error = link.gone() => return Served::Broken(error),
-                envelope = feed.reader.next() => {
+                step = proof.step(window) => match step {
+                    Step::Opened(newer) => {
+                        let older = std::mem::replace(&mut link, newer);
+                        if let Err(error) = proof.end(older, window).await {
+                            return Served::Broken(error);
+                        }
+                    }
+                    Step::Proven(count) => {
+                        // The kernel may know what tokio has not heard of yet.
+                        if let Err(error) = link.check() {
+                            return Served::Broken(error);
+                        }
+                        window.take(count);
+                        confirm(count, feed, outage);
+                    }
+                    Step::Turn => {}
+                    Step::Broken(error) => return Served::Broken(error),
+                },
+                envelope = feed.reader.next(), if !is_held => {
                     let Some(envelope) = envelope else {
-                        return self.finish(link, feed, window, outage).await;
+                        return self.finish(link, feed, window, proof, outage).await;
                     };
                     let frame = frame::encode(&envelope, &self.target, self.facility);
                     match write(&mut link, &frame).await {
@@ -145,22 +172,33 @@ impl Syslog {
         }
     }
 
-    /// Nothing more will come: makes sure of what was written.
+    /// Nothing more will come: makes sure of what was written. What a receiver that stands still has not read is not
+    /// confirmed, and stays for the next run.
     async fn finish(
         &self,
         mut link: Link,
         feed: &mut Feed,
         window: &mut Window,
+        proof: &mut Proof,
         outage: &mut Outage<'_>,
     ) -> Served {
-        if !window.is_empty()
-            && let Err(error) = link.finish(Link::confirms_after(&self.target)).await
-        {
-            return Served::Broken(error);
+        if !window.is_empty() {
+            match read_out(&mut link, proof, Link::finishes_within(&self.target)).await {
+                Err(error) => return Served::Broken(error),
+                Ok(false) if proof.is_answered() => return Served::Drained,
+                Ok(_) => {}
+            }
         }
         confirm(window.confirm_all(), feed, outage);
         Served::Drained
     }
+}
+
+/// Whether the receiver has read everything on both connections.
+async fn read_out(link: &mut Link, proof: &mut Proof, patience: Duration) -> io::Result<bool> {
+    link.end().await?;
+    let (older, newer) = tokio::join!(proof.finish(patience), link.read_out(patience));
+    Ok(older? && newer?)
 }
 
 async fn write(link: &mut Link, frame: &[u8]) -> io::Result<()> {

@@ -13,6 +13,8 @@ const TOGETHER: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(super) struct Window {
     rows: VecDeque<Row>,
+    /// Of all rows.
+    count: usize,
     confirms_after: Duration,
 }
 
@@ -25,15 +27,26 @@ struct Row {
 
 impl Window {
     pub(super) fn new(confirms_after: Duration) -> Self {
-        Self { rows: VecDeque::new(), confirms_after }
+        Self { rows: VecDeque::new(), count: 0, confirms_after }
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
+    /// Frames that were written and not confirmed.
+    pub(super) fn len(&self) -> usize {
+        self.count
+    }
+
+    /// When the oldest of them was written.
+    pub(super) fn first(&self) -> Option<Instant> {
+        self.rows.front().map(|row| row.first)
+    }
+
     /// The next frame has been written.
     pub(super) fn written(&mut self, now: Instant) {
+        self.count += 1;
         match self.rows.back_mut().filter(|row| now.saturating_duration_since(row.first) < TOGETHER) {
             Some(row) => (row.last, row.count) = (now, row.count + 1),
             None => self.rows.push_back(Row { first: now, last: now, count: 1 }),
@@ -43,6 +56,7 @@ impl Window {
     /// The link broke: none of them counts as received.
     pub(super) fn clear(&mut self) {
         self.rows.clear();
+        self.count = 0;
     }
 
     /// When the oldest frames will count as received, if any were written.
@@ -58,7 +72,20 @@ impl Window {
         {
             confirmed += row.count;
         }
+        self.count -= confirmed;
         confirmed
+    }
+
+    /// Lets go of the oldest `count`.
+    pub(super) fn take(&mut self, mut count: usize) {
+        while let Some(row) = self.rows.front_mut().filter(|_| count > 0) {
+            let taken = count.min(row.count);
+            (row.count, count) = (row.count - taken, count - taken);
+            self.count -= taken;
+            if row.count == 0 {
+                self.rows.pop_front();
+            }
+        }
     }
 
     /// How many of the oldest were written so long ago.
@@ -69,7 +96,8 @@ impl Window {
 
     /// Lets go of all of it: the receiver has said that it read everything. Returns how many.
     pub(super) fn confirm_all(&mut self) -> usize {
-        self.rows.drain(..).map(|row| row.count).sum()
+        self.rows.clear();
+        std::mem::take(&mut self.count)
     }
 }
 
@@ -102,6 +130,19 @@ mod tests {
         assert_eq!(window.older_than(AFTER / 2, start + AFTER / 2), 0);
         assert_eq!(window.older_than(AFTER / 2, start + AFTER), 2);
         assert_eq!(window.confirm(start + AFTER + TOGETHER / 2), 2);
+    }
+
+    #[test]
+    fn takes_those_that_are_proven_and_leaves_the_rest() {
+        let start = Instant::now();
+        let mut window = Window::new(AFTER);
+        for frame in 0..5 {
+            window.written(start + TOGETHER / 2 * frame);
+        }
+        window.take(3);
+        assert_eq!((window.len(), window.first()), (2, Some(start + TOGETHER)));
+        window.take(9);
+        assert!(window.is_empty() && window.first().is_none());
     }
 
     #[test]

@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::{CLOSE_WAIT, closed};
+use super::closed;
 use crate::sink::syslog::tls::{Answer, Fault, Request, TlsTarget};
 
 /// A receiver that has not finished the handshake within this time does not speak TLS: three round trips and
@@ -86,16 +86,9 @@ impl TlsLink {
         written.await.map_err(|error| self.meaning(error))
     }
 
-    /// Says `close_notify` and waits until the receiver has closed too: it has read all then.
-    pub(super) async fn finish(&mut self) -> io::Result<()> {
-        match timeout(CLOSE_WAIT, self.stream.shutdown()).await {
-            Ok(said) => said.map_err(|error| self.meaning(error))?,
-            Err(_) => return Err(io::Error::new(ErrorKind::TimedOut, "it takes nothing more")),
-        }
-        match timeout(CLOSE_WAIT, self.gone()).await {
-            Ok(error) if error.kind() != ErrorKind::UnexpectedEof => Err(error),
-            Ok(_) | Err(_) => Ok(()),
-        }
+    /// Says `close_notify` and that no byte more comes.
+    pub(super) async fn end(&mut self) -> io::Result<()> {
+        self.stream.shutdown().await.map_err(|error| self.meaning(error))
     }
 
     /// Ready when all that has come from the receiver has been read; an error when that was its end. What the
