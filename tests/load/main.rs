@@ -13,6 +13,7 @@ mod pace;
 mod crowd;
 mod scale;
 mod outbox;
+mod latency;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -53,6 +54,7 @@ const CASES: &[(&str, Run)] = &[
     ("crowd: gone at once, crun alone", crowd::crun),
     ("outbox: the agent is killed under load", outbox::agent_killed),
     ("outbox: the receiver is killed and stopped", outbox::receiver_maltreated),
+    ("latency: a system call to a receiver", latency::run),
     ("scale: a full host when the agent starts", scale::run),
 ];
 

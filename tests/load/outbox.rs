@@ -30,7 +30,7 @@ const BACK_MAX: Duration = Duration::from_secs(2);
 const ARRIVE_MAX: Duration = Duration::from_secs(60);
 
 /// Each marker is a story of its own: a program that no script starts.
-const RULE: &str = "\
+pub(crate) const RULE: &str = "\
 title: A marker of the load tests
 id: 0f6f3d52-5f0e-4f0e-9c53-6a2f0c5c1c01
 status: test

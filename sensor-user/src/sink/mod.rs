@@ -262,6 +262,12 @@ impl SinkSet {
         losses
     }
 
+    /// The last number that sinks can see.
+    #[cfg(test)]
+    pub(crate) fn kept_up_to(&self) -> u64 {
+        self.outbox.as_ref().map_or(0, Outbox::published)
+    }
+
     /// A set whose only sink is the test itself.
     #[cfg(test)]
     pub(crate) fn with_one_lane(name: &str) -> (Self, Inbox) {

@@ -17,6 +17,7 @@ use crate::sink::{self, SinkSet, Target, sample};
 
 mod proof;
 mod rsyslog;
+mod speed;
 mod tls;
 
 /// Nothing here takes longer unless it hangs.
