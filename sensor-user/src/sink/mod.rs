@@ -28,6 +28,11 @@ pub mod stream;
 pub mod syslog;
 pub mod tally;
 pub mod text;
+pub mod tls;
+
+mod authority;
+mod outage;
+mod socket;
 
 #[cfg(test)]
 pub(crate) mod sample;
@@ -44,8 +49,9 @@ pub use file::FileTarget;
 pub use origin::Origin;
 pub use stdout::Format;
 pub use stream::Stream;
-pub use syslog::{Facility, SyslogTarget, TlsError};
+pub use syslog::{Facility, SyslogTarget};
 pub use tally::{LossReason, Tally};
+pub use tls::TlsError;
 
 use crate::alert::{Backlog, Loss, Message};
 use crate::outbox::{Opened, Outbox, Reader};

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 
-use super::tls::{FingerprintError, Identity, TlsSettings};
 use super::{SyslogTarget, SyslogTargetError};
+use crate::sink::tls::{TlsKeys, TlsKeysError};
 
 /// The map. `url` is the word.
 #[derive(serde::Deserialize)]
@@ -25,14 +25,8 @@ struct Entry {
 enum EntryError {
     #[error(transparent)]
     Url(#[from] SyslogTargetError),
-    #[error(
-        "`{key}` says how to trust {url}, which is sent to in the clear: write tls:// there, or leave `{key}` out"
-    )]
-    Plain { key: &'static str, url: String },
-    #[error("`{given}` stands without `{missing}`: name both, or none")]
-    Half { given: &'static str, missing: &'static str },
-    #[error("`{text}` is no fingerprint: {reason}")]
-    Fingerprint { text: String, reason: FingerprintError },
+    #[error(transparent)]
+    Tls(#[from] TlsKeysError),
 }
 
 impl TryFrom<Entry> for SyslogTarget {
@@ -40,31 +34,14 @@ impl TryFrom<Entry> for SyslogTarget {
 
     fn try_from(entry: Entry) -> Result<Self, EntryError> {
         let Entry { url, ca, certificate, key, fingerprint } = entry;
-        let target = match url.parse()? {
-            Self::Tls(target) => target,
+        let keys = TlsKeys { ca, certificate, key, fingerprint };
+        match url.parse()? {
+            Self::Tls(target) => Ok(Self::Tls(target.with_settings(keys.settings()?))),
             plain @ (Self::Udp { .. } | Self::Tcp { .. } | Self::Unix { .. }) => {
-                let given = [
-                    ("ca", ca.is_some()),
-                    ("certificate", certificate.is_some()),
-                    ("key", key.is_some()),
-                    ("fingerprint", fingerprint.is_some()),
-                ];
-                return match given.into_iter().find(|(_, is_given)| *is_given) {
-                    Some((key, _)) => Err(EntryError::Plain { key, url }),
-                    None => Ok(plain),
-                };
+                keys.refuse(&url, "tls://")?;
+                Ok(plain)
             }
-        };
-        let identity = match (certificate, key) {
-            (Some(certificate), Some(key)) => Some(Identity { certificate, key }),
-            (None, None) => None,
-            (Some(_), None) => return Err(EntryError::Half { given: "certificate", missing: "key" }),
-            (None, Some(_)) => return Err(EntryError::Half { given: "key", missing: "certificate" }),
-        };
-        let fingerprint = fingerprint
-            .map(|text| text.parse().map_err(|reason| EntryError::Fingerprint { text, reason }))
-            .transpose()?;
-        Ok(Self::Tls(target.with_settings(TlsSettings { ca, identity, fingerprint })))
+        }
     }
 }
 
@@ -95,6 +72,7 @@ impl<'de> Visitor<'de> for WordOrMap {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sink::tls::{Identity, TlsSettings};
 
     const DIGITS: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 

@@ -10,24 +10,14 @@ mod tls;
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
-use rustix::net::{RecvFlags, recv, sockopt};
+use rustix::net::{RecvFlags, recv};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket, UnixDatagram, lookup_host};
 use tokio::time::timeout;
 
 use self::tls::TlsLink;
 use super::SyslogTarget;
-
-/// A receiver that does not answer within this time is away.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// TCP: data that the other host's kernel has not acknowledged for this long breaks the connection
-/// (`TCP_USER_TIMEOUT`, RFC 5482), and so does a write that finds no room for this long.
-const ACKNOWLEDGE_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// TCP: an idle connection is probed after this long, so that a receiver that vanished without a
-/// word is missed before the next alert, and middle boxes keep the connection.
-const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
+use crate::sink::socket::{self, ACKNOWLEDGE_TIMEOUT, CONNECT_TIMEOUT};
 
 /// TCP: how long to wait at the end for the receiver to close too, which says that it has read all.
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
@@ -186,20 +176,9 @@ async fn connect(target: &SyslogTarget) -> io::Result<Link> {
             }
             Err(last)
         }
-        SyslogTarget::Tcp { host, port } => Ok(Link::Tcp(stream(host, *port).await?)),
+        SyslogTarget::Tcp { host, port } => Ok(Link::Tcp(socket::connect(host, *port).await?)),
         SyslogTarget::Tls(target) => Ok(Link::Tls(Box::new(TlsLink::open(target).await?))),
     }
-}
-
-/// A TCP connection that notices when the other end is gone.
-async fn stream(host: &str, port: u16) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect((host, port)).await?;
-    stream.set_nodelay(true)?;
-    let milliseconds = u32::try_from(ACKNOWLEDGE_TIMEOUT.as_millis()).unwrap_or(u32::MAX);
-    sockopt::set_tcp_user_timeout(&stream, milliseconds)?;
-    sockopt::set_socket_keepalive(&stream, true)?;
-    sockopt::set_tcp_keepidle(&stream, KEEPALIVE_IDLE)?;
-    Ok(stream)
 }
 
 fn closed() -> io::Error {

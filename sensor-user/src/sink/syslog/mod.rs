@@ -15,33 +15,22 @@ mod priority;
 mod proof;
 mod target;
 mod entry;
-mod tls;
 mod window;
 
 pub use frame::FRAME_MAX;
 pub use priority::{Facility, Severity};
 pub use target::{SyslogTarget, SyslogTargetError};
-pub use tls::{Fingerprint, FingerprintError, Identity, TlsError, TlsSettings, TlsTarget};
 
 use std::io;
-use std::mem::{Discriminant, discriminant};
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, sleep_until};
-use tracing::{info, warn};
+use tokio::time::{Instant, sleep_until};
 
 use self::link::Link;
 use self::proof::{Proof, Step};
-use self::tls::Fault;
 use self::window::Window;
-use super::text::duration;
+use super::outage::{Backoff, Outage, wait};
 use super::{Feed, LossReason};
-
-/// First pause after a failure: long enough not to spin, short enough to bridge a daemon's restart.
-const BACKOFF_MIN: Duration = Duration::from_millis(250);
-
-/// Longest pause: what an operator who has just repaired a receiver is willing to wait.
-const BACKOFF_MAX: Duration = Duration::from_secs(5);
 
 /// Frames that were written this long ago make room for others where the outbox is full. A receiver that stands still,
 /// or dies, mostly shows it by then.
@@ -49,9 +38,6 @@ const SENT_AFTER: Duration = Duration::from_secs(2);
 
 /// How often that is looked at.
 const SENT_LOOK: Duration = Duration::from_millis(100);
-
-/// A link that stood this long was a good one: the next failure starts with the first pause again.
-const STABLE: Duration = Duration::from_secs(5);
 
 /// A syslog receiver and how messages to it look.
 #[derive(Debug)]
@@ -78,8 +64,8 @@ impl Syslog {
     pub(super) async fn run(self, mut feed: Feed) {
         let mut window = Window::new(Link::confirms_after(&self.target));
         let mut proof = Proof::new(&self.target);
-        let mut outage = Outage::new(&self.target);
-        let mut pause = BACKOFF_MIN;
+        let mut outage = Outage::new(format!("syslog receiver {}", self.target));
+        let mut backoff = Backoff::default();
         loop {
             let opened = Instant::now();
             let served = match Link::open(&self.target).await {
@@ -93,17 +79,13 @@ impl Syslog {
             window.clear();
             proof.restart();
             feed.reader.rewind();
-            if opened.elapsed() >= STABLE {
-                pause = BACKOFF_MIN;
-            }
-            if wait(&mut feed, pause).await {
+            backoff.stood(opened.elapsed());
+            if wait(&mut feed, backoff.next()).await {
                 // Little time is left: try often, until the agent gives up on this sink.
-                pause = BACKOFF_MIN;
+                backoff = Backoff::default();
                 if feed.reader.backlog() == 0 {
                     return;
                 }
-            } else {
-                pause = pause.saturating_mul(2).min(BACKOFF_MAX);
             }
         }
     }
@@ -115,7 +97,7 @@ impl Syslog {
         feed: &mut Feed,
         window: &mut Window,
         proof: &mut Proof,
-        outage: &mut Outage<'_>,
+        outage: &mut Outage,
     ) -> Served {
         if link.proves_receiver() {
             outage.end();
@@ -180,7 +162,7 @@ impl Syslog {
         feed: &mut Feed,
         window: &mut Window,
         proof: &mut Proof,
-        outage: &mut Outage<'_>,
+        outage: &mut Outage,
     ) -> Served {
         if !window.is_empty() {
             match read_out(&mut link, proof, Link::finishes_within(&self.target)).await {
@@ -207,7 +189,7 @@ async fn write(link: &mut Link, frame: &[u8]) -> io::Result<()> {
 }
 
 /// `count` frames have reached the receiver.
-fn confirm(count: usize, feed: &mut Feed, outage: &mut Outage<'_>) {
+fn confirm(count: usize, feed: &mut Feed, outage: &mut Outage) {
     if count > 0 {
         outage.end();
         feed.reader.confirm(count);
@@ -223,59 +205,6 @@ async fn until(instant: Option<Instant>) {
     match instant {
         Some(instant) => sleep_until(instant).await,
         None => std::future::pending().await,
-    }
-}
-
-/// Pauses, cut short when the agent begins to end. Returns whether it does.
-async fn wait(feed: &mut Feed, pause: Duration) -> bool {
-    let was_closing = *feed.closing.borrow();
-    if was_closing {
-        sleep(pause).await;
-        return true;
-    }
-    tokio::select! {
-        () = sleep(pause) => false,
-        closing = async { feed.closing.wait_for(|closing| *closing).await.is_ok() } => {
-            if !closing {
-                // The agent's end is gone without a word, and nobody will cut this pause short.
-                sleep(pause).await;
-            }
-            true
-        }
-    }
-}
-
-/// Tells the log once that a receiver is away and once that it is back.
-#[derive(Debug)]
-struct Outage<'a> {
-    target: &'a SyslogTarget,
-    since: Option<Instant>,
-    /// What was wrong with TLS and has been told: each kind once in an outage.
-    told: Vec<Discriminant<Fault>>,
-}
-
-impl<'a> Outage<'a> {
-    fn new(target: &'a SyslogTarget) -> Self {
-        Self { target, since: None, told: Vec::new() }
-    }
-
-    fn begin(&mut self, error: &io::Error) {
-        let fault = Fault::within(error).map(discriminant).filter(|fault| !self.told.contains(fault));
-        self.told.extend(fault);
-        if self.since.is_none() {
-            self.since = Some(Instant::now());
-            warn!("syslog receiver {} is away: {error}; messages wait for it", self.target);
-        } else if fault.is_some() {
-            // A receiver is often down first and up with a wrong certificate then.
-            warn!("syslog receiver {} is still away: {error}", self.target);
-        }
-    }
-
-    fn end(&mut self) {
-        self.told.clear();
-        if let Some(since) = self.since.take() {
-            info!("syslog receiver {} is back after {}", self.target, duration(since.elapsed()));
-        }
     }
 }
 

@@ -5,7 +5,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use super::tls::{TlsError, TlsTarget};
+use crate::sink::authority::{authority, shown};
+use crate::sink::tls::{TlsError, TlsTarget};
 
 /// A syslog receiver.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -75,36 +76,6 @@ impl FromStr for SyslogTarget {
     }
 }
 
-/// `host`, `host:port`, `[::1]:port`; without a port the one that is usual.
-fn authority(text: &str, usual: u16) -> Result<(String, u16), &'static str> {
-    let (host, rest) = match text.strip_prefix('[') {
-        Some(bracketed) => {
-            let (host, rest) = bracketed.split_once(']').ok_or("a bracket is not closed")?;
-            host.parse::<std::net::Ipv6Addr>().map_err(|_| "between the brackets stands no IPv6 address")?;
-            (host, rest)
-        }
-        None => match text.find(':') {
-            Some(at) => text.split_at(at),
-            None => (text, ""),
-        },
-    };
-    let port = match rest.strip_prefix(':') {
-        Some(port) if port.contains(':') => return Err("an IPv6 address stands in brackets"),
-        Some(port) => {
-            port.parse().ok().filter(|port| *port != 0).ok_or("its port is no number from 1 to 65535")?
-        }
-        None if rest.is_empty() => usual,
-        None => return Err("behind the address stands something else than a port"),
-    };
-    if host.is_empty() {
-        return Err("it names no host");
-    }
-    if !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:".contains(&byte)) {
-        return Err("its host holds a character that no host name has");
-    }
-    Ok((host.to_owned(), port))
-}
-
 impl fmt::Display for SyslogTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (scheme, host, port) = match self {
@@ -113,11 +84,7 @@ impl fmt::Display for SyslogTarget {
             Self::Tls(TlsTarget { host, port, .. }) => ("tls", host, port),
             Self::Unix { path } => return write!(f, "unix://{}", path.display()),
         };
-        if host.contains(':') {
-            write!(f, "{scheme}://[{host}]:{port}")
-        } else {
-            write!(f, "{scheme}://{host}:{port}")
-        }
+        write!(f, "{scheme}://{}", shown(host, *port))
     }
 }
 

@@ -18,15 +18,10 @@ use rustix::net::{RecvFlags, recv};
 use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::closed;
-use crate::sink::syslog::tls::{Answer, Fault, Request, TlsTarget};
-
-/// A receiver that has not finished the handshake within this time does not speak TLS: three round trips and
-/// a signature or two, even over a satellite. Below the time for opening a link, so that it is told as what it is.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
+use crate::sink::tls::{self, Answer, Fault, Request, TlsTarget, refusal};
 
 /// How long a refusal of this host's certificate may take after the handshake: a round trip and a look at it.
 /// One that takes longer is met as a broken connection, and what was sent is sent again.
@@ -45,14 +40,7 @@ impl TlsLink {
     /// # Errors
     /// That of the connection, or the [`Fault`] that TLS found.
     pub(super) async fn open(target: &TlsTarget) -> io::Result<Self> {
-        let connector = target.connector().map_err(io::Error::other)?;
-        let stream = super::stream(&target.host, target.port).await?;
-        let (config, answer) = connector.session();
-        let handshake = TlsConnector::from(config).connect(target.name(), stream);
-        let stream = match timeout(HANDSHAKE_TIMEOUT, handshake).await {
-            Ok(shaken) => shaken.map_err(|error| refusal(error, answer.request()))?,
-            Err(_) => return Err(Fault::Silent.into()),
-        };
+        let (stream, answer) = tls::connect(target, &[]).await?;
         let mut link = Self { stream, answer };
         let request = link.answer.request();
         if request != Request::None
@@ -123,15 +111,4 @@ impl TlsLink {
             None => error,
         }
     }
-}
-
-/// What an error before the first message means.
-fn refusal(error: io::Error, request: Request) -> io::Error {
-    if let Some(fault) = Fault::find(&error, request) {
-        return fault.into();
-    }
-    if matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) {
-        return Fault::of_closing(request).into();
-    }
-    error
 }

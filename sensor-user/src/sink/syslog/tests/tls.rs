@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::*;
+use crate::sink::tls::Fingerprint;
 
 mod authority;
 mod daemon;

@@ -1,4 +1,5 @@
-//! A receiver over TLS (RFC 5425): how it is told, and what is needed to believe it.
+//! A receiver over TLS (syslog: RFC 5425; HTTP: RFC 9110 section 4.2.2): how it is told, and what is needed to
+//! believe it. The same for every sink.
 //!
 //! The receiver is always verified: a chain to a trust anchor, the name it was told by, the present time, and
 //! the pinned certificate where there is one. Nothing turns that off, and nothing falls back to plaintext.
@@ -10,6 +11,8 @@
 mod answer;
 mod fault;
 mod file;
+mod handshake;
+mod keys;
 mod pin;
 
 pub use file::TlsError;
@@ -17,6 +20,8 @@ pub use pin::{Fingerprint, FingerprintError};
 
 pub(super) use answer::{Answer, Request};
 pub(super) use fault::Fault;
+pub(super) use handshake::{connect, refusal};
+pub(super) use keys::{TlsKeys, TlsKeysError};
 
 use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
@@ -139,11 +144,13 @@ impl Connector {
         Ok(Self { config: Arc::new(config), identity })
     }
 
-    /// The configuration of one connection, and what tells whether a client certificate was asked for on it.
-    pub(super) fn session(&self) -> (Arc<ClientConfig>, Arc<Answer>) {
+    /// The configuration of one connection that offers `protocols` by ALPN, and what tells whether a client certificate was
+    /// asked for on it.
+    fn session(&self, protocols: &[&[u8]]) -> (Arc<ClientConfig>, Arc<Answer>) {
         let answer = Arc::new(Answer::new(self.identity.clone()));
         let mut config = ClientConfig::clone(&self.config);
         config.client_auth_cert_resolver = Arc::<Answer>::clone(&answer);
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
         (Arc::new(config), answer)
     }
 }

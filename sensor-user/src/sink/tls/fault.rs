@@ -21,7 +21,7 @@ const AUTHORITY: &str = "CaUsedAsEndEntity";
 
 /// What is wrong between this host and a receiver. Each sentence follows "it is away: ".
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(in crate::sink::syslog) enum Fault {
+pub(in crate::sink) enum Fault {
     #[error(
         "its certificate is for another name ({presented}), not for {expected}: name it as its certificate does"
     )]
@@ -53,12 +53,16 @@ pub(in crate::sink::syslog) enum Fault {
         "it has no cipher in common with this host: turn on those of TLS 1.3, or ECDHE with AES-GCM, there"
     )]
     NothingInCommon,
-    #[error("it answers in plaintext, not TLS: name its port for TLS, usually 6514, or turn TLS on there")]
+    #[error(
+        "it answers in plaintext, not TLS: name its port for TLS, for syslog usually 6514, or turn TLS on there"
+    )]
     Plaintext,
-    #[error("it answers no TLS handshake: name its port for TLS, usually 6514, or turn TLS on there")]
+    #[error(
+        "it answers no TLS handshake: name its port for TLS, for syslog usually 6514, or turn TLS on there"
+    )]
     Silent,
     #[error(
-        "it closed the connection in the handshake: name its port for TLS, usually 6514; its log may say why"
+        "it closed the connection in the handshake: name its port for TLS, for syslog usually 6514; its log may say why"
     )]
     Closed,
     #[error("it wants a certificate of this host: name one with `certificate` and `key`")]
@@ -75,13 +79,13 @@ pub(in crate::sink::syslog) enum Fault {
 
 impl Fault {
     /// What an error of TLS or of the connection below it means; none: nothing that TLS has to do with.
-    pub(in crate::sink::syslog) fn find(error: &io::Error, request: Request) -> Option<Self> {
+    pub(in crate::sink) fn find(error: &io::Error, request: Request) -> Option<Self> {
         let error = error.get_ref()?.downcast_ref::<Error>()?;
         Some(Self::of(error, request))
     }
 
     /// The fault that an error was made of.
-    pub(in crate::sink::syslog) fn within(error: &io::Error) -> Option<&Self> {
+    pub(in crate::sink) fn within(error: &io::Error) -> Option<&Self> {
         error.get_ref()?.downcast_ref()
     }
 
@@ -163,7 +167,7 @@ impl Fault {
     }
 
     /// The receiver closed the connection instead of an answer.
-    pub(in crate::sink::syslog) fn of_closing(request: Request) -> Self {
+    pub(in crate::sink) fn of_closing(request: Request) -> Self {
         match request {
             Request::None => Self::Closed,
             Request::Answered => Self::Refused("it closed the connection".to_owned()),

@@ -9,14 +9,14 @@ use rustls::sign::CertifiedKey;
 
 /// Answers on one connection.
 #[derive(Debug)]
-pub(in crate::sink::syslog) struct Answer {
+pub(in crate::sink) struct Answer {
     identity: Option<Arc<CertifiedKey>>,
     was_asked: AtomicBool,
 }
 
 /// What a receiver asked this host for, and got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::sink::syslog) enum Request {
+pub(in crate::sink) enum Request {
     /// It asked for no certificate.
     None,
     /// It asked, and got ours.
@@ -30,7 +30,7 @@ impl Answer {
         Self { identity, was_asked: AtomicBool::new(false) }
     }
 
-    pub(in crate::sink::syslog) fn request(&self) -> Request {
+    pub(in crate::sink) fn request(&self) -> Request {
         match (self.was_asked.load(Ordering::Relaxed), &self.identity) {
             (false, _) => Request::None,
             (true, Some(_)) => Request::Answered,
