@@ -5,6 +5,7 @@
 //! - `machine/`: a Debian with QEMU and rsyslog, used by `chroot`; nothing in it is ever started on the host.
 //! - `apiserver/`: a Kubernetes API server and its database.
 //! - `python/`: a Python with pySigma, another reader of rules.
+//! - `syslog-ng/`: Debian's syslog-ng with its libraries, unpacked.
 //! - `kernel/<version>/`: distribution kernels for QEMU, unpacked.
 //!
 //! Each part carries a stamp that is its recipe, word for word: a changed recipe makes that part again.
@@ -23,6 +24,7 @@ use crate::corpus;
 use crate::kernel::{self, Kernel};
 use crate::place::Place;
 use crate::python;
+use crate::syslog_ng;
 
 /// The Debian of the lab. Its tools are old enough to be everywhere and it is supported until 2028.
 pub(crate) const SUITE: &str = "bookworm";
@@ -73,6 +75,7 @@ pub(crate) enum LabPart {
     Machine,
     ApiServer,
     Python,
+    SyslogNg,
     Kernel(&'static Kernel),
 }
 
@@ -84,6 +87,7 @@ impl LabPart {
             Self::Machine => "lab machine",
             Self::ApiServer => "lab API server",
             Self::Python => "lab Python",
+            Self::SyslogNg => "lab syslog-ng",
             Self::Kernel(_) => "lab kernel",
         }
     }
@@ -104,6 +108,9 @@ impl LabPart {
             Self::Python => {
                 "pySigma, with which the rule engine is compared, in a virtual environment".to_owned()
             }
+            Self::SyslogNg => {
+                "live tests send alerts to it: unpacking it beside the host's daemon".to_owned()
+            }
             Self::Kernel(kernel) => {
                 format!("Linux {} from Debian {}, for QEMU", kernel.version, kernel.suite)
             }
@@ -118,6 +125,7 @@ impl LabPart {
             Self::Machine => place.lab().join("machine"),
             Self::ApiServer => place.lab().join("apiserver"),
             Self::Python => place.lab().join("python"),
+            Self::SyslogNg => place.lab().join("syslog-ng"),
             Self::Kernel(kernel) => place.lab().join("kernel").join(kernel.version),
         }
     }
@@ -134,6 +142,7 @@ impl LabPart {
             Self::Machine => format!("{SUITE} {}\n{MACHINE_FINISH}\n", MACHINE.join(" ")),
             Self::ApiServer => apiserver::recipe(),
             Self::Python => python::recipe(),
+            Self::SyslogNg => syslog_ng::recipe(),
             Self::Kernel(kernel) => kernel.recipe(),
         }
     }
@@ -152,6 +161,7 @@ impl LabPart {
             Self::Machine => Some(path.display().to_string()),
             Self::ApiServer => apiserver::found(&path),
             Self::Python => python::found(&path),
+            Self::SyslogNg => syslog_ng::found(&path),
             Self::Kernel(_) => {
                 fs::read_to_string(path.join("release")).ok().map(|release| release.trim().to_owned())
             }
@@ -161,7 +171,12 @@ impl LabPart {
     /// Whether it is made by `chroot`.
     fn needs_root(self) -> bool {
         match self {
-            Self::Image | Self::Corpus | Self::Machine | Self::ApiServer | Self::Kernel(_) => true,
+            Self::Image
+            | Self::Corpus
+            | Self::Machine
+            | Self::ApiServer
+            | Self::SyslogNg
+            | Self::Kernel(_) => true,
             Self::Python => false,
         }
     }
@@ -182,6 +197,7 @@ impl LabPart {
             Self::Machine => make_machine(place, &draft),
             Self::ApiServer => apiserver::make(place, &draft),
             Self::Python => python::make(place, &draft),
+            Self::SyslogNg => syslog_ng::make(place, &draft),
             Self::Kernel(kernel) => kernel::fetch(kernel, place, &draft),
         }?;
         remove(&path)?;

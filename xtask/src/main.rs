@@ -19,6 +19,7 @@ mod corpus;
 mod kernel;
 mod apiserver;
 mod python;
+mod syslog_ng;
 mod guest;
 mod module;
 mod artifact;

@@ -82,6 +82,26 @@ pub(crate) const RSYSLOG: HostTool = HostTool {
     file: "/usr/sbin/rsyslogd",
 };
 
+/// Its input for RELP, and its two drivers for TLS. Where they lie depends on the architecture; the tests' is this one.
+pub(crate) const RSYSLOG_RELP: HostTool = HostTool {
+    name: "rsyslog's RELP",
+    package: "rsyslog-relp",
+    purpose: "tests send alerts to a receiver that acknowledges them",
+    file: "/usr/lib/x86_64-linux-gnu/rsyslog/imrelp.so",
+};
+pub(crate) const RSYSLOG_GNUTLS: HostTool = HostTool {
+    name: "rsyslog's GnuTLS",
+    package: "rsyslog-gnutls",
+    purpose: "tests send alerts to a receiver over TLS",
+    file: "/usr/lib/x86_64-linux-gnu/rsyslog/lmnsd_gtls.so",
+};
+pub(crate) const RSYSLOG_OPENSSL: HostTool = HostTool {
+    name: "rsyslog's OpenSSL",
+    package: "rsyslog-openssl",
+    purpose: "tests send alerts to a receiver over TLS",
+    file: "/usr/lib/x86_64-linux-gnu/rsyslog/lmnsd_ossl.so",
+};
+
 /// What validated detections talk to is started on the host, within the container's network.
 pub(crate) const SSHD: HostTool = HostTool {
     name: "sshd",

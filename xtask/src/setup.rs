@@ -43,6 +43,9 @@ pub(crate) const LIVE: &[Part] = &[
     Part::Host(&package::IP),
     Part::Host(&package::CURL),
     Part::Host(&package::RSYSLOG),
+    Part::Host(&package::RSYSLOG_RELP),
+    Part::Host(&package::RSYSLOG_GNUTLS),
+    Part::Host(&package::RSYSLOG_OPENSSL),
     Part::Host(&package::SSHD),
     Part::Host(&package::RSYNC),
     Part::Host(&package::DEBOOTSTRAP),
@@ -50,6 +53,7 @@ pub(crate) const LIVE: &[Part] = &[
     Part::Lab(LabPart::Image),
     Part::Lab(LabPart::Machine),
     Part::Lab(LabPart::ApiServer),
+    Part::Lab(LabPart::SyslogNg),
 ];
 
 /// What the corpus of harmless work needs.
