@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 use serde_json::Value;
 use tests::docker::Ended;
 
-use crate::outbox::RULE;
+use crate::marker::{PACE, RULE};
 use crate::{DEED, Stage, truth};
 
 /// Containers that share the load.
@@ -22,8 +22,6 @@ const CONTAINERS: usize = 3;
 const RATE: &str = "3300";
 const SECONDS_FULL: u64 = 60;
 const SECONDS_SHORT: u64 = 10;
-/// Between two marker programs.
-const PACE: Duration = Duration::from_millis(20);
 /// What half of the alerts, and all but one in a hundred, may take when stories are not waited for.
 const HALF_MAX: Duration = Duration::from_millis(50);
 const MOST_MAX: Duration = Duration::from_millis(300);

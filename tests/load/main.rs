@@ -13,6 +13,9 @@ mod pace;
 mod crowd;
 mod scale;
 mod outbox;
+mod chaos;
+mod cut;
+mod marker;
 mod latency;
 
 use std::path::{Path, PathBuf};
@@ -53,7 +56,7 @@ const CASES: &[(&str, Run)] = &[
     ("crowd: gone at once, runc alone", crowd::runc),
     ("crowd: gone at once, crun alone", crowd::crun),
     ("outbox: the agent is killed under load", outbox::agent_killed),
-    ("outbox: the receiver is killed and stopped", outbox::receiver_maltreated),
+    ("outbox: all receivers are killed, stopped and cut off", chaos::run),
     ("latency: a system call to a receiver", latency::run),
     ("scale: a full host when the agent starts", scale::run),
 ];

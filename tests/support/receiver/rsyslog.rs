@@ -16,14 +16,12 @@ pub(super) fn command(place: &Place<'_>) -> Prepared {
              module(load=\"imtcp\" streamDriver.name=\"gtls\" streamDriver.mode=\"1\" streamDriver.authMode=\"anon\")\n\
              input(type=\"imtcp\" address=\"{ip}\" port=\"{port}\")"
         ),
-        // It acknowledges a message when that is in the queue. One in memory is lost with the daemon; a direct queue has
-        // the file written first.
         Kind::RsyslogRelp => format!(
-            "main_queue(queue.type=\"Direct\")\nmodule(load=\"imrelp\")\n\
+            "module(load=\"imrelp\")\n\
              input(type=\"imrelp\" address=\"{ip}\" port=\"{port}\" maxDataSize=\"{MESSAGE_MAX}\")"
         ),
         Kind::RsyslogRelps => format!(
-            "main_queue(queue.type=\"Direct\")\nmodule(load=\"imrelp\" tls.tlslib=\"openssl\")\n\
+            "module(load=\"imrelp\" tls.tlslib=\"openssl\")\n\
              input(type=\"imrelp\" address=\"{ip}\" port=\"{port}\" maxDataSize=\"{MESSAGE_MAX}\" tls=\"on\" \
              tls.caCert=\"{ca}\" tls.myCert=\"{certificate}\" tls.myPrivKey=\"{key}\")"
         ),
@@ -31,8 +29,11 @@ pub(super) fn command(place: &Place<'_>) -> Prepared {
             format!("module(load=\"imtcp\")\ninput(type=\"imtcp\" address=\"{ip}\" port=\"{port}\")")
         }
     };
+    // A message that was read, or acknowledged, is in the queue. One in memory is lost with the daemon; a direct queue has
+    // the file written first.
     let settings = place.write(&format!(
-        "global(workDirectory=\"{directory}\" maxMessageSize=\"{MESSAGE_MAX}\")\n{input}\n{output}",
+        "global(workDirectory=\"{directory}\" maxMessageSize=\"{MESSAGE_MAX}\")\n\
+         main_queue(queue.type=\"Direct\")\n{input}\n{output}",
         directory = place.directory.display(),
         output = output(place.messages),
     ))?;

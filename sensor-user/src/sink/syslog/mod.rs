@@ -76,6 +76,9 @@ impl Syslog {
                 Served::Drained => return,
                 Served::Broken(error) => outage.begin(&error),
             }
+            if proof.has_proven() {
+                backoff = Backoff::default();
+            }
             window.clear();
             proof.restart();
             feed.reader.rewind();
@@ -114,7 +117,7 @@ impl Syslog {
                 look = now + SENT_LOOK;
             }
             let confirmation = window.next_confirmation().filter(|_| by_age);
-            let is_held = proof.holds();
+            let is_held = proof.holds(window);
             tokio::select! {
                 biased;
                 error = link.gone() => return Served::Broken(error),

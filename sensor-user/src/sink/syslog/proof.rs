@@ -32,6 +32,10 @@ const SELDOM: Duration = Duration::from_secs(60);
 /// Frames after which a proof is due however young they are: 80 KiB of numbers in memory, and some 30 MiB in the outbox.
 const FRAMES_MAX: usize = 10_000;
 
+/// Most of them once a link broke: what breaks links may count bytes. Doubled by each proof, half after a link that broke, a quarter
+/// after one that broke before it proved anything.
+const FRAMES_FIRST: usize = 64;
+
 /// A receiver that closed because it died takes its other connection along, within a round trip.
 const OUTLIVES: Duration = Duration::from_millis(250);
 
@@ -92,6 +96,10 @@ pub(super) struct Proof {
     target: SyslogTarget,
     manner: Manner,
     interval: Duration,
+    /// Frames on one connection until a proof is due.
+    batch: usize,
+    /// Something was proven on this link.
+    has_proven: bool,
     /// No new attempt before this.
     not_before: Instant,
     state: State,
@@ -105,12 +113,27 @@ impl Proof {
             SyslogTarget::Udp { .. } | SyslogTarget::Unix { .. } => Manner::Silent,
         };
         let target = target.clone();
-        Self { target, manner, interval: SELDOM, not_before: Instant::now(), state: State::Idle }
+        Self {
+            target,
+            manner,
+            interval: SELDOM,
+            batch: FRAMES_MAX,
+            has_proven: false,
+            not_before: Instant::now(),
+            state: State::Idle,
+        }
     }
 
     /// The link broke, and all that was not proven is sent again over another one.
     pub(super) fn restart(&mut self) {
         (self.state, self.interval, self.not_before) = (State::Idle, SOON, Instant::now());
+        self.batch = (self.batch / if self.has_proven { 2 } else { 4 }).clamp(1, FRAMES_FIRST);
+        self.has_proven = false;
+    }
+
+    /// The link was good for something.
+    pub(super) fn has_proven(&self) -> bool {
+        self.has_proven
     }
 
     /// Frames count as received by their age: nothing better is to be had.
@@ -118,9 +141,17 @@ impl Proof {
         self.manner == Manner::Silent
     }
 
-    /// Nothing is to be written now: the older connection is read first.
-    pub(super) fn holds(&self) -> bool {
-        matches!(&self.state, State::Ended(ended) if ended.holds(Instant::now()))
+    /// Nothing is to be written now: the older connection is read first, or the newer one has carried enough.
+    pub(super) fn holds(&self, window: &Window) -> bool {
+        match &self.state {
+            State::Ended(ended) => {
+                // Where links break, nothing may break the newer one before it has outlived the older.
+                let is_at_risk = ended.read.is_some() && self.batch < FRAMES_MAX;
+                let is_full = window.len() - ended.frames.min(window.len()) >= self.batch;
+                ended.holds(Instant::now()) || is_at_risk || (is_full && self.manner == Manner::Answers)
+            }
+            State::Idle | State::Opening(_) => !self.is_by_age() && window.len() >= self.batch,
+        }
     }
 
     /// Ends the older connection, over which all that is in the window went; the newer one has taken its place.
@@ -156,13 +187,17 @@ impl Proof {
                     Err(error) => {
                         // It may take one connection of each host only. The one there is still serves.
                         debug!(%error, "no second connection to {}", self.target);
+                        self.batch = self.batch.saturating_mul(2);
                         self.postpone();
                     }
                 },
                 State::Ended(ended) => {
                     if let Some(step) = ended.step(&mut self.manner).await {
                         if matches!(step, Step::Proven(_)) {
+                            self.has_proven = true;
+                            self.batch = self.batch.saturating_mul(2).min(FRAMES_MAX);
                             self.postpone();
+                            self.not_before = Instant::now();
                         }
                         return step;
                     }
@@ -194,7 +229,7 @@ impl Proof {
     /// When the next proof is due; none: there is nothing to prove.
     fn due(&self, window: &Window) -> Option<Instant> {
         let first = window.first().filter(|_| !self.is_by_age())?;
-        let age = if window.len() < FRAMES_MAX { self.interval } else { Duration::ZERO };
+        let age = if window.len() < self.batch { self.interval } else { Duration::ZERO };
         Some((first + age).max(self.not_before))
     }
 }
