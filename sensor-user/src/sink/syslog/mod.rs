@@ -17,7 +17,9 @@ mod entry;
 mod tls;
 mod window;
 
+pub use entry::SyslogReceiver;
 pub use frame::FRAME_MAX;
+pub(super) use frame::room;
 pub use priority::{Facility, Severity};
 pub use target::{SyslogTarget, SyslogTargetError};
 pub use tls::{Fingerprint, FingerprintError, Identity, TlsError, TlsSettings, TlsTarget};
@@ -32,6 +34,7 @@ use tracing::{info, warn};
 use self::link::Link;
 use self::tls::Fault;
 use self::window::Window;
+use super::form::Form;
 use super::text::duration;
 use super::{Feed, LossReason};
 
@@ -56,6 +59,7 @@ const STABLE: Duration = Duration::from_secs(5);
 pub struct Syslog {
     target: SyslogTarget,
     facility: Facility,
+    form: Form,
 }
 
 /// How serving a link ended.
@@ -68,8 +72,8 @@ enum Served {
 impl Syslog {
     /// Nothing is opened yet.
     #[must_use]
-    pub fn new(target: SyslogTarget, facility: Facility) -> Self {
-        Self { target, facility }
+    pub fn new(target: SyslogTarget, facility: Facility, form: Form) -> Self {
+        Self { target, facility, form }
     }
 
     /// Delivers until there will be nothing more. While the receiver is away messages wait in the outbox.
@@ -131,7 +135,7 @@ impl Syslog {
                     let Some(envelope) = envelope else {
                         return self.finish(link, feed, window, outage).await;
                     };
-                    let frame = frame::encode(&envelope, &self.target, self.facility);
+                    let frame = frame::encode(&envelope, &self.target, self.facility, self.form);
                     match write(&mut link, &frame).await {
                         Ok(()) => {}
                         Err(error) if is_too_long(&error) => feed.tally.lose(LossReason::WriteFailed, 1),
