@@ -19,5 +19,6 @@ pub mod server;
 pub mod rsyslog;
 pub mod cluster;
 pub mod wire;
+pub mod schema;
 pub mod agent;
 pub mod world;

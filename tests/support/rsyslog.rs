@@ -17,6 +17,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::child::{Child, bound, find};
+use crate::schema::ensure_valid;
 use crate::wait;
 
 /// rsyslogd is up within milliseconds.
@@ -175,7 +176,7 @@ impl Rsyslog {
     /// The first message, past or to come, for which `wanted` holds.
     ///
     /// # Errors
-    /// None within `timeout`; `what` names it.
+    /// None within `timeout`; `what` names it. Or it has a document that is not as its schema says.
     pub fn await_message(
         &self,
         timeout: Duration,
@@ -183,11 +184,18 @@ impl Rsyslog {
         wanted: impl Fn(&Received) -> bool,
     ) -> Result<Received> {
         let mut offset = 0;
-        wait::until(timeout, what, || {
+        let message = wait::until(timeout, what, || {
             let (messages, next) = self.read_from(offset)?;
             offset = next;
             Ok(messages.into_iter().find(|message| wanted(message)))
-        })
+        })?;
+        // Frames may have been cut: that is another document than the one on standard output.
+        message
+            .document()
+            .filter(|document| document.get("kind").is_some())
+            .as_ref()
+            .map_or(Ok(()), ensure_valid)?;
+        Ok(message)
     }
 
     /// Whole lines from a byte offset on, and the offset after the last of them.

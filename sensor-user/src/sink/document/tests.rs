@@ -1,6 +1,7 @@
 //! Documents as receivers get them.
 
 mod notice;
+mod schema;
 
 use std::sync::Arc;
 
