@@ -1,5 +1,6 @@
 //! Documents as receivers get them.
 
+mod ecs;
 mod notice;
 mod schema;
 

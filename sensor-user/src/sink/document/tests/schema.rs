@@ -13,7 +13,7 @@ static SCHEMA: LazyLock<Validator> = LazyLock::new(|| {
 });
 
 /// Everything that alerts can say, and each notice.
-fn samples() -> Vec<Message> {
+pub(super) fn samples() -> Vec<Message> {
     let boxed = |alert: Alert| Message::Alert(Box::new(alert));
     let mut amendment = sample::alert();
     amendment.is_amendment = true;
