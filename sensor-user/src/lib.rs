@@ -9,6 +9,7 @@
 
 pub mod agent;
 pub mod ebpf;
+pub mod octet;
 pub mod decode;
 pub mod dns;
 pub mod command;

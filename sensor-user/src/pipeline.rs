@@ -48,6 +48,7 @@ use crate::decode::{Body as RecordBody, Record};
 use crate::detection::Detections;
 use crate::event::field::Category;
 use crate::event::{Body, Direction, Event, LINEAGE_MAX};
+use crate::octet;
 use crate::state::container::{CgroupIdentity, ContainerTable, Role, Strangers};
 use crate::state::file::FileTable;
 use crate::state::flow::FlowTable;
@@ -383,7 +384,7 @@ fn key(actor: &Actor) -> ProcessKey {
 }
 
 fn comm(actor: &Actor) -> String {
-    String::from_utf8_lossy(actor.comm.split(|byte| *byte == 0).next().unwrap_or_default()).into_owned()
+    octet::text(actor.comm.split(|byte| *byte == 0).next().unwrap_or_default())
 }
 
 #[cfg(test)]

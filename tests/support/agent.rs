@@ -13,6 +13,7 @@ use rustix::param::clock_ticks_per_second;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use crate::schema::ensure_valid;
 use crate::{child, wait};
 
 /// Programs of the kernel half take some 100 ms to verify; far more on a machine that also compiles.
@@ -116,6 +117,7 @@ impl Agent {
                 let line = line.map_err(Into::into).and_then(|text| {
                     let document =
                         serde_json::from_str(&text).with_context(|| format!("stdout has {text:?}"))?;
+                    ensure_valid(&document)?;
                     Ok(Line { document, arrival, age })
                 });
                 if sender.send(line).is_err() {
@@ -129,7 +131,7 @@ impl Agent {
     /// Waits until it says what it covers, and returns that line.
     ///
     /// # Errors
-    /// It ended, wrote something that is not JSON, or took too long.
+    /// It ended, wrote something that is not JSON or not as its schema says, or took too long.
     pub fn await_ready(&mut self) -> Result<Line> {
         self.await_line(READY_MAX, "the coverage record", |line| line.is("coverage"))
     }

@@ -22,5 +22,6 @@ pub mod authority;
 pub mod receiver;
 pub mod cluster;
 pub mod wire;
+pub mod schema;
 pub mod agent;
 pub mod world;

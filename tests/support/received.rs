@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
+use crate::schema::ensure_valid;
 use crate::wait;
 
 /// A message as a daemon parsed it.
@@ -120,11 +121,15 @@ impl Messages {
         wanted: impl Fn(&Received) -> bool,
     ) -> Result<Received> {
         let mut offset = 0;
-        wait::until(timeout, what, || {
+        let message = wait::until(timeout, what, || {
             let (messages, next) = self.from(offset)?;
             offset = next;
             Ok(messages.into_iter().find(|message| wanted(message)))
-        })
+        })?;
+        // Frames may have been cut: that is another document than the one on standard output.
+        let document = message.document().filter(|document| document.get("kind").is_some());
+        document.as_ref().map_or(Ok(()), ensure_valid)?;
+        Ok(message)
     }
 
     /// Whole lines from a byte offset on, and the offset after the last of them.

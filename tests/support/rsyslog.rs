@@ -108,7 +108,7 @@ impl Rsyslog {
     /// The first message, past or to come, for which `wanted` holds.
     ///
     /// # Errors
-    /// None within `timeout`; `what` names it.
+    /// None within `timeout`; `what` names it. Or it has a document that is not as its schema says.
     pub fn await_message(
         &self,
         timeout: Duration,

@@ -21,7 +21,7 @@ use crate::host::procfs::{self, ProcfsError};
 use crate::outbox::Opened;
 use crate::pipeline::Pipeline;
 use crate::rule::{Mistakes, Reader, RuleFiles, Rules};
-use crate::sink::{self, Origin, SinkSet, Stream, SyslogTarget, TlsError};
+use crate::sink::{self, Origin, SinkSet, Stream, SyslogReceiver, TlsError};
 use crate::source::kubernetes::AccessError;
 use crate::state::baseline::Baseline;
 use crate::state::process::Process;
@@ -129,8 +129,8 @@ pub(super) fn baseline(config: &Config) -> Result<Option<Arc<Baseline>>, StartEr
 }
 
 /// Reads what TLS receivers need of files, so that a mistake in one starts nothing.
-pub(crate) fn receivers(targets: &[SyslogTarget]) -> Result<(), StartError> {
-    targets.iter().try_for_each(|target| {
+pub(crate) fn receivers(receivers: &[SyslogReceiver]) -> Result<(), StartError> {
+    receivers.iter().try_for_each(|SyslogReceiver { target, .. }| {
         target.prepare().map_err(|error| StartError::Syslog { receiver: target.to_string(), error })
     })
 }

@@ -30,7 +30,7 @@ pub use verify::VerifyOptions;
 
 use crate::config::{Config, ConfigError, FormatChoice, LogLevel};
 use crate::ebpf::hook::Means;
-use crate::sink::{Facility, SyslogTarget};
+use crate::sink::{Facility, SyslogReceiver, SyslogTarget};
 
 const EXIT_CODES: &str = "\
 Exit status:
@@ -148,7 +148,7 @@ impl RunOptions {
         config.format = self.format.unwrap_or(config.format);
         config.facility = self.facility.unwrap_or(config.facility);
         config.log = self.log.unwrap_or(config.log);
-        config.syslog.extend(self.syslog);
+        config.syslog.extend(self.syslog.into_iter().map(SyslogReceiver::from));
         config.outbox.directory = self.outbox.or(config.outbox.directory);
         config.rules.extend(self.rules.paths);
         config.avoid.extend(self.avoid);

@@ -51,7 +51,7 @@ fn what_is_typed_wins_and_lists_add() {
     assert_eq!(config.format, FormatChoice::Text);
     assert_eq!(config.log, LogLevel::Warn);
     assert_eq!(config.facility, Facility::Local0);
-    let receivers: Vec<_> = config.syslog.iter().map(ToString::to_string).collect();
+    let receivers: Vec<_> = config.syslog.iter().map(|receiver| receiver.target.to_string()).collect();
     assert_eq!(receivers, ["udp://a:1", "tcp://b:2", "unix:///dev/log"]);
     assert_eq!(config.rules, [PathBuf::from("/a"), PathBuf::from("/b")]);
     assert!(!config.embedded_rules);

@@ -28,7 +28,7 @@ use crate::capture::Capture;
 use crate::control::SOCKET;
 use crate::ebpf::hook::Means;
 use crate::host::container::ContainerRoots;
-use crate::sink::{Facility, FileTarget, Format, SyslogTarget, Target};
+use crate::sink::{Facility, FileTarget, Format, SyslogReceiver, Target};
 use crate::source::kubernetes::Kubernetes;
 
 /// The whole configuration.
@@ -40,7 +40,7 @@ pub struct Config {
     /// How much the agent says about itself on standard error.
     pub log: LogLevel,
     /// Receivers besides standard output.
-    pub syslog: Vec<SyslogTarget>,
+    pub syslog: Vec<SyslogReceiver>,
     /// Where all of them file the messages.
     pub facility: Facility,
     /// Files to append to.
@@ -235,7 +235,7 @@ impl Config {
         let syslog = self
             .syslog
             .iter()
-            .map(|target| Target::Syslog { target: target.clone(), facility: self.facility });
+            .map(|receiver| Target::Syslog { receiver: receiver.clone(), facility: self.facility });
         let files = self.file.iter().cloned().map(Target::File);
         std::iter::once(Target::Stdout(self.format.resolve(terminal))).chain(syslog).chain(files).collect()
     }

@@ -2,8 +2,9 @@
 
 use sensor_ebpf::wire::system;
 
-use super::text::{Texts, fixed, lossy};
+use super::text::{Texts, fixed};
 use super::{Body, DecodeError};
+use crate::octet;
 
 /// [`system::Namespace`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +51,7 @@ pub(super) fn namespace(bytes: &[u8]) -> Result<Namespace, DecodeError> {
 
 pub(super) fn bpf_load(bytes: &[u8]) -> Result<Body, DecodeError> {
     let (record, _) = fixed::<system::Bpf>(bytes, "a BPF program")?;
-    let name = lossy(record.name.split(|byte| *byte == 0).next().unwrap_or_default());
+    let name = octet::text(record.name.split(|byte| *byte == 0).next().unwrap_or_default());
     Ok(Body::BpfLoad { program_type: record.program_type, name })
 }
 

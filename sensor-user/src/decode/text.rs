@@ -4,6 +4,7 @@ use sensor_ebpf::wire::text::Text;
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 use super::DecodeError;
+use crate::octet;
 
 /// The fixed part and what follows it.
 pub(super) fn fixed<'a, T: FromBytes + KnownLayout + Immutable>(
@@ -34,7 +35,7 @@ impl<'a> Texts<'a> {
 
     pub(super) fn string(&mut self, text: Text) -> Result<String, DecodeError> {
         let bytes = self.take(text)?;
-        Ok(lossy(bytes.split(|byte| *byte == 0).next().unwrap_or_default()))
+        Ok(octet::text(bytes.split(|byte| *byte == 0).next().unwrap_or_default()))
     }
 
     /// Components leaf to root become a path. A truncated one lacks its beginning, and says so.
@@ -48,7 +49,7 @@ impl<'a> Texts<'a> {
         if !bytes.is_empty() && bytes != b"/" {
             for component in bytes.rsplit(|byte| *byte == 0) {
                 path.push('/');
-                path.push_str(&String::from_utf8_lossy(component));
+                path.push_str(&octet::text(component));
             }
         }
         if path.is_empty() {
@@ -64,15 +65,10 @@ impl<'a> Texts<'a> {
         if bytes.is_empty() && text.size == 0 {
             return Ok(Vec::new());
         }
-        Ok(bytes.split(|byte| *byte == 0).map(lossy).collect())
+        Ok(bytes.split(|byte| *byte == 0).map(octet::text).collect())
     }
 
     pub(super) fn end(self) -> Result<(), DecodeError> {
         if self.0.is_empty() { Ok(()) } else { Err(DecodeError::Trailing(self.0.len())) }
     }
-}
-
-/// Paths and arguments are bytes; rules and alerts are text. What is no UTF-8 shows as U+FFFD.
-pub(super) fn lossy(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::file::{self, FileError};
 use super::procfs;
+use crate::octet;
 use crate::state::mount::{MountTable, Mounts};
 
 /// Longest mountinfo read, bytes: some ten thousand mounts with long overlay options.
@@ -35,7 +36,7 @@ pub fn read(pid: u32) -> Result<Option<MountTable>, FileError> {
     let path = PathBuf::from(format!("/proc/{pid}/mountinfo"));
     let Some((bytes, _is_whole)) = file::read_head(&path, MOUNTINFO_MAX)? else { return Ok(None) };
     // A process that has left its namespace (a zombie) has an empty table: not one to remember.
-    let table = MountTable::parse(&String::from_utf8_lossy(&bytes));
+    let table = MountTable::parse(&octet::text(&bytes));
     Ok((!table.is_empty()).then_some(table))
 }
 

@@ -7,6 +7,7 @@ mod text;
 
 use std::collections::hash_map::Entry;
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +17,7 @@ use sensor_ebpf::wire::FileId;
 use sensor_ebpf::wire::text::ARGUMENTS_MAX;
 
 use super::file::{self, FileError};
+use crate::octet;
 use crate::state::mount::make_device;
 use crate::state::process::stream::{Stream, StreamKind, Streams};
 use crate::state::process::{Executable, Process, ProcessKey, Session, program};
@@ -120,7 +122,7 @@ fn process(pid: u32, cgroups: &mut CgroupIds) -> Result<Option<(Found, bool)>, F
         Ok(executable) => (executable, false),
         Err(error) => (Executable::default(), !file::is_gone(&error)),
     };
-    let (cgroup, unified) = text::cgroup(&String::from_utf8_lossy(&cgroup));
+    let (cgroup, unified) = text::cgroup(&octet::text(&cgroup));
     let process = Process {
         key: ProcessKey { pid, start_time: stat.start_time },
         // Without its start for now: that stands in the parent's own file.
@@ -147,7 +149,7 @@ fn process(pid: u32, cgroups: &mut CgroupIds) -> Result<Option<(Found, bool)>, F
 
 fn stat(directory: &Path) -> Result<Option<Stat>, FileError> {
     let read = file::read_head(&directory.join("stat"), FILE_MAX)?;
-    Ok(read.and_then(|(stat, _)| Stat::parse(&String::from_utf8_lossy(&stat))))
+    Ok(read.and_then(|(stat, _)| Stat::parse(&octet::text(&stat))))
 }
 
 /// Where /proc tells of a thread that has not ended: the process's own directory most of the time.
@@ -225,11 +227,11 @@ fn executable(exe: &Path) -> io::Result<Executable> {
         device,
         generation: 0,
     });
-    Ok(text::executable(&target.to_string_lossy(), stat.stx_nlink, file))
+    Ok(text::executable(&octet::text(target.as_os_str().as_bytes()), stat.stx_nlink, file))
 }
 
 fn link(path: &Path) -> Option<String> {
-    std::fs::read_link(path).ok().map(|target| target.to_string_lossy().into_owned())
+    std::fs::read_link(path).ok().map(|target| octet::text(target.as_os_str().as_bytes()))
 }
 
 /// Ids of cgroups of the v2 hierarchy by path: the inode number of their directory.

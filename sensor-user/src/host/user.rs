@@ -12,6 +12,7 @@ use rustc_hash::FxHashMap;
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 
 use super::{file, mount, procfs};
+use crate::octet;
 
 /// Longest passwd read, bytes: ten thousand users.
 const PASSWD_MAX: u64 = 1024 * 1024;
@@ -123,10 +124,9 @@ fn parse(passwd: &[u8]) -> Names {
         let (Some(name), Some(_password), Some(uid)) = (fields.next(), fields.next(), fields.next()) else {
             continue;
         };
-        let (Ok(name), Ok(uid)) = (str::from_utf8(name), str::from_utf8(uid)) else { continue };
-        let Ok(uid) = uid.parse::<u32>() else { continue };
+        let Some(uid) = str::from_utf8(uid).ok().and_then(|uid| uid.parse::<u32>().ok()) else { continue };
         if names.len() < USERS_MAX && !name.is_empty() && name.len() <= NAME_MAX {
-            names.entry(uid).or_insert_with(|| name.into());
+            names.entry(uid).or_insert_with(|| octet::text(name).into());
         }
     }
     names
@@ -144,7 +144,7 @@ mod tests {
         );
         let mut names: Vec<(u32, &str)> = names.iter().map(|(uid, name)| (*uid, &**name)).collect();
         names.sort_unstable();
-        assert_eq!(names, [(0, "root"), (33, "www-data"), (4_294_967_294, "last")]);
+        assert_eq!(names, [(0, "root"), (8, "\u{efff}\u{effe}"), (33, "www-data"), (4_294_967_294, "last")]);
     }
 
     #[test]

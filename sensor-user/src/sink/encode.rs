@@ -6,8 +6,8 @@ use uuid::Uuid;
 use super::document::{Document, Kind, fit};
 use super::json;
 use super::origin::Origin;
-use super::syslog::{FRAME_MAX, Severity};
-use super::text::escape::is_unsafe;
+use super::syslog::{Severity, room};
+use super::text::escape::{escaped_size, is_unsafe, push_escaped};
 use crate::alert::{Alert, Message, Reload, Subject};
 use crate::outbox::{Envelope, Rank};
 
@@ -18,9 +18,6 @@ const ENTERPRISE: u32 = 32_473;
 /// APP-NAME, and the tag of the older form.
 pub(super) const NAME: &str = "tidewaiter";
 
-/// Longest PRI and VERSION with the blanks around them: `<191>1 ` and the one before the message.
-const AROUND_HEADER: usize = 8;
-
 /// Longest document that is kept whole, bytes: longer ones are kept as they fit a frame, and say that they were cut.
 /// Story and lists are bounded, so that none comes near it.
 const DOCUMENT_MAX: usize = 512 << 10;
@@ -30,7 +27,7 @@ const DOCUMENT_MAX: usize = 512 << 10;
 pub fn encode(message: &Message, origin: &Origin) -> Envelope {
     let (id, sequence, time) = facts(message);
     let header = header(message, origin);
-    let room = FRAME_MAX.saturating_sub(header.len() + AROUND_HEADER);
+    let room = room(&header);
     let whole = json::encode(&Document::new(message, origin));
     let fitted = (whole.len() > room).then(|| fit(Document::new(message, origin), room));
     let (document, fitted) = match fitted {
@@ -123,20 +120,37 @@ fn parameters(alert: &Alert) -> Vec<(&'static str, String)> {
     parameters
 }
 
-/// PARAM-VALUE (section 6.3.3): `"`, `\` and `]` escaped, unsafe characters replaced, bounded so
-/// that all parameters together leave the frame to the document.
+/// PARAM-VALUE (section 6.3.3): `"`, `\` and `]` escaped by a `\`. Within, what is unsafe is `\uXXXX` and a backslash
+/// `\\`, since the RFC has no word for them. Bounded so that all parameters together leave the frame to the document;
+/// one that is cut ends with an ellipsis.
 fn parameter_value(value: &str) -> String {
     const VALUE_MAX: usize = 128;
-    let mut escaped = String::with_capacity(value.len());
+    const ELLIPSIS: char = '…';
+    // The backslash of each escape is escaped once more.
+    let size = |character: char| match character {
+        '"' | ']' => 2,
+        '\\' => 4,
+        _ if is_unsafe(character) => escaped_size(character) + character.len_utf16(),
+        _ => character.len_utf8(),
+    };
+    let is_cut = value.chars().map(size).sum::<usize>() > VALUE_MAX;
+    let room = if is_cut { VALUE_MAX - ELLIPSIS.len_utf8() } else { VALUE_MAX };
+    let (mut escaped, mut inner) = (String::with_capacity(value.len()), String::new());
     for character in value.chars() {
-        let character = if is_unsafe(character) { '?' } else { character };
-        if escaped.len() + character.len_utf8() + 1 > VALUE_MAX {
+        if escaped.len() + size(character) > room {
             break;
         }
-        if matches!(character, '"' | '\\' | ']') {
-            escaped.push('\\');
+        inner.clear();
+        push_escaped(&mut inner, character);
+        for character in inner.chars() {
+            if matches!(character, '"' | '\\' | ']') {
+                escaped.push('\\');
+            }
+            escaped.push(character);
         }
-        escaped.push(character);
+    }
+    if is_cut {
+        escaped.push(ELLIPSIS);
     }
     escaped
 }
@@ -145,15 +159,17 @@ fn parameter_value(value: &str) -> String {
 mod tests {
     use super::*;
     use crate::sink::sample;
+    use crate::sink::syslog::FRAME_MAX;
 
     #[test]
     fn parameter_values_are_escaped_and_bounded() {
-        assert_eq!(parameter_value(r#"a"b\c]d"#), r#"a\"b\\c\]d"#);
-        assert_eq!(parameter_value("a\nb\u{202e}"), "a?b?");
-        for text in ["]".repeat(500), "é".repeat(500), "a".repeat(500)] {
+        assert_eq!(parameter_value(r#"a"b\c]d"#), r#"a\"b\\\\c\]d"#);
+        assert_eq!(parameter_value("a\nb\u{202e}"), r"a\\u000ab\\u202e");
+        assert_eq!(parameter_value(&"a".repeat(128)), "a".repeat(128));
+        for text in ["]".repeat(500), "é".repeat(500), "a".repeat(500), "\u{e0041}".repeat(99)] {
             let value = parameter_value(&text);
             assert!(value.len() <= 128, "{}", value.len());
-            assert!(value.len() > 120);
+            assert!(value.len() > 113 && value.ends_with('…'));
         }
     }
 

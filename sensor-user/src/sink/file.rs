@@ -19,6 +19,7 @@ use tokio::time::timeout;
 use tracing::{info, warn};
 
 use super::Feed;
+use super::form::Form;
 use super::stdout::spawn;
 
 /// Lines that are synchronised together.
@@ -33,6 +34,9 @@ const TAIL: u64 = 1 << 20;
 #[serde(deny_unknown_fields)]
 pub struct FileTarget {
     pub path: PathBuf,
+    /// What a line is.
+    #[serde(default, rename = "format")]
+    pub form: Form,
     /// From this many MiB on it is put aside, and another is begun.
     #[serde(default = "mebibytes", deserialize_with = "at_least_one")]
     pub mebibytes: u32,
@@ -92,7 +96,7 @@ impl Sink {
                 self.note(outcome);
             }
             let Some(envelope) = self.runtime.block_on(self.feed.reader.next()) else { break };
-            let outcome = self.write(&envelope.document);
+            let outcome = self.write(&self.target.form.render(&envelope, usize::MAX));
             self.note(outcome);
             if *self.feed.closing.borrow() && self.is_failing {
                 return;
@@ -223,7 +227,7 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(20);
 
     fn target(folder: &TempDir, mebibytes: u32) -> FileTarget {
-        FileTarget { path: folder.path().join("new/alerts.jsonl"), mebibytes, keep: 2 }
+        FileTarget { path: folder.path().join("new/alerts.jsonl"), form: Form::Ecs, mebibytes, keep: 2 }
     }
 
     fn start(target: &FileTarget) -> SinkSet {

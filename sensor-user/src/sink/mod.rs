@@ -21,6 +21,7 @@
 pub mod document;
 pub mod encode;
 pub mod file;
+pub mod form;
 pub mod json;
 pub mod origin;
 pub mod stdout;
@@ -46,10 +47,11 @@ use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
 pub use file::FileTarget;
+pub use form::Form;
 pub use origin::Origin;
 pub use stdout::Format;
 pub use stream::Stream;
-pub use syslog::{Facility, SyslogTarget};
+pub use syslog::{Facility, SyslogReceiver, SyslogTarget};
 pub use tally::{LossReason, Tally};
 pub use tls::TlsError;
 
@@ -64,7 +66,7 @@ pub const QUEUE_MAX: usize = 1024;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     Stdout(Format),
-    Syslog { target: SyslogTarget, facility: Facility },
+    Syslog { receiver: SyslogReceiver, facility: Facility },
     File(FileTarget),
 }
 
@@ -74,7 +76,13 @@ impl Target {
     pub fn name(&self) -> String {
         match self {
             Self::Stdout(_) => "stdout".to_owned(),
-            Self::Syslog { target, .. } => format!("syslog {target}"),
+            // One receiver may get two forms.
+            Self::Syslog { receiver: SyslogReceiver { target, form: Form::Ecs }, .. } => {
+                format!("syslog {target}")
+            }
+            Self::Syslog { receiver: SyslogReceiver { target, form }, .. } => {
+                format!("syslog {target} {}", form.name())
+            }
             Self::File(target) => format!("file {}", target.path.display()),
         }
     }
@@ -165,12 +173,12 @@ impl SinkSet {
                     stdout::start(*format, Arc::clone(origin), inbox)?;
                     lanes.push(lane);
                 }
-                Target::Syslog { target, facility } => {
+                Target::Syslog { receiver, facility } => {
                     let Some((mut lane, feed)) = readers.next().map(|reader| fed(name, reader, &close))
                     else {
                         continue;
                     };
-                    let sink = syslog::Syslog::new(target.clone(), *facility);
+                    let sink = syslog::Syslog::new(receiver.target.clone(), *facility, receiver.form);
                     lane.task = Some(tokio::spawn(sink.run(feed)).abort_handle());
                     lanes.push(lane);
                 }

@@ -359,7 +359,7 @@ pub(crate) fn hostile() -> Alert {
         Action::Did { deed: "query", object: hostile_text() },
         Action::Exited { status: None, signal: Some(9) },
     ];
-    alert.steps.extend(steps.into_iter().cycle().take(60).map(|action| Step {
+    alert.steps.extend(steps.into_iter().cycle().take(59).map(|action| Step {
         offset: u64::MAX,
         pid: 1,
         program: hostile_text(),

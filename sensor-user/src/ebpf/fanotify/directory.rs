@@ -18,6 +18,7 @@ use super::root::number;
 use super::stat::Stat;
 use crate::ebpf::sys;
 use crate::host::procfs::{self, Root};
+use crate::octet;
 
 /// Directories whose paths are remembered, about 1 MiB. A full table is emptied: that costs three
 /// system calls for each directory seen again, and loses nothing.
@@ -272,7 +273,7 @@ pub(super) fn open_in_root(pid: u32, point: &Path) -> Option<OwnedFd> {
 fn resolve(directory: &OwnedFd) -> Option<String> {
     let link = format!("/proc/self/fd/{}", directory.as_raw_fd());
     let target = rustix::fs::readlink(link, Vec::new()).ok()?;
-    let path = String::from_utf8_lossy(target.as_bytes());
+    let path = octet::text(target.as_bytes());
     // A directory may also be named so: only one without links is deleted.
     let removed =
         path.ends_with(DELETED) && rustix::fs::fstat(directory).is_ok_and(|stat| stat.st_nlink == 0);

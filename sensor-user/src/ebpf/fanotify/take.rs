@@ -4,6 +4,7 @@ use super::directory::Directories;
 use super::record::{Handle, Malformed, PlaceRef, Record};
 use super::{Deed, Drained, RESCANS_MAX, Seen};
 use crate::capture::Capture;
+use crate::octet;
 
 /// What taking events needs, and what it counts.
 pub(super) struct Taken<'a> {
@@ -138,10 +139,10 @@ impl Taken<'_> {
 
 /// The path of `place` in `directory`, or its bare name.
 fn join(directory: Option<&str>, place: &PlaceRef<'_>) -> String {
-    let name = String::from_utf8_lossy(place.name);
+    let name = octet::text(place.name);
     match directory {
         Some("/") => format!("/{name}"),
         Some(directory) => format!("{directory}/{name}"),
-        None => name.into_owned(),
+        None => name,
     }
 }

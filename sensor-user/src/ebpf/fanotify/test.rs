@@ -3,12 +3,14 @@
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::*;
+use crate::octet;
 
 /// How long the kernel may take to tell of a rename that is done. Generous: the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -131,7 +133,8 @@ fn renames_are_seen_with_their_pid_and_paths() {
         let [seen] = <[_; 1]>::try_from(seen).unwrap();
         assert!(seen.time > begin && seen.time <= boot_time());
         let told = (seen.pid, seen.from, seen.to, seen.is_directory);
-        let (from, to) = (from.to_string_lossy().into_owned(), to.to_string_lossy().into_owned());
+        let text = |path: &Path| octet::text(path.as_os_str().as_bytes());
+        let (from, to) = (text(&from), text(&to));
         assert_eq!(told, (pid, from, to, is_directory));
     }
 }

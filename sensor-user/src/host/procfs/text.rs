@@ -2,6 +2,7 @@
 
 use sensor_ebpf::wire::FileId;
 
+use crate::octet;
 use crate::state::process::Executable;
 
 /// Ticks a second in /proc, whatever the kernel's own clock (`USER_HZ`; 100 on every architecture
@@ -94,7 +95,7 @@ pub(super) fn arguments(cmdline: &[u8]) -> Vec<String> {
     if cmdline.is_empty() {
         return Vec::new();
     }
-    cmdline.split(|byte| *byte == 0).map(|argument| String::from_utf8_lossy(argument).into_owned()).collect()
+    cmdline.split(|byte| *byte == 0).map(octet::text).collect()
 }
 
 /// `mnt:[4026531841]`

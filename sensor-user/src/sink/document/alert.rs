@@ -15,6 +15,7 @@ use super::{
 use super::{cloud, correlation, identity, story, transfer};
 use crate::alert::{Action, Alert, Correlation, Detection, Place, Step};
 use crate::event::Direction;
+use crate::octet;
 use crate::sink::Origin;
 use crate::sink::text::quantity;
 use crate::state::{container, process};
@@ -116,7 +117,7 @@ fn sentence(alert: &Alert) -> String {
         format!("{}: {} (pid {})", alert.detection.title, program(&alert.process), alert.process.key.pid);
     if let Some(container) = alert.container.as_deref() {
         sentence.push_str(" in ");
-        sentence.push_str(container.name.as_deref().unwrap_or(container.short_id()));
+        sentence.push_str(&container.name.as_deref().map_or(container.short_id().into(), octet::foreign));
     }
     if let Some(Correlation { matches, duration, .. }) = &alert.correlation {
         let within = quantity::duration(Duration::from_nanos(*duration));
@@ -143,12 +144,12 @@ fn threat(detection: &Detection) -> Option<Threat<'_>> {
 
 fn container(container: &container::Container) -> Container<'_> {
     let image = (container.image.is_some() || container.image_digest.is_some()).then(|| Image {
-        name: text(container.image.as_deref()),
-        hash: container.image_digest.as_deref().map(|digest| Hash { all: vec![Cow::Borrowed(digest)] }),
+        name: container.image.as_deref().map(octet::foreign),
+        hash: container.image_digest.as_deref().map(|digest| Hash { all: vec![octet::foreign(digest)] }),
     });
     Container {
         id: Cow::Borrowed(&container.id),
-        name: text(container.name.as_deref()),
+        name: container.name.as_deref().map(octet::foreign),
         image,
         runtime: container.runtime,
     }
@@ -162,28 +163,36 @@ fn orchestrator(container: &container::Container) -> Option<Orchestrator<'_>> {
     };
     let known = container.pod.as_ref();
     let labels = known.into_iter().flat_map(|pod| &pod.labels);
-    let parent = known
-        .and_then(|pod| pod.owner.as_ref())
-        .map(|owner| ParentResource { r#type: Cow::Borrowed(&owner.kind), name: Cow::Borrowed(&owner.name) });
+    let parent = known.and_then(|pod| pod.owner.as_ref()).map(|owner| ParentResource {
+        r#type: octet::foreign(&owner.kind),
+        name: octet::foreign(&owner.name),
+    });
     Some(Orchestrator {
         r#type: "kubernetes",
-        namespace: text(namespace),
+        namespace: namespace.map(octet::foreign),
         resource: Resource {
             r#type: "pod",
-            name: text(name),
-            id: text(id),
-            label: labels.map(|(name, value)| Cow::Owned(format!("{name}={value}"))).collect(),
+            name: name.map(octet::foreign),
+            id: id.map(octet::foreign),
+            label: labels.map(|(name, value)| label(name, value)).collect(),
             parent,
         },
     })
 }
 
+/// As `kubectl` writes it.
+fn label<'a>(name: &str, value: &str) -> Cow<'a, str> {
+    Cow::Owned(format!("{}={}", octet::foreign(name), octet::foreign(value)))
+}
+
 fn pod(container: &container::Container) -> Option<PodReport<'_>> {
     let pod = container.pod.as_ref()?;
     let report = PodReport {
-        owner: pod.owner.as_ref().map(|owner| Cow::Owned(format!("{}/{}", owner.kind, owner.name))),
-        service_account: text(pod.service_account.as_deref()),
-        node: text(pod.node.as_deref()),
+        owner: pod.owner.as_ref().map(|owner| {
+            Cow::Owned(format!("{}/{}", octet::foreign(&owner.kind), octet::foreign(&owner.name)))
+        }),
+        service_account: pod.service_account.as_deref().map(octet::foreign),
+        node: pod.node.as_deref().map(octet::foreign),
     };
     let is_told = report.owner.is_some() || report.service_account.is_some() || report.node.is_some();
     is_told.then_some(report)

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use super::{ContainerReport, Document, StepAction, Tidewaiter};
 use crate::sink::json::encode;
-use crate::sink::text::escape::is_unsafe;
+use crate::sink::text::escape::escaped_size;
 
 /// The document as one line of at most `bytes` bytes, cut as far as needed.
 ///
@@ -305,7 +305,7 @@ fn cut_option(text: &mut Option<Cow<'_, str>>, bytes: usize) {
 }
 
 /// Shortens a text to what takes at most `bytes` bytes in JSON, an ellipsis included.
-fn cut(text: &mut Cow<'_, str>, bytes: usize) {
+pub fn cut(text: &mut Cow<'_, str>, bytes: usize) {
     const ELLIPSIS: char = '…';
     let mut size = 0;
     let mut keep = 0;
@@ -324,11 +324,9 @@ fn cut(text: &mut Cow<'_, str>, bytes: usize) {
 
 /// Bytes of a character in [`encode`]'s JSON, at most.
 fn encoded_size(character: char) -> usize {
-    const UNICODE_ESCAPE: usize = 6;
     match character {
-        '"' | '\\' => 2,
-        _ if is_unsafe(character) => UNICODE_ESCAPE * character.len_utf16(),
-        _ => character.len_utf8(),
+        '"' => 2,
+        _ => escaped_size(character),
     }
 }
 

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use crate::alert::Alert;
+use crate::octet;
 use crate::sink::Origin;
 use crate::state::phase::Phase;
 use crate::state::process;
@@ -116,7 +117,7 @@ pub(super) fn container(alert: &Alert) -> Option<OwnContainer<'_>> {
     let container = alert.container.as_deref()?;
     let is_verified = container.is_verified();
     let (id, registry) = (container.image_id.as_deref(), container.image_registry());
-    let image = OwnImage { id: id.map(Cow::Borrowed), registry: registry.map(Cow::Borrowed) };
+    let image = OwnImage { id: id.map(octet::foreign), registry: registry.map(octet::foreign) };
     Some(OwnContainer {
         verified: (!container.is_asked()).then_some(is_verified),
         role: is_verified.then(|| container.role.name()),

@@ -34,7 +34,7 @@ pub(super) use alert::program;
 pub use cloud::CloudReport;
 pub use correlation::{Amount, CorrelationReport, RuleReport};
 pub use event::EventDocument;
-pub use fit::fit;
+pub use fit::{cut as cut_text, fit};
 pub use identity::{
     Executable, Identity, LoginUser, OwnContainer, OwnImage, OwnProcess, StreamReport, Writer,
 };

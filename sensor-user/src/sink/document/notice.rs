@@ -14,6 +14,7 @@ use crate::alert::{
     Aggregate, Coverage, Heartbeat, HookCount, HookCoverage, LedgerRow, Loss, Notice, Reload, Stopped,
     Subject, Tampering, Target,
 };
+use crate::octet;
 use crate::sink::Origin;
 use crate::state::container::Container;
 
@@ -201,7 +202,7 @@ fn ledger_row(row: &LedgerRow) -> LedgerReport {
 }
 
 fn container(container: &Container) -> ContainerReport<'_> {
-    ContainerReport { id: Cow::Borrowed(&container.id), name: container.name.as_deref().map(Cow::Borrowed) }
+    ContainerReport { id: Cow::Borrowed(&container.id), name: container.name.as_deref().map(octet::foreign) }
 }
 
 fn date(time: Timestamp) -> String {

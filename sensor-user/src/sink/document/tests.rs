@@ -1,6 +1,8 @@
 //! Documents as receivers get them.
 
+mod ecs;
 mod notice;
+mod schema;
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! One entry of `syslog:` in the configuration: a word, or a map of the word and what TLS needs.
+//! One entry of `syslog:` in the configuration: a word, or a map of the word, the form of messages and what TLS needs.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -8,12 +8,28 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 
 use super::{SyslogTarget, SyslogTargetError};
 use crate::sink::tls::{TlsKeys, TlsKeysError};
+use crate::sink::form::Form;
+
+/// A receiver, and in what form it gets messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SyslogReceiver {
+    pub target: SyslogTarget,
+    pub form: Form,
+}
+
+impl From<SyslogTarget> for SyslogReceiver {
+    fn from(target: SyslogTarget) -> Self {
+        Self { target, form: Form::default() }
+    }
+}
 
 /// The map. `url` is the word.
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
     url: String,
+    #[serde(default)]
+    format: Form,
     ca: Option<PathBuf>,
     certificate: Option<PathBuf>,
     key: Option<PathBuf>,
@@ -29,23 +45,24 @@ enum EntryError {
     Tls(#[from] TlsKeysError),
 }
 
-impl TryFrom<Entry> for SyslogTarget {
+impl TryFrom<Entry> for SyslogReceiver {
     type Error = EntryError;
 
     fn try_from(entry: Entry) -> Result<Self, EntryError> {
-        let Entry { url, ca, certificate, key, fingerprint } = entry;
+        let Entry { url, format: form, ca, certificate, key, fingerprint } = entry;
         let keys = TlsKeys { ca, certificate, key, fingerprint };
-        match url.parse()? {
-            Self::Tls(target) => Ok(Self::Tls(target.with_settings(keys.settings()?))),
-            plain @ (Self::Udp { .. } | Self::Tcp { .. } | Self::Unix { .. }) => {
+        let target = match url.parse()? {
+            SyslogTarget::Tls(target) => SyslogTarget::Tls(target.with_settings(keys.settings()?)),
+            plain @ (SyslogTarget::Udp { .. } | SyslogTarget::Tcp { .. } | SyslogTarget::Unix { .. }) => {
                 keys.refuse(&url, "tls://")?;
-                Ok(plain)
+                plain
             }
-        }
+        };
+        Ok(Self { target, form })
     }
 }
 
-impl<'de> Deserialize<'de> for SyslogTarget {
+impl<'de> Deserialize<'de> for SyslogReceiver {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(WordOrMap)
     }
@@ -54,17 +71,17 @@ impl<'de> Deserialize<'de> for SyslogTarget {
 struct WordOrMap;
 
 impl<'de> Visitor<'de> for WordOrMap {
-    type Value = SyslogTarget;
+    type Value = SyslogReceiver;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a receiver such as tls://HOST:PORT, or a map with its `url`")
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<SyslogTarget, E> {
-        text.parse().map_err(E::custom)
+    fn visit_str<E: Error>(self, text: &str) -> Result<SyslogReceiver, E> {
+        text.parse::<SyslogTarget>().map(SyslogReceiver::from).map_err(E::custom)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<SyslogTarget, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<SyslogReceiver, A::Error> {
         Entry::deserialize(MapAccessDeserializer::new(map))?.try_into().map_err(A::Error::custom)
     }
 }
@@ -76,8 +93,26 @@ mod tests {
 
     const DIGITS: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-    fn read(text: &str) -> Result<SyslogTarget, String> {
+    fn read_whole(text: &str) -> Result<SyslogReceiver, String> {
         serde_saphyr::from_str(text).map_err(|error| error.to_string())
+    }
+
+    fn read(text: &str) -> Result<SyslogTarget, String> {
+        read_whole(text).map(|receiver| receiver.target)
+    }
+
+    #[test]
+    fn a_map_says_the_form() {
+        for (text, form) in [
+            ("udp://h:1", Form::Ecs),
+            ("{url: \"udp://h:1\"}", Form::Ecs),
+            ("{url: \"udp://h:1\", format: cef}", Form::Cef),
+            ("{url: \"tls://h:1\", format: ocsf}", Form::Ocsf),
+        ] {
+            assert_eq!(read_whole(text).unwrap().form, form, "{text}");
+        }
+        let error = read_whole("{url: \"udp://h:1\", format: leef}").unwrap_err();
+        assert!(error.contains("leef") && error.contains("ocsf"), "{error}");
     }
 
     #[test]

@@ -17,7 +17,9 @@ mod target;
 mod entry;
 mod window;
 
+pub use entry::SyslogReceiver;
 pub use frame::FRAME_MAX;
+pub(super) use frame::room;
 pub use priority::{Facility, Severity};
 pub use target::{SyslogTarget, SyslogTargetError};
 
@@ -29,6 +31,7 @@ use tokio::time::{Instant, sleep_until};
 use self::link::Link;
 use self::proof::{Proof, Step};
 use self::window::Window;
+use super::form::Form;
 use super::outage::{Backoff, Outage, wait};
 use super::{Feed, LossReason};
 
@@ -44,6 +47,7 @@ const SENT_LOOK: Duration = Duration::from_millis(100);
 pub struct Syslog {
     target: SyslogTarget,
     facility: Facility,
+    form: Form,
 }
 
 /// How serving a link ended.
@@ -56,8 +60,8 @@ enum Served {
 impl Syslog {
     /// Nothing is opened yet.
     #[must_use]
-    pub fn new(target: SyslogTarget, facility: Facility) -> Self {
-        Self { target, facility }
+    pub fn new(target: SyslogTarget, facility: Facility, form: Form) -> Self {
+        Self { target, facility, form }
     }
 
     /// Delivers until there will be nothing more. While the receiver is away messages wait in the outbox.
@@ -143,7 +147,7 @@ impl Syslog {
                     let Some(envelope) = envelope else {
                         return self.finish(link, feed, window, proof, outage).await;
                     };
-                    let frame = frame::encode(&envelope, &self.target, self.facility);
+                    let frame = frame::encode(&envelope, &self.target, self.facility, self.form);
                     match write(&mut link, &frame).await {
                         Ok(()) => {}
                         Err(error) if is_too_long(&error) => feed.tally.lose(LossReason::WriteFailed, 1),

@@ -30,7 +30,7 @@ fn start(target: &str) -> SinkSet {
 }
 
 fn start_at(target: SyslogTarget) -> SinkSet {
-    let targets = [Target::Syslog { target, facility: Facility::default() }];
+    let targets = [Target::Syslog { receiver: target.into(), facility: Facility::default() }];
     let kept = Opened::in_memory(sink::kept(&targets));
     SinkSet::start(&targets, &Arc::new(sample::origin()), Some(kept)).unwrap()
 }

@@ -1,5 +1,7 @@
 //! One mount namespace's table, as /proc/PID/mountinfo writes it (proc_pid_mountinfo(5)).
 
+use crate::octet;
+
 /// Most mounts taken from one table: a node with a thousand containers shows some ten thousand. What
 /// is beyond is not looked at, and [`MountTable::is_truncated`] says so.
 const MOUNTS_MAX: usize = 16_384;
@@ -201,7 +203,8 @@ fn unescape(text: &str) -> String {
         return text.to_owned();
     }
     let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
+    let text = octet::bytes(text);
+    let mut rest = text.as_slice();
     while let Some((first, tail)) = rest.split_first() {
         match (*first, tail) {
             (b'\\', [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', tail @ ..]) => {
@@ -214,7 +217,7 @@ fn unescape(text: &str) -> String {
             }
         }
     }
-    String::from_utf8_lossy(&bytes).into_owned()
+    octet::text(&bytes)
 }
 
 /// What is left of `path` below `directory`: empty for the directory itself, else with its slash.

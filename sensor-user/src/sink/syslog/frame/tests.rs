@@ -14,7 +14,7 @@ fn encoded(message: &Message) -> Envelope {
 }
 
 fn frame(message: &Message) -> String {
-    rfc5424(&encoded(message), Facility::Authpriv)
+    rfc5424(&encoded(message), Facility::Authpriv, Form::Ecs)
 }
 
 /// Splits a frame behind its structured data, as a receiver does: the first `]` that is not escaped.
@@ -73,7 +73,8 @@ fn never_emergency_or_alert() {
 #[test]
 fn hostile_text_stays_inside_and_fits() {
     let message = Message::Alert(Box::new(sample::hostile()));
-    for frame in [frame(&message), rfc3164(&encoded(&message), Facility::Authpriv, &TimeZone::UTC)] {
+    for frame in [frame(&message), rfc3164(&encoded(&message), Facility::Authpriv, Form::Ecs, &TimeZone::UTC)]
+    {
         assert!(frame.len() <= FRAME_MAX, "{}", frame.len());
         assert!(!frame.chars().any(is_unsafe), "{frame}");
     }
@@ -89,7 +90,7 @@ fn hostile_text_stays_inside_and_fits() {
 fn an_alert_for_a_local_socket() {
     let message = sample::message();
     let zone = TimeZone::fixed(jiff::tz::offset(1));
-    let frame = rfc3164(&encoded(&message), Facility::Daemon, &zone);
+    let frame = rfc3164(&encoded(&message), Facility::Daemon, Form::Ecs, &zone);
     assert!(frame.starts_with("<27>Nov 21 13:03:14 tidewaiter[77]: {\"@timestamp\""), "{frame}");
 }
 

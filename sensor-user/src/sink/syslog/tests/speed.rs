@@ -41,7 +41,8 @@ async fn speed() {
     let folder = tempfile::tempdir().unwrap();
     let port = free_port().await;
     let target = format!("tcp://127.0.0.1:{port}");
-    let targets = [Target::Syslog { target: target.parse().unwrap(), facility: Facility::default() }];
+    let receives = target.parse::<SyslogTarget>().unwrap().into();
+    let targets = [Target::Syslog { receiver: receives, facility: Facility::default() }];
     let begin = || {
         let place = Place { directory: folder.path().to_owned(), bound: 1 << 30 };
         let kept = Opened::read(&place, sink::kept(&targets)).unwrap();

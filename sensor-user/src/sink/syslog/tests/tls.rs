@@ -43,7 +43,8 @@ impl Site {
 }
 
 fn target(entry: &str) -> SyslogTarget {
-    serde_saphyr::from_str(entry).unwrap_or_else(|error| panic!("{entry}: {error}"))
+    let read: Result<SyslogReceiver, _> = serde_saphyr::from_str(entry);
+    read.unwrap_or_else(|error| panic!("{entry}: {error}")).target
 }
 
 /// Three messages arrive, in order, and the connection ends as TLS wants it.

@@ -11,7 +11,8 @@ const SHORTLY: Duration = Duration::from_millis(600);
 async fn refuses(manner: Manner, to: impl FnOnce(u16) -> SyslogTarget, reason: &str) {
     let receiver = Receiver::start(manner).await;
     let target = to(receiver.port());
-    let frame = frame::encode(&encode(&numbered(1), &sample::origin()), &target, Facility::default());
+    let frame =
+        frame::encode(&encode(&numbered(1), &sample::origin()), &target, Facility::default(), Form::Ecs);
     let came: Came = receiver.attend();
     let (log, _guard) = Log::start();
     let set = start_at(target);

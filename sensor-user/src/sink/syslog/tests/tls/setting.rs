@@ -5,7 +5,7 @@ use crate::agent::receivers;
 
 /// What the start says of a receiver with these files.
 fn refusal(entry: &str) -> String {
-    let error = receivers(&[target(entry)]).expect_err(entry);
+    let error = receivers(&[target(entry).into()]).expect_err(entry);
     format!("{error}; {}", error.remedy())
 }
 
@@ -68,8 +68,8 @@ fn mistakes_name_the_file_the_reason_and_the_remedy() {
 fn sound_files_are_read_once() {
     let site = Site::new();
     let identity = site.identity(&site.authority.client());
-    let told = site.target("localhost", 6514, &identity);
+    let told = SyslogReceiver::from(site.target("localhost", 6514, &identity));
     receivers(std::slice::from_ref(&told)).unwrap();
     std::fs::remove_file(site.path().join("ca.pem")).unwrap();
-    told.clone().prepare().expect("what was read stays");
+    told.target.clone().prepare().expect("what was read stays");
 }
