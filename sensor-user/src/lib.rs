@@ -30,4 +30,5 @@ pub mod validate;
 pub mod verify;
 pub mod cli;
 pub mod metric;
+pub mod exposition;
 pub mod shutdown;

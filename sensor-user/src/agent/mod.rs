@@ -17,6 +17,9 @@ mod learn;
 mod resource;
 mod beat;
 mod wait;
+mod ask;
+mod door;
+mod count;
 
 use std::future::Future;
 use std::time::{Duration, Instant};
@@ -31,21 +34,22 @@ pub(crate) use start::receivers;
 
 use crate::alert::{Coverage, Loss, Stopped, Subject, Tampering};
 use crate::config::Config;
-use crate::control::{Ask, Server};
 use crate::decode::{Body, Record, decode};
 use crate::ebpf::flow::FlowRows;
 use crate::ebpf::load::Loaded;
 use crate::ebpf::watch::Loaded as LoadedProgram;
 use crate::host::resource::CgroupMeter;
 use crate::metric::{Budget, Metrics};
-use crate::pipeline::{Picture, Pipeline};
+use crate::pipeline::Pipeline;
 use crate::rule::{Reader, RuleFiles};
 use crate::source::kubernetes;
 use crate::state::baseline::Learner;
 use crate::state::flow::POLL;
 use crate::state::pod::PodUpdate;
 use crate::state::resource::RESOURCE_PERIOD;
+use ask::Standing;
 use beat::Beat;
+use door::Doors;
 use facts::Facts;
 use ledger::Bookkeeper;
 use lookup::Lookups;
@@ -109,10 +113,11 @@ async fn attend(
     };
     let beat = Beat::new(started, &config, &coverage.hooks);
     let mut agent = Agent::new(&config, loaded, pipeline, reporter, beat);
+    agent.standing = Standing::new(&origin, &coverage.hooks);
     agent.pods = pods;
     agent.reader = reader;
     if !agent.reporter.observes() {
-        agent.door = start::door(config.control.as_deref(), &origin);
+        agent.doors = Some(Doors::open(&config, &origin));
     }
     crate::ebpf::sys::trim_heap();
     agent.reporter.notice(Subject::Coverage(coverage));
@@ -136,8 +141,9 @@ struct Agent {
     pods: Option<mpsc::Receiver<PodUpdate>>,
     /// What fanotify told too early.
     waiting: watch::Waiting,
-    /// Where `tidewaiter ps` and its like ask, and what they have asked.
-    door: Option<(Server, mpsc::Receiver<Ask>)>,
+    /// Where `tidewaiter ps` and monitoring ask, and what they have asked.
+    doors: Option<Doors>,
+    standing: Standing,
     meter: CgroupMeter,
     beat: Beat,
     /// Reused in every turn, see [`Agent::turn`].
@@ -160,7 +166,8 @@ impl Agent {
             reader: None,
             pods: None,
             waiting: watch::Waiting::default(),
-            door: None,
+            doors: None,
+            standing: Standing::default(),
             meter: CgroupMeter::read(),
             beat,
             exits: Vec::new(),
@@ -183,7 +190,7 @@ impl Agent {
                 answer = self.lookups.answer() => self.lookups.take(answer, &mut self.pipeline),
                 Some(update) = told(&mut self.pods) => self.pipeline.containers.tell_pod(update, facts::now()),
                 news = rule::read(&mut self.reader) => self.reload(news),
-                Some(ask) = asked(&mut self.door) => self.answer(ask),
+                Some(ask) = asked(&mut self.doors) => self.answer(ask),
                 _ = sweep.tick() => self.sweep(false),
                 _ = poll.tick() => self.poll(),
                 _ = measure.tick() => self.measure(),
@@ -237,6 +244,7 @@ impl Agent {
         self.observe();
         self.exits = exits;
         let now = facts::now();
+        self.doors.iter().for_each(|doors| doors.pulse.turned(now));
         if !self.kernel.ring.has_more() {
             self.pipeline.settle(now, &mut self.facts);
         }
@@ -250,28 +258,6 @@ impl Agent {
     fn observe(&mut self) {
         let Self { pipeline, reporter, .. } = self;
         pipeline.observed().for_each(|event| reporter.event(&event));
-    }
-
-    /// Answers who asks at the door, who may have gone.
-    fn answer(&mut self, ask: Ask) {
-        // Of what is in the ring, too.
-        self.turn();
-        match ask {
-            Ask::Picture(reply) => _ = reply.send(self.picture()),
-            Ask::Rules(reply) => _ = reply.send(self.pipeline.rule_stats(facts::now())),
-            Ask::Suppressed(reply) => _ = reply.send((facts::now(), self.pipeline.suppressed())),
-        }
-    }
-
-    /// The picture of now, with how far connections are.
-    fn picture(&mut self) -> Picture {
-        let began = Instant::now();
-        let now = facts::now();
-        self.pipeline.refresh(now, &self.kernel.flows.read());
-        let picture = self.pipeline.picture(now);
-        let (processes, connections) = (picture.processes.len(), picture.connections.len());
-        debug!(processes, connections, took = ?began.elapsed(), "picture taken");
-        picture
     }
 
     /// Reads what moved over which socket.
@@ -291,6 +277,8 @@ impl Agent {
             log.flush();
         }
         self.pipeline.sweep(facts::now());
+        self.tell_pulse();
+        self.standing.note_pace(facts::now(), self.pipeline.passed().events);
         learn::settle(&mut self.reporter, &self.pipeline);
         watch::sweep(&mut self.kernel, &self.pipeline, &mut self.facts);
         let mut losses = self.reporter.sink_losses();
@@ -342,7 +330,7 @@ impl Agent {
 
     /// Detaches everything, tells what was still gathering, lets the sinks deliver.
     async fn stop(mut self) -> Option<Learner> {
-        self.door = None;
+        self.doors = None;
         // From here on nothing is added: what is read last is all there was.
         self.kernel.programs = None;
         // Twice: what fanotify saw waits for a turn.

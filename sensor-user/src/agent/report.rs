@@ -9,6 +9,7 @@ use tracing::warn;
 use uuid::Uuid;
 
 use super::beat::Sums;
+use super::count::Counts;
 use super::facts;
 use crate::alert::{Alert, Backlog, Evidence, Loss, Message, Notice, StageReached, Story, Subject};
 use crate::event::Event;
@@ -30,7 +31,7 @@ pub(super) struct Reporter {
     /// Who takes every event for normal, if that is asked for.
     learner: Option<Learner>,
     sequence: u64,
-    alerts: u64,
+    counts: Counts,
     sums: Sums,
     /// The accounts told last, and number and id of their stories.
     told: VecDeque<Told>,
@@ -53,7 +54,7 @@ impl Reporter {
             sinks,
             stream,
             learner: None,
-            alerts: 0,
+            counts: Counts::default(),
             sums: Sums::default(),
             told: VecDeque::new(),
             stories: VecDeque::new(),
@@ -83,7 +84,9 @@ impl Reporter {
         let (container, steps) = (account.container.clone(), account.steps.clone());
         let (steps_omitted, bytes_omitted) = (account.steps_omitted, account.bytes_omitted);
         let Some((detection, related)) = account.into_detections() else { return };
-        self.alerts += u64::from(!is_amendment);
+        if !is_amendment {
+            self.counts.alert(&detection, level);
+        }
         let alert = Alert {
             id,
             sequence: self.next(),
@@ -116,6 +119,7 @@ impl Reporter {
         }
         self.sums.note(&subject);
         let notice = Notice { id: Uuid::now_v7(), sequence: self.next(), time: Timestamp::now(), subject };
+        self.counts.notice(&notice.subject, notice.sequence, notice.time);
         let message = Arc::new(Message::Notice(notice));
         if let Some(stream) = &mut self.stream {
             stream.message(&message);
@@ -150,7 +154,21 @@ impl Reporter {
     }
 
     pub(super) fn alerts(&self) -> u64 {
-        self.alerts
+        self.counts.alerts
+    }
+
+    /// How much of what was told so far.
+    pub(super) fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// The last number given.
+    pub(super) fn last_sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    pub(super) fn sinks(&self) -> &SinkSet {
+        &self.sinks
     }
 
     /// What notices have told so far.
@@ -219,6 +237,7 @@ impl Reporter {
 
     fn next(&mut self) -> u64 {
         self.sequence += 1;
+        self.counts.messages += 1;
         self.sequence
     }
 }

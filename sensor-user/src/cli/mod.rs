@@ -28,7 +28,7 @@ pub use rules::RulesCommand;
 pub use validate::ValidateOptions;
 pub use verify::VerifyOptions;
 
-use crate::config::{Config, ConfigError, FormatChoice, LogLevel};
+use crate::config::{Config, ConfigError, FormatChoice, LogLevel, MetricsPlace};
 use crate::ebpf::hook::Means;
 use crate::sink::{Facility, SyslogTarget};
 
@@ -119,6 +119,9 @@ pub struct RunOptions {
     /// Answer `tidewaiter ps` at this socket
     #[arg(long, value_name = "PATH")]
     pub control: Option<PathBuf>,
+    /// Answer /metrics, /healthz and /readyz at ADDRESS:PORT or unix:/PATH; may be given for each
+    #[arg(long, value_name = "PLACE")]
+    pub metrics: Vec<MetricsPlace>,
     /// How much to log on standard error
     #[arg(long, value_enum, value_name = "LEVEL")]
     pub log: Option<LogLevel>,
@@ -154,6 +157,7 @@ impl RunOptions {
         config.avoid.extend(self.avoid);
         config.control = self.control.or(config.control);
         config.baseline = self.baseline.or(config.baseline);
+        self.metrics.into_iter().for_each(|place| config.metrics.set(place));
         config.embedded_rules &= !self.rules.no_embedded_rules;
         Ok(config)
     }

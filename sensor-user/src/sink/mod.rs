@@ -23,6 +23,8 @@ pub mod encode;
 pub mod file;
 pub mod json;
 pub mod origin;
+pub mod standing;
+pub mod state;
 pub mod stdout;
 pub mod stream;
 pub mod syslog;
@@ -42,6 +44,8 @@ use tracing::warn;
 
 pub use file::FileTarget;
 pub use origin::Origin;
+pub use standing::SinkStanding;
+pub use state::Receiver;
 pub use stdout::Format;
 pub use stream::Stream;
 pub use syslog::{Facility, SyslogTarget, TlsError};

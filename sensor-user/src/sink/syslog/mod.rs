@@ -24,6 +24,7 @@ pub use tls::{Fingerprint, FingerprintError, Identity, TlsError, TlsSettings, Tl
 
 use std::io;
 use std::mem::{Discriminant, discriminant};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
@@ -33,7 +34,7 @@ use self::link::Link;
 use self::tls::Fault;
 use self::window::Window;
 use super::text::duration;
-use super::{Feed, LossReason};
+use super::{Feed, LossReason, Tally};
 
 /// First pause after a failure: long enough not to spin, short enough to bridge a daemon's restart.
 const BACKOFF_MIN: Duration = Duration::from_millis(250);
@@ -75,7 +76,7 @@ impl Syslog {
     /// Delivers until there will be nothing more. While the receiver is away messages wait in the outbox.
     pub(super) async fn run(self, mut feed: Feed) {
         let mut window = Window::new(Link::confirms_after(&self.target));
-        let mut outage = Outage::new(&self.target);
+        let mut outage = Outage::new(&self.target, Arc::clone(&feed.tally));
         let mut pause = BACKOFF_MIN;
         loop {
             let opened = Instant::now();
@@ -211,17 +212,19 @@ async fn wait(feed: &mut Feed, pause: Duration) -> bool {
 #[derive(Debug)]
 struct Outage<'a> {
     target: &'a SyslogTarget,
+    tally: Arc<Tally>,
     since: Option<Instant>,
     /// What was wrong with TLS and has been told: each kind once in an outage.
     told: Vec<Discriminant<Fault>>,
 }
 
 impl<'a> Outage<'a> {
-    fn new(target: &'a SyslogTarget) -> Self {
-        Self { target, since: None, told: Vec::new() }
+    fn new(target: &'a SyslogTarget, tally: Arc<Tally>) -> Self {
+        Self { target, tally, since: None, told: Vec::new() }
     }
 
     fn begin(&mut self, error: &io::Error) {
+        self.tally.away(error);
         let fault = Fault::within(error).map(discriminant).filter(|fault| !self.told.contains(fault));
         self.told.extend(fault);
         if self.since.is_none() {
@@ -234,6 +237,7 @@ impl<'a> Outage<'a> {
     }
 
     fn end(&mut self) {
+        self.tally.up();
         self.told.clear();
         if let Some(since) = self.since.take() {
             info!("syslog receiver {} is back after {}", self.target, duration(since.elapsed()));
