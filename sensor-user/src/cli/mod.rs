@@ -11,6 +11,7 @@ mod failure;
 mod ps;
 mod rules;
 mod run;
+mod status;
 mod table;
 mod validate;
 mod verify;
@@ -25,6 +26,7 @@ pub use events::EventOptions;
 pub use failure::Failure;
 pub use ps::PsOptions;
 pub use rules::RulesCommand;
+pub use status::StatusOptions;
 pub use validate::ValidateOptions;
 pub use verify::VerifyOptions;
 
@@ -71,6 +73,9 @@ pub enum Command {
     /// Show who runs in which container, and over which connections, as a running agent has it
     #[command(after_help = format!("{}\n\n{EXIT_CODES}", ps::EXAMPLES), long_about = ps::ABOUT)]
     Ps(PsOptions),
+    /// Show at a glance how a running agent is, and whether its alerts arrive
+    #[command(after_help = format!("{}\n\n{}", status::EXAMPLES, status::STATUS), long_about = status::ABOUT)]
+    Status(StatusOptions),
     /// Try everything `run` needs on this host, say what would be seen and what not, and end
     #[command(after_help = EXIT_CODES)]
     Check(RunOptions),
@@ -178,6 +183,7 @@ pub fn execute(cli: Cli) -> ExitCode {
         Command::Run(options) => run::run(options),
         Command::Events(options) => events::events(options),
         Command::Ps(options) => ps::ps(options),
+        Command::Status(options) => status::status(&options),
         Command::Check(options) => check::check(options),
         Command::Baseline(command) => baseline::execute(command),
         Command::Rules(command) => rules::execute(command),

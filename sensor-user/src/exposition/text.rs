@@ -31,8 +31,8 @@ fn agent(page: &mut Page, snapshot: &Snapshot) {
 }
 
 fn hooks(page: &mut Page, snapshot: &Snapshot) {
-    /// There are two tiers; a third would show by itself.
-    const TIERS: u8 = 2;
+    /// Shown whether they have hooks or not.
+    const TIERS: u8 = 3;
     let attached = || snapshot.hooks.iter().filter(|hook| hook.attached.is_some());
     let last = attached().map(|hook| hook.tier).max().unwrap_or(0).max(TIERS);
     for tier in 1..=last {

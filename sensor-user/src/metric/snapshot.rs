@@ -3,8 +3,12 @@
 //! Plain values, owned: the loop makes it, whoever asked turns it into text. Counts are since the start of the run.
 //! Every list has a bound, and so has every text that is not the sensor's own ([`bounded`]).
 
+mod problem;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+pub use problem::Problem;
 
 /// Most rules that are named, by matches and by time: what a person reads, and few enough series for any store.
 pub const RULES_MAX: usize = 20;

@@ -14,6 +14,7 @@ mod notice;
 mod picture;
 pub mod quantity;
 mod rule;
+mod status;
 mod witness;
 
 use jiff::Timestamp;
@@ -22,6 +23,7 @@ use jiff::tz::TimeZone;
 pub(super) use event::render as event;
 pub use picture::render as picture;
 pub use quantity::{bytes, duration, fine, grouped};
+pub use status::render as status;
 
 use crate::alert::Message;
 
