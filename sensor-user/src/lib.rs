@@ -24,6 +24,7 @@ pub mod sink;
 pub mod control;
 pub mod host;
 pub mod source;
+pub mod canary;
 pub mod capture;
 pub mod config;
 pub mod validate;

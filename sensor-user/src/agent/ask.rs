@@ -8,6 +8,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 use tracing::debug;
 
+use super::canary::Canary;
 use super::{Agent, facts};
 use crate::alert::{HookCoverage, LossSum};
 use crate::control::Ask;
@@ -127,6 +128,7 @@ impl Agent {
             messages: self.messages(),
             sinks: self.sinks(now),
             outbox: self.reporter.sinks().fill().map(outbox),
+            canary: self.canary.as_ref().map(Canary::record),
             ..Snapshot::default()
         };
         if let Some(origin) = &self.standing.origin {

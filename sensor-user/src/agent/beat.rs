@@ -87,6 +87,7 @@ impl Sums {
             | Subject::Aggregation(_)
             | Subject::Reload(_)
             | Subject::Cost(_)
+            | Subject::Canary(_)
             | Subject::Heartbeat(_)
             | Subject::Stopped(_) => {}
         }

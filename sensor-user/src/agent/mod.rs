@@ -18,6 +18,7 @@ mod resource;
 mod beat;
 mod wait;
 mod ask;
+mod canary;
 mod door;
 mod count;
 
@@ -49,6 +50,7 @@ use crate::state::pod::PodUpdate;
 use crate::state::resource::RESOURCE_PERIOD;
 use ask::Standing;
 use beat::Beat;
+use canary::Canary;
 use door::Doors;
 use facts::Facts;
 use ledger::Bookkeeper;
@@ -118,6 +120,7 @@ async fn attend(
     agent.reader = reader;
     if !agent.reporter.observes() {
         agent.doors = Some(Doors::open(&config, &origin));
+        agent.canary = Canary::new(&config.canary, facts::now());
     }
     crate::ebpf::sys::trim_heap();
     agent.reporter.notice(Subject::Coverage(coverage));
@@ -144,6 +147,7 @@ struct Agent {
     /// Where `tidewaiter ps` and monitoring ask, and what they have asked.
     doors: Option<Doors>,
     standing: Standing,
+    canary: Option<Canary>,
     meter: CgroupMeter,
     beat: Beat,
     /// Reused in every turn, see [`Agent::turn`].
@@ -168,6 +172,7 @@ impl Agent {
             waiting: watch::Waiting::default(),
             doors: None,
             standing: Standing::default(),
+            canary: None,
             meter: CgroupMeter::read(),
             beat,
             exits: Vec::new(),
@@ -211,7 +216,7 @@ impl Agent {
     /// renamed a file and ended in the same turn must still be known when the rename is read.
     fn turn(&mut self) {
         let mut exits = std::mem::take(&mut self.exits);
-        let Self { kernel, pipeline, facts, metrics, reporter, books, .. } = self;
+        let Self { kernel, pipeline, facts, metrics, reporter, books, canary, .. } = self;
         let Loaded { ring, flows, .. } = kernel;
         ring.drain(|bytes| match decode(bytes) {
             Ok(record) => {
@@ -222,6 +227,9 @@ impl Agent {
                 }
                 if let Body::CgroupRemove(cgroup) = &record.body {
                     books.note_gone(cgroup.id, record.time);
+                }
+                if let (Some(canary), Body::Exec(exec)) = (&mut *canary, &record.body) {
+                    canary.see(&exec.arguments);
                 }
                 take_rows(flows, pipeline, &record);
                 pipeline.record(record, facts);
@@ -250,8 +258,12 @@ impl Agent {
         }
         self.lookups.ask(&mut self.pipeline, now);
         for account in self.pipeline.accounts(now) {
+            if let Some(canary) = &mut self.canary {
+                canary.meet(&account, &self.reporter);
+            }
             self.reporter.alert(account);
         }
+        self.fly(now);
     }
 
     /// Tells the events that did not come of one record: of an end, of what was due.

@@ -12,6 +12,7 @@ use super::beat::Sums;
 use super::count::Counts;
 use super::facts;
 use crate::alert::{Alert, Backlog, Evidence, Loss, Message, Notice, StageReached, Story, Subject};
+use crate::canary;
 use crate::event::Event;
 use crate::sink::stream::END_MAX;
 use crate::sink::{SinkSet, Stream};
@@ -84,9 +85,6 @@ impl Reporter {
         let (container, steps) = (account.container.clone(), account.steps.clone());
         let (steps_omitted, bytes_omitted) = (account.steps_omitted, account.bytes_omitted);
         let Some((detection, related)) = account.into_detections() else { return };
-        if !is_amendment {
-            self.counts.alert(&detection, level);
-        }
         let alert = Alert {
             id,
             sequence: self.next(),
@@ -107,6 +105,9 @@ impl Reporter {
             steps_omitted,
             bytes_omitted,
         };
+        if !is_amendment && !canary::is_alone(&alert) {
+            self.counts.alert(&alert.detection, level);
+        }
         self.sinks.deliver(&Arc::new(Message::Alert(Box::new(alert))));
     }
 

@@ -91,6 +91,9 @@ pub enum Command {
     /// Prove that a received log is complete; needs no privilege
     #[command(after_help = format!("{}\n\n{}", verify::EXAMPLES, verify::STATUS), long_about = verify::ABOUT)]
     Verify(VerifyOptions),
+    /// What the delivery canary runs: does nothing
+    #[command(hide = true)]
+    Canary { number: String },
     /// Print the version
     Version,
 }
@@ -189,6 +192,7 @@ pub fn execute(cli: Cli) -> ExitCode {
         Command::Rules(command) => rules::execute(command),
         Command::Validate(options) => validate::validate(options),
         Command::Verify(options) => verify::verify(&options),
+        Command::Canary { .. } => Ok(Exit::Good),
         Command::Version => {
             table::print(&format!("tidewaiter {}\n", env!("CARGO_PKG_VERSION")));
             Ok(Exit::Good)

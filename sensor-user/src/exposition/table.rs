@@ -145,7 +145,7 @@ metrics! {
         "Messages given up for want of room.";
 
     CANARY_UP = Gauge "tidewaiter_canary_up" []
-        "1: the last delivery canary came through to every receiver; 0: it did not. Absent before the first has ended.";
+        "1: the last delivery canary came through to every receiver; 0: it did not. Absent before the first ended.";
     CANARY_PASSED = Counter "tidewaiter_canary_passed_total" []
         "Canaries that every receiver confirmed in time.";
     CANARY_FAILED = Counter "tidewaiter_canary_failed_total" ["stage"]

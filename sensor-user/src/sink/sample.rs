@@ -23,7 +23,10 @@ use crate::state::process::{Executable, Process, ProcessKey, Session, Written};
 use crate::state::standing::{Claim, Entry, Standing, Trick};
 
 pub(crate) use correlation::correlated;
-pub(crate) use notice::{aggregation, cost, coverage, heartbeat, loss, refusal, reload, stopped, tampering};
+pub(crate) use notice::{
+    aggregation, canary_failed, canary_well, cost, coverage, heartbeat, loss, refusal, reload, stopped,
+    tampering,
+};
 pub(crate) use pod::in_pod;
 pub(crate) use snapshot::snapshot;
 pub(crate) use story::chain;

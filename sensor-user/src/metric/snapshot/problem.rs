@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{Canary, Sink, Snapshot};
+use crate::alert::FAILED;
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -54,8 +55,7 @@ fn away(sink: &Sink) -> Option<Problem> {
 
 fn canary(canary: &Canary) -> Option<Problem> {
     let failure = canary.failure.as_deref().unwrap_or_default();
-    (canary.is_well == Some(false))
-        .then(|| Problem::new("canary", format!("the delivery canary did not come through: {failure}")))
+    (canary.is_well == Some(false)).then(|| Problem::new("canary", format!("{FAILED}: {failure}")))
 }
 
 #[cfg(test)]

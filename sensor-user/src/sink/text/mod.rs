@@ -26,6 +26,7 @@ pub use quantity::{bytes, duration, fine, grouped};
 pub use status::render as status;
 
 use crate::alert::Message;
+use crate::canary;
 
 /// How somebody looks at messages.
 #[derive(Clone, Debug)]
@@ -58,6 +59,7 @@ impl View {
 #[must_use]
 pub fn render(message: &Message, view: &View) -> String {
     let lines = match message {
+        Message::Alert(alert) if canary::is_alone(alert) => vec![notice::lone_canary(alert, view)],
         Message::Alert(alert) => alert::lines(alert, view),
         Message::Notice(notice) => notice::lines(notice, view),
     };

@@ -9,7 +9,7 @@ use super::View;
 use super::line::{FAINT, GOOD, Line, PLACE, PLAIN, STRONG, WARNING, wrap};
 use super::notice::some;
 use super::quantity::{bytes, duration, fine, grouped};
-use crate::metric::snapshot::{Canary, Count, Outbox, Rule, Sink, Snapshot};
+use crate::metric::snapshot::{Canary, Count, Hook, Outbox, Rule, Sink, Snapshot};
 
 /// Columns before what is said.
 const LABEL: usize = 13;
@@ -81,9 +81,15 @@ impl Page {
             let attached = format!("{} of {all} attached", all - missing);
             Line::new().with(PLAIN, attached).with(WARNING, format!(" · {missing} missing"))
         };
+        let is_weakened = |hook: &&Hook| hook.attached.is_some() && hook.weakens.is_some();
+        let line = match snapshot.hooks.iter().filter(is_weakened).count() {
+            0 => line,
+            weakened => line.with(FAINT, format!(" · {weakened} see less than they might")),
+        };
         self.row("hooks", line);
         let mut unseen: Vec<&str> = Vec::new();
-        for sentence in snapshot.hooks.iter().filter_map(|hook| hook.weakens.as_deref()) {
+        let missing = snapshot.hooks.iter().filter(|hook| hook.attached.is_none());
+        for sentence in missing.filter_map(|hook| hook.weakens.as_deref()) {
             // Hooks of one place share a sentence.
             if !unseen.contains(&sentence) {
                 unseen.push(sentence);
@@ -107,7 +113,7 @@ impl Page {
         let all = format!("{} of {}", some(events.total, "event"), some(snapshot.records.taken, "record"));
         self.row("events", pace.with(PLAIN, all));
         let known = snapshot.tables.iter().filter(|table| table.count > 0);
-        let known = known.map(|table| format!("{} {}", grouped(table.count), table.name.replace('_', " ")));
+        let known = known.map(|table| format!("{} {}", table.name.replace('_', " "), grouped(table.count)));
         let known: Vec<String> = known.collect();
         self.paragraph(FAINT, &format!("knows {}", known.join(" · ")));
     }
@@ -311,9 +317,10 @@ mod tests {
         for words in [
             "▲ tidewaiter 0.1.0 on node-1 · up 2 h 01 min · pid 77 · Linux 6.18.5",
             "2 of 3 attached · 1 missing",
-            "not seen here: renames in other mount namespaces · module loads",
+            "1 see less than they might",
+            "not seen here: module loads",
             "5.0 a second · 80 events of 90 records",
-            "knows 231 processes · 3 containers · 2 stories",
+            "knows processes 231 · containers 3 · stories 2",
             "2 critical · 2 high · 2 medium · 2 low · 2 informational",
             "87 at work · 12 matches · 0.02 % of a core",
             "● stdout  there for 0 ms",
