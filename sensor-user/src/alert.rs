@@ -2,6 +2,7 @@
 //!
 //! Values only: how they look is the sinks' business (`sink::text`, `sink::document`).
 
+mod canary;
 mod correlation;
 mod notice;
 mod rule;
@@ -14,6 +15,7 @@ use jiff::Timestamp;
 use sigma::Level;
 use uuid::Uuid;
 
+pub use canary::{CanaryReport, FAILED, reason};
 pub use correlation::{Correlation, Member};
 pub use notice::{
     Aggregate, Backlog, Coverage, Heartbeat, HookCount, HookCoverage, LedgerRow, Loss, LossSum, Notice,

@@ -2,6 +2,7 @@
 
 mod book;
 mod budget;
+pub mod snapshot;
 
 use rustc_hash::FxHashMap;
 

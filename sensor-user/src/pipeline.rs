@@ -19,6 +19,7 @@ mod suppressed;
 mod stats;
 mod picture;
 mod baseline;
+mod passed;
 
 use std::sync::Arc;
 
@@ -28,9 +29,10 @@ use sensor_ebpf::wire::Actor;
 pub use file::{HostDeed, HostFile, HostStat};
 use identity::Identities;
 use life::Lives;
+pub use passed::Passed;
 pub use picture::{CONNECTIONS_MAX, Named, Picture};
 pub use reload::Retired;
-pub use stats::{RuleStat, RuleStats};
+pub use stats::{RuleStat, RuleStats, RuleSummary};
 pub use suppressed::{SUPPRESSED_MAX, SuppressedMatch};
 pub use undecided::UNDECIDED;
 
@@ -80,28 +82,6 @@ pub trait Host {
     fn namespaces(&mut self, pid: u32) -> Option<Namespaces>;
     /// A path of the host is an overlay's own scratch: what happens there no process asked for.
     fn is_overlay_scratch(&self, path: &str, mnt_ns: u32) -> bool;
-}
-
-/// What passed through, since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Passed {
-    pub records: u64,
-    pub events: u64,
-    pub matches: u64,
-    /// Matches that a filter kept back.
-    pub suppressed: u64,
-    /// Correlations that came true.
-    pub correlated: u64,
-    /// Matches that wait for a field that is not known yet.
-    pub pending: u64,
-    /// Files that were opened and are called like a secret, and are none by their whole path.
-    pub no_secrets: u64,
-    /// Events whose process was not known: it started before the sensor or its record was lost.
-    pub unknown_process: u64,
-    /// Connections from outside that ended before a process moved a byte over them.
-    pub untaken_connections: u64,
-    /// Packets of port 53 that are no DNS message.
-    pub refused_names: u64,
 }
 
 /// The tables, the rules and the stories.
@@ -328,7 +308,7 @@ impl Pipeline {
             self.passed.unknown_process += 1;
             return false;
         }
-        self.passed.events += 1;
+        self.passed.count(category);
         self.observed.is_some()
             || self.engine.watches(category.id())
             || self.stories.follows(&key)

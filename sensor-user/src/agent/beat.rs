@@ -23,7 +23,7 @@ const OTHERS: (&str, &str) = ("others", "various");
 
 /// What does not change from beat to beat.
 pub(super) struct Beat {
-    started: Instant,
+    pub(super) started: Instant,
     hooks: HookCount,
     /// Of the configuration; the rules change.
     configuration: Context,
@@ -39,7 +39,7 @@ impl Beat {
 
     /// `sha256:` and 64 digits: the same for the same configuration and rules of one version of the agent. The
     /// order of rules does not count, what they say does, with the values of their placeholders.
-    fn digest(&self, set: &RuleSet) -> String {
+    pub(super) fn digest(&self, set: &RuleSet) -> String {
         let rules = set.rules().iter().map(|rule| {
             let id = rule.id.map_or_else(|| rule.title.clone(), |id| id.to_string());
             format!("\nrule {id} {:016x}", rule.fingerprint)
@@ -70,8 +70,8 @@ fn count(hooks: &[HookCoverage]) -> HookCount {
 /// What notices have told since the start.
 #[derive(Debug, Default)]
 pub(super) struct Sums {
-    losses: Vec<LossSum>,
-    detached: u64,
+    pub(super) losses: Vec<LossSum>,
+    pub(super) detached: u64,
 }
 
 impl Sums {
@@ -87,6 +87,7 @@ impl Sums {
             | Subject::Aggregation(_)
             | Subject::Reload(_)
             | Subject::Cost(_)
+            | Subject::Canary(_)
             | Subject::Heartbeat(_)
             | Subject::Stopped(_) => {}
         }

@@ -17,6 +17,10 @@ mod learn;
 mod resource;
 mod beat;
 mod wait;
+mod ask;
+mod canary;
+mod door;
+mod count;
 
 use std::future::Future;
 use std::time::{Duration, Instant};
@@ -31,21 +35,23 @@ pub(crate) use start::receivers;
 
 use crate::alert::{Coverage, Loss, Stopped, Subject, Tampering};
 use crate::config::Config;
-use crate::control::{Ask, Server};
 use crate::decode::{Body, Record, decode};
 use crate::ebpf::flow::FlowRows;
 use crate::ebpf::load::Loaded;
 use crate::ebpf::watch::Loaded as LoadedProgram;
 use crate::host::resource::CgroupMeter;
 use crate::metric::{Budget, Metrics};
-use crate::pipeline::{Picture, Pipeline};
+use crate::pipeline::Pipeline;
 use crate::rule::{Reader, RuleFiles};
 use crate::source::kubernetes;
 use crate::state::baseline::Learner;
 use crate::state::flow::POLL;
 use crate::state::pod::PodUpdate;
 use crate::state::resource::RESOURCE_PERIOD;
+use ask::Standing;
 use beat::Beat;
+use canary::Canary;
+use door::Doors;
 use facts::Facts;
 use ledger::Bookkeeper;
 use lookup::Lookups;
@@ -109,10 +115,12 @@ async fn attend(
     };
     let beat = Beat::new(started, &config, &coverage.hooks);
     let mut agent = Agent::new(&config, loaded, pipeline, reporter, beat);
+    agent.standing = Standing::new(&origin, &coverage.hooks);
     agent.pods = pods;
     agent.reader = reader;
     if !agent.reporter.observes() {
-        agent.door = start::door(config.control.as_deref(), &origin);
+        agent.doors = Some(Doors::open(&config, &origin));
+        agent.canary = Canary::new(&config.canary, facts::now());
     }
     crate::ebpf::sys::trim_heap();
     agent.reporter.notice(Subject::Coverage(coverage));
@@ -136,8 +144,10 @@ struct Agent {
     pods: Option<mpsc::Receiver<PodUpdate>>,
     /// What fanotify told too early.
     waiting: watch::Waiting,
-    /// Where `tidewaiter ps` and its like ask, and what they have asked.
-    door: Option<(Server, mpsc::Receiver<Ask>)>,
+    /// Where `tidewaiter ps` and monitoring ask, and what they have asked.
+    doors: Option<Doors>,
+    standing: Standing,
+    canary: Option<Canary>,
     meter: CgroupMeter,
     beat: Beat,
     /// Reused in every turn, see [`Agent::turn`].
@@ -160,7 +170,9 @@ impl Agent {
             reader: None,
             pods: None,
             waiting: watch::Waiting::default(),
-            door: None,
+            doors: None,
+            standing: Standing::default(),
+            canary: None,
             meter: CgroupMeter::read(),
             beat,
             exits: Vec::new(),
@@ -183,7 +195,7 @@ impl Agent {
                 answer = self.lookups.answer() => self.lookups.take(answer, &mut self.pipeline),
                 Some(update) = told(&mut self.pods) => self.pipeline.containers.tell_pod(update, facts::now()),
                 news = rule::read(&mut self.reader) => self.reload(news),
-                Some(ask) = asked(&mut self.door) => self.answer(ask),
+                Some(ask) = asked(&mut self.doors) => self.answer(ask),
                 _ = sweep.tick() => self.sweep(false),
                 _ = poll.tick() => self.poll(),
                 _ = measure.tick() => self.measure(),
@@ -204,7 +216,7 @@ impl Agent {
     /// renamed a file and ended in the same turn must still be known when the rename is read.
     fn turn(&mut self) {
         let mut exits = std::mem::take(&mut self.exits);
-        let Self { kernel, pipeline, facts, metrics, reporter, books, .. } = self;
+        let Self { kernel, pipeline, facts, metrics, reporter, books, canary, .. } = self;
         let Loaded { ring, flows, .. } = kernel;
         ring.drain(|bytes| match decode(bytes) {
             Ok(record) => {
@@ -215,6 +227,9 @@ impl Agent {
                 }
                 if let Body::CgroupRemove(cgroup) = &record.body {
                     books.note_gone(cgroup.id, record.time);
+                }
+                if let (Some(canary), Body::Exec(exec)) = (&mut *canary, &record.body) {
+                    canary.see(&exec.arguments);
                 }
                 take_rows(flows, pipeline, &record);
                 pipeline.record(record, facts);
@@ -237,41 +252,24 @@ impl Agent {
         self.observe();
         self.exits = exits;
         let now = facts::now();
+        self.doors.iter().for_each(|doors| doors.pulse.turned(now));
         if !self.kernel.ring.has_more() {
             self.pipeline.settle(now, &mut self.facts);
         }
         self.lookups.ask(&mut self.pipeline, now);
         for account in self.pipeline.accounts(now) {
+            if let Some(canary) = &mut self.canary {
+                canary.meet(&account, &self.reporter);
+            }
             self.reporter.alert(account);
         }
+        self.fly(now);
     }
 
     /// Tells the events that did not come of one record: of an end, of what was due.
     fn observe(&mut self) {
         let Self { pipeline, reporter, .. } = self;
         pipeline.observed().for_each(|event| reporter.event(&event));
-    }
-
-    /// Answers who asks at the door, who may have gone.
-    fn answer(&mut self, ask: Ask) {
-        // Of what is in the ring, too.
-        self.turn();
-        match ask {
-            Ask::Picture(reply) => _ = reply.send(self.picture()),
-            Ask::Rules(reply) => _ = reply.send(self.pipeline.rule_stats(facts::now())),
-            Ask::Suppressed(reply) => _ = reply.send((facts::now(), self.pipeline.suppressed())),
-        }
-    }
-
-    /// The picture of now, with how far connections are.
-    fn picture(&mut self) -> Picture {
-        let began = Instant::now();
-        let now = facts::now();
-        self.pipeline.refresh(now, &self.kernel.flows.read());
-        let picture = self.pipeline.picture(now);
-        let (processes, connections) = (picture.processes.len(), picture.connections.len());
-        debug!(processes, connections, took = ?began.elapsed(), "picture taken");
-        picture
     }
 
     /// Reads what moved over which socket.
@@ -291,6 +289,8 @@ impl Agent {
             log.flush();
         }
         self.pipeline.sweep(facts::now());
+        self.tell_pulse();
+        self.standing.note_pace(facts::now(), self.pipeline.passed().events);
         learn::settle(&mut self.reporter, &self.pipeline);
         watch::sweep(&mut self.kernel, &self.pipeline, &mut self.facts);
         let mut losses = self.reporter.sink_losses();
@@ -342,7 +342,7 @@ impl Agent {
 
     /// Detaches everything, tells what was still gathering, lets the sinks deliver.
     async fn stop(mut self) -> Option<Learner> {
-        self.door = None;
+        self.doors = None;
         // From here on nothing is added: what is read last is all there was.
         self.kernel.programs = None;
         // Twice: what fanotify saw waits for a turn.

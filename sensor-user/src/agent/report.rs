@@ -9,8 +9,10 @@ use tracing::warn;
 use uuid::Uuid;
 
 use super::beat::Sums;
+use super::count::Counts;
 use super::facts;
 use crate::alert::{Alert, Backlog, Evidence, Loss, Message, Notice, StageReached, Story, Subject};
+use crate::canary;
 use crate::event::Event;
 use crate::sink::stream::END_MAX;
 use crate::sink::{SinkSet, Stream};
@@ -30,7 +32,7 @@ pub(super) struct Reporter {
     /// Who takes every event for normal, if that is asked for.
     learner: Option<Learner>,
     sequence: u64,
-    alerts: u64,
+    counts: Counts,
     sums: Sums,
     /// The accounts told last, and number and id of their stories.
     told: VecDeque<Told>,
@@ -53,7 +55,7 @@ impl Reporter {
             sinks,
             stream,
             learner: None,
-            alerts: 0,
+            counts: Counts::default(),
             sums: Sums::default(),
             told: VecDeque::new(),
             stories: VecDeque::new(),
@@ -83,7 +85,6 @@ impl Reporter {
         let (container, steps) = (account.container.clone(), account.steps.clone());
         let (steps_omitted, bytes_omitted) = (account.steps_omitted, account.bytes_omitted);
         let Some((detection, related)) = account.into_detections() else { return };
-        self.alerts += u64::from(!is_amendment);
         let alert = Alert {
             id,
             sequence: self.next(),
@@ -104,6 +105,9 @@ impl Reporter {
             steps_omitted,
             bytes_omitted,
         };
+        if !is_amendment && !canary::is_alone(&alert) {
+            self.counts.alert(&alert.detection, level);
+        }
         self.sinks.deliver(&Arc::new(Message::Alert(Box::new(alert))));
     }
 
@@ -116,6 +120,7 @@ impl Reporter {
         }
         self.sums.note(&subject);
         let notice = Notice { id: Uuid::now_v7(), sequence: self.next(), time: Timestamp::now(), subject };
+        self.counts.notice(&notice.subject, notice.sequence, notice.time);
         let message = Arc::new(Message::Notice(notice));
         if let Some(stream) = &mut self.stream {
             stream.message(&message);
@@ -150,7 +155,21 @@ impl Reporter {
     }
 
     pub(super) fn alerts(&self) -> u64 {
-        self.alerts
+        self.counts.alerts
+    }
+
+    /// How much of what was told so far.
+    pub(super) fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// The last number given.
+    pub(super) fn last_sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    pub(super) fn sinks(&self) -> &SinkSet {
+        &self.sinks
     }
 
     /// What notices have told so far.
@@ -219,6 +238,7 @@ impl Reporter {
 
     fn next(&mut self) -> u64 {
         self.sequence += 1;
+        self.counts.messages += 1;
         self.sequence
     }
 }

@@ -5,13 +5,11 @@ use std::sync::Arc;
 
 use sigma::{Diagnostic, Engine};
 use thiserror::Error;
-use tokio::sync::mpsc::Receiver;
 use tracing::warn;
 
 use super::purpose::Purpose;
 use super::report::Reporter;
 use crate::config::{Config, ConfigError, read_baseline};
-use crate::control::{Ask, Server};
 use crate::detection::Problem;
 use crate::ebpf::load::LoadError;
 use crate::ebpf::offset::{Layout, OffsetError, VMLINUX};
@@ -191,17 +189,6 @@ pub(super) fn origin(config: &Config, purpose: &Purpose) -> (Arc<Origin>, Option
     let kept = opened.unwrap_or_else(|| Opened::in_memory(sinks));
     origin.agent_id = kept.agent();
     (Arc::new(origin), Some(kept))
-}
-
-/// Opens the door for `tidewaiter ps`. Without it the sensor sees as well, so that is no reason not to start.
-pub(super) fn door(path: Option<&Path>, origin: &Arc<Origin>) -> Option<(Server, Receiver<Ask>)> {
-    match Server::start(path?, Arc::clone(origin)) {
-        Ok(door) => Some(door),
-        Err(error) => {
-            warn!(%error, "`tidewaiter ps` cannot ask this agent; the key `control` names another place");
-            None
-        }
-    }
 }
 
 /// Release of the running kernel.

@@ -5,7 +5,8 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use crate::control::{Ask, Server};
+use super::door::Doors;
+use crate::control::Ask;
 use crate::ebpf::ring::TICK;
 use crate::state::pod::PodUpdate;
 
@@ -14,10 +15,10 @@ pub(super) async fn told(pods: &mut Option<mpsc::Receiver<PodUpdate>>) -> Option
     pods.as_mut()?.recv().await
 }
 
-/// The next to ask for a picture; never, where nobody can.
-pub(super) async fn asked(door: &mut Option<(Server, mpsc::Receiver<Ask>)>) -> Option<Ask> {
-    match door {
-        Some((_, asks)) => asks.recv().await,
+/// The next to ask for something; never, where nobody can.
+pub(super) async fn asked(doors: &mut Option<Doors>) -> Option<Ask> {
+    match doors {
+        Some(doors) => doors.asked().await,
         None => std::future::pending().await,
     }
 }

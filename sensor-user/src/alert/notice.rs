@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use sensor_ebpf::wire::counter::Counter;
 use uuid::Uuid;
 
-use super::{Expensive, Place, Reload};
+use super::{CanaryReport, Expensive, Place, Reload};
 use crate::state::container::Container;
 
 /// Something about the sensor itself, in the same stream as its alerts.
@@ -34,6 +34,8 @@ pub enum Subject {
     Reload(Reload),
     /// Rules take more time than their budget.
     Cost(Vec<Expensive>),
+    /// Delivery was tried, and did not work; or works again.
+    Canary(CanaryReport),
     /// The agent lives, and how it stands.
     Heartbeat(Heartbeat),
     /// The agent ends in order.

@@ -11,6 +11,7 @@ mod failure;
 mod ps;
 mod rules;
 mod run;
+mod status;
 mod table;
 mod validate;
 mod verify;
@@ -25,10 +26,11 @@ pub use events::EventOptions;
 pub use failure::Failure;
 pub use ps::PsOptions;
 pub use rules::RulesCommand;
+pub use status::StatusOptions;
 pub use validate::ValidateOptions;
 pub use verify::VerifyOptions;
 
-use crate::config::{Config, ConfigError, FormatChoice, LogLevel};
+use crate::config::{Config, ConfigError, FormatChoice, LogLevel, MetricsPlace};
 use crate::ebpf::hook::Means;
 use crate::sink::{Facility, SyslogReceiver, SyslogTarget};
 
@@ -71,6 +73,9 @@ pub enum Command {
     /// Show who runs in which container, and over which connections, as a running agent has it
     #[command(after_help = format!("{}\n\n{EXIT_CODES}", ps::EXAMPLES), long_about = ps::ABOUT)]
     Ps(PsOptions),
+    /// Show at a glance how a running agent is, and whether its alerts arrive
+    #[command(after_help = format!("{}\n\n{}", status::EXAMPLES, status::STATUS), long_about = status::ABOUT)]
+    Status(StatusOptions),
     /// Try everything `run` needs on this host, say what would be seen and what not, and end
     #[command(after_help = EXIT_CODES)]
     Check(RunOptions),
@@ -86,6 +91,9 @@ pub enum Command {
     /// Prove that a received log is complete; needs no privilege
     #[command(after_help = format!("{}\n\n{}", verify::EXAMPLES, verify::STATUS), long_about = verify::ABOUT)]
     Verify(VerifyOptions),
+    /// What the delivery canary runs: does nothing
+    #[command(hide = true)]
+    Canary { number: String },
     /// Print the version
     Version,
 }
@@ -119,6 +127,9 @@ pub struct RunOptions {
     /// Answer `tidewaiter ps` at this socket
     #[arg(long, value_name = "PATH")]
     pub control: Option<PathBuf>,
+    /// Answer /metrics, /healthz and /readyz at ADDRESS:PORT or unix:/PATH; may be given for each
+    #[arg(long, value_name = "PLACE")]
+    pub metrics: Vec<MetricsPlace>,
     /// How much to log on standard error
     #[arg(long, value_enum, value_name = "LEVEL")]
     pub log: Option<LogLevel>,
@@ -154,6 +165,7 @@ impl RunOptions {
         config.avoid.extend(self.avoid);
         config.control = self.control.or(config.control);
         config.baseline = self.baseline.or(config.baseline);
+        self.metrics.into_iter().for_each(|place| config.metrics.set(place));
         config.embedded_rules &= !self.rules.no_embedded_rules;
         Ok(config)
     }
@@ -174,11 +186,13 @@ pub fn execute(cli: Cli) -> ExitCode {
         Command::Run(options) => run::run(options),
         Command::Events(options) => events::events(options),
         Command::Ps(options) => ps::ps(options),
+        Command::Status(options) => status::status(&options),
         Command::Check(options) => check::check(options),
         Command::Baseline(command) => baseline::execute(command),
         Command::Rules(command) => rules::execute(command),
         Command::Validate(options) => validate::validate(options),
         Command::Verify(options) => verify::verify(&options),
+        Command::Canary { .. } => Ok(Exit::Good),
         Command::Version => {
             table::print(&format!("tidewaiter {}\n", env!("CARGO_PKG_VERSION")));
             Ok(Exit::Good)

@@ -8,10 +8,14 @@ mod error;
 mod allow;
 mod outbox;
 mod baseline;
+mod canary;
+mod metrics;
 
 pub use allow::AllowFiles;
 pub use baseline::{read_baseline, write_baseline};
+pub use canary::CanarySettings;
 pub use error::{ConfigError, Excerpt};
+pub use metrics::{MetricsPlace, MetricsPlaceError, MetricsSettings};
 pub use outbox::OutboxSettings;
 
 use std::collections::BTreeMap;
@@ -68,6 +72,10 @@ pub struct Config {
     pub kubernetes: Kubernetes,
     /// Where the agent answers `tidewaiter ps`; none: nowhere.
     pub control: Option<PathBuf>,
+    /// Where monitoring asks.
+    pub metrics: MetricsSettings,
+    /// Whether delivery is tried from time to time.
+    pub canary: CanarySettings,
 }
 
 impl Default for Config {
@@ -90,6 +98,8 @@ impl Default for Config {
             containers: ContainerRoots::default(),
             kubernetes: Kubernetes::default(),
             control: Some(PathBuf::from(SOCKET)),
+            metrics: MetricsSettings::default(),
+            canary: CanarySettings::default(),
         }
     }
 }

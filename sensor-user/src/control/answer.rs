@@ -15,6 +15,7 @@ use super::protocol::{
 };
 use crate::host::procfs;
 use crate::host::user::UserNames;
+use crate::metric::snapshot::Snapshot;
 use crate::pipeline::{Named, Picture, RuleStats, SuppressedMatch};
 use crate::sink::Origin;
 use crate::state::container::{Pod, Present};
@@ -65,6 +66,7 @@ pub(super) enum Answer {
     Rules(RuleStats),
     /// And when that was.
     Suppressed(u64, Vec<SuppressedMatch>),
+    Status(Box<Snapshot>),
 }
 
 /// Writes all rows of an answer.
@@ -80,6 +82,11 @@ pub(super) fn write(writer: &Writer, answer: Answer, stream: UnixStream) -> io::
         Answer::Picture(picture, is_host_wanted) => write_picture(writer, picture, is_host_wanted, &mut out)?,
         Answer::Rules(stats) => rule::write_stats(writer, stats, &mut out)?,
         Answer::Suppressed(now, matches) => rule::write_suppressed(writer, now, matches, &mut out)?,
+        Answer::Status(snapshot) => {
+            tell(&mut out, &Row::Head(writer.head(crate::host::boot_time())))?;
+            tell(&mut out, &Row::Status(snapshot))?;
+            tell(&mut out, &Row::End(End::default()))?;
+        }
     }
     out.flush()
 }

@@ -12,6 +12,7 @@ use super::protocol::{
     About, ConnectionRow, ContainerRow, End, Head, LINE_MAX, ProcessRow, ROWS_MAX, Request, Row, RuleRow,
     SharedRow, SuppressedRow, VERSION,
 };
+use crate::metric::snapshot::Snapshot;
 
 /// How long the agent may say nothing: longer than others may keep the places at its socket.
 const SILENCE_MAX: Duration = Duration::from_secs(15);
@@ -65,6 +66,7 @@ pub struct Rows {
     pub shared: SharedRow,
     /// The oldest first.
     pub suppressed: Vec<SuppressedRow>,
+    pub status: Option<Box<Snapshot>>,
     pub end: End,
 }
 
@@ -113,6 +115,7 @@ fn read(mut lines: impl BufRead) -> Result<Rows, ClientError> {
             Row::Rule(rule) => rows.rules.push(*rule),
             Row::Shared(shared) => rows.shared = shared,
             Row::Suppressed(found) => rows.suppressed.push(*found),
+            Row::Status(status) => rows.status = Some(status),
             Row::End(end) => {
                 rows.end = end;
                 return Ok(rows);

@@ -12,8 +12,10 @@ mod answer;
 pub mod client;
 pub mod scene;
 
+pub(crate) use place::Place;
 pub use place::PlaceError;
-pub use server::{Ask, Server};
+pub(crate) use server::ask;
+pub use server::{ASKS_MAX, Ask, Server};
 
 /// Where the socket is unless the configuration says otherwise.
 pub const SOCKET: &str = "/run/tidewaiter/agent.sock";

@@ -38,7 +38,7 @@ pub enum PlaceError {
 
 /// A socket that listens. Dropping it removes its file.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(crate) struct Place {
     path: PathBuf,
     /// Device and inode number of the file.
     file: (u64, u64),
@@ -49,7 +49,7 @@ impl Place {
     ///
     /// # Errors
     /// The place is another's, or the system refuses it.
-    pub(super) fn take(path: &Path) -> Result<(Self, UnixListener), PlaceError> {
+    pub(crate) fn take(path: &Path) -> Result<(Self, UnixListener), PlaceError> {
         let system = |source: io::Error| PlaceError::System { path: path.to_owned(), source };
         let directory = path.parent().filter(|parent| path.is_absolute() && !parent.as_os_str().is_empty());
         let (Some(directory), Some(_)) = (directory, path.file_name()) else {

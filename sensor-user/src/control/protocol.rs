@@ -9,9 +9,11 @@ use serde::{Deserialize, Serialize};
 
 pub use rule::{RuleRow, SharedRow, SuppressedRow};
 
+use crate::metric::snapshot::Snapshot;
+
 /// Layout of all of it. Both sides come from one binary most of the time; after an upgrade the agent may
 /// be the older one, and says so.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// Longest request, bytes.
 pub const REQUEST_MAX: usize = 1024;
 /// Longest text of a row, bytes; longer ones end in an ellipsis. Terminals show less, and a row stays
@@ -44,6 +46,8 @@ pub enum About {
     Rules,
     /// The last matches that filters kept back.
     Suppressed,
+    /// How the agent stands.
+    Status,
 }
 
 /// What every version of a request has.
@@ -63,6 +67,7 @@ pub enum Row {
     Rule(Box<RuleRow>),
     Shared(SharedRow),
     Suppressed(Box<SuppressedRow>),
+    Status(Box<Snapshot>),
     End(End),
     /// In place of everything else: why there is no answer.
     Refusal {

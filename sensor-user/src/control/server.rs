@@ -19,6 +19,7 @@ use super::PlaceError;
 use super::answer::{self, Answer, Writer};
 use super::place::Place;
 use super::protocol::{About, REQUEST_MAX, Request, Row, Spoken, VERSION};
+use crate::metric::snapshot::Snapshot;
 use crate::pipeline::{Picture, RuleStats, SuppressedMatch};
 use crate::sink::Origin;
 
@@ -41,7 +42,12 @@ pub enum Ask {
     Rules(oneshot::Sender<RuleStats>),
     /// With the time of the answer (`CLOCK_BOOTTIME`, nanoseconds).
     Suppressed(oneshot::Sender<(u64, Vec<SuppressedMatch>)>),
+    /// How the agent stands.
+    Snapshot(oneshot::Sender<Box<Snapshot>>),
 }
+
+/// Most questions that wait for the loop; who asks further ones waits.
+pub const ASKS_MAX: usize = 8;
 
 /// The socket and who serves it. Dropping it closes the door.
 #[derive(Debug)]
@@ -55,14 +61,13 @@ impl Server {
     ///
     /// # Errors
     /// The place is another's, or the system refuses it.
-    pub fn start(path: &Path, origin: Arc<Origin>) -> Result<(Self, mpsc::Receiver<Ask>), PlaceError> {
+    pub fn start(path: &Path, origin: Arc<Origin>, asks: mpsc::Sender<Ask>) -> Result<Self, PlaceError> {
         let (place, listener) = Place::take(path)?;
         let listener = UnixListener::from_std(listener)
             .map_err(|source| PlaceError::System { path: path.to_owned(), source })?;
-        let (asks, asked) = mpsc::channel(CLIENTS_MAX);
         let writer = Arc::new(Writer::new(origin));
         let task = tokio::spawn(accept(listener, asks, writer)).abort_handle();
-        Ok((Self { _place: place, task }, asked))
+        Ok(Self { _place: place, task })
     }
 }
 
@@ -108,6 +113,7 @@ async fn serve(mut stream: UnixStream, asks: &mpsc::Sender<Ask>, writer: Arc<Wri
         }
         About::Rules => ask(asks, Ask::Rules).await.map(Answer::Rules),
         About::Suppressed => ask(asks, Ask::Suppressed).await.map(|(now, of)| Answer::Suppressed(now, of)),
+        About::Status => ask(asks, Ask::Snapshot).await.map(Answer::Status),
     };
     let Some(answer) = answer else {
         return refuse(stream, "the agent is ending, or waits for the reader of its events".to_owned()).await;
@@ -118,7 +124,10 @@ async fn serve(mut stream: UnixStream, asks: &mpsc::Sender<Ask>, writer: Arc<Wri
 }
 
 /// Asks the loop; none: it does not answer.
-async fn ask<T>(asks: &mpsc::Sender<Ask>, ask: impl FnOnce(oneshot::Sender<T>) -> Ask) -> Option<T> {
+pub(crate) async fn ask<T>(
+    asks: &mpsc::Sender<Ask>,
+    ask: impl FnOnce(oneshot::Sender<T>) -> Ask,
+) -> Option<T> {
     let (reply, answer) = oneshot::channel();
     let asked = async {
         asks.send(ask(reply)).await.ok()?;

@@ -12,6 +12,7 @@ pub mod runtime;
 pub mod mount;
 pub mod user;
 pub mod resource;
+pub mod own;
 mod file;
 
 pub use file::FileError;

@@ -23,6 +23,7 @@ use super::envelope::Envelope;
 use super::error::OutboxError;
 use super::index::Place;
 use super::record::{Range, Record};
+use super::shared::Kept;
 use super::slot::Slots;
 
 /// Segments that the bound of the folder is divided into: one of them is the least that is freed at once, and the most
@@ -135,6 +136,11 @@ impl Disk {
     /// Bytes of all segments.
     pub(super) fn bytes(&self) -> u64 {
         self.segments.values().map(|segment| segment.bytes).sum()
+    }
+
+    /// How full it is.
+    pub(super) fn kept(&self) -> Kept {
+        Kept { bytes: self.bytes(), bound: self.bound, is_refused: false }
     }
 
     /// Bytes that are too many once so many are added.

@@ -3,9 +3,11 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use rustc_hash::FxHashMap;
 
 use super::envelope::{Envelope, Rank};
+use super::lane::Lane;
 use super::record::Range;
 
 /// Bytes of texts kept in memory beside their records in files, so that a sink that keeps up reads no file.
@@ -16,6 +18,8 @@ const CACHE_MAX: usize = 4 << 20;
 pub(super) struct Entry {
     pub(super) sequence: u64,
     pub(super) rank: Rank,
+    /// When it was given to the outbox; of an earlier run's when it says that it happened.
+    pub(super) since: Timestamp,
     /// Bytes of its texts, and of its record where it has one.
     pub(super) size: usize,
     pub(super) place: Place,
@@ -32,52 +36,6 @@ pub(super) enum Place {
     Record { segment: u64, offset: u64, size: u32 },
 }
 
-/// How far one sink is.
-#[derive(Debug)]
-pub(super) struct Lane {
-    /// The receiver has everything up to this.
-    pub(super) confirmed: u64,
-    /// The sink was given everything up to this.
-    pub(super) handed: u64,
-    /// It sent everything up to this a while ago, and nothing has gone wrong since.
-    pub(super) sent: u64,
-    /// Given up before it had them, since the last look.
-    pub(super) evicted: u64,
-    /// Found damaged, since the last look.
-    pub(super) unreadable: u64,
-    /// Sent, given up for want of room before it was sure that they arrived, and then the link broke: since the last look.
-    pub(super) doubtful: u64,
-    /// Counted as confirmed for want of room, oldest first.
-    presumed: Vec<Range>,
-}
-
-impl Lane {
-    pub(super) fn new(confirmed: u64) -> Self {
-        let (handed, sent, presumed) = (confirmed, confirmed, Vec::new());
-        Self { confirmed, handed, sent, evicted: 0, unreadable: 0, doubtful: 0, presumed }
-    }
-
-    /// The receiver has everything up to this number.
-    pub(super) fn confirm(&mut self, last: u64) {
-        self.confirmed = self.confirmed.max(last);
-        self.presumed.retain(|range| range.last > last);
-    }
-
-    /// The link broke: what is not confirmed is given again, as far as it is kept.
-    pub(super) fn rewind(&mut self) {
-        (self.handed, self.sent) = (self.confirmed, self.confirmed);
-        self.doubtful += self.presumed.drain(..).map(Range::count).sum::<u64>();
-    }
-
-    /// Counts what was sent as confirmed, early.
-    fn presume(&mut self, last: u64) {
-        if self.confirmed < last {
-            self.presumed.push(Range { first: self.confirmed + 1, last });
-            self.confirmed = last;
-        }
-    }
-}
-
 /// Messages in the order of their numbers, and how far the sinks are.
 #[derive(Debug, Default)]
 pub(super) struct Index {
@@ -87,6 +45,12 @@ pub(super) struct Index {
     pub(super) last: u64,
     /// The last number that sinks may see: what comes after it is not on the disk yet.
     pub(super) published: u64,
+    /// Whose arrival is asked for, see [`Lane::has_watched`]; 0: none.
+    pub(super) watched: u64,
+    /// Given since the start.
+    pub(super) pushed: u64,
+    /// Given up for want of room since the start, by whichever sinks lacked them.
+    pub(super) evicted: u64,
     cached: usize,
     /// Bytes of messages that are in memory alone.
     unstored: usize,
@@ -102,6 +66,7 @@ impl Index {
 
     /// Adds the newest message.
     pub(super) fn push(&mut self, entry: Entry) {
+        self.pushed += 1;
         self.last = self.last.max(entry.sequence);
         match entry.place {
             Place::Memory => self.unstored += entry.size,
@@ -139,6 +104,18 @@ impl Index {
         let confirmed = self.lanes.get(lane).map_or(0, |lane| lane.confirmed);
         let upto = |number: u64| self.entries.partition_point(|entry| entry.sequence <= number);
         upto(self.published).saturating_sub(upto(confirmed)) as u64
+    }
+
+    /// Since when the oldest message waits that a sink has not confirmed.
+    pub(super) fn oldest(&self, lane: usize) -> Option<Timestamp> {
+        let confirmed = self.lanes.get(lane)?.confirmed;
+        self.after(confirmed).map(|entry| entry.since)
+    }
+
+    /// Asks for the arrival of a message that is to come.
+    pub(super) fn watch(&mut self, sequence: u64) {
+        self.watched = sequence;
+        self.lanes.iter_mut().for_each(|lane| lane.has_watched = false);
     }
 
     /// Messages in memory alone that a sink has not confirmed.
@@ -217,6 +194,7 @@ impl Index {
                 }
             }
         }
+        self.evicted += gone.len() as u64;
         gone.sort_unstable_by_key(|(sequence, _)| *sequence);
         let is_gone = |sequence: u64| gone.binary_search_by_key(&sequence, |(gone, _)| *gone).is_ok();
         for lane in &mut self.lanes {
@@ -306,7 +284,8 @@ mod tests {
         for (sequence, rank) in (1..).zip(ranks) {
             let place = Place::Record { segment: sequence / 3, offset: 0, size: 1 };
             let body = Some(Arc::new(sample::envelope(sequence)));
-            index.push(Entry { sequence, rank: *rank, size: SIZE, place, body });
+            let since = Timestamp::UNIX_EPOCH;
+            index.push(Entry { sequence, rank: *rank, since, size: SIZE, place, body });
             index.published = sequence;
         }
         index
@@ -383,7 +362,8 @@ mod tests {
         let size = CACHE_MAX / 10;
         for sequence in 1..=20 {
             let place = Place::Record { segment: 0, offset: 0, size: 1 };
-            index.push(Entry { sequence, rank: Rank::Low, size, place, body: body.clone() });
+            let (rank, since) = (Rank::Low, Timestamp::UNIX_EPOCH);
+            index.push(Entry { sequence, rank, since, size, place, body: body.clone() });
         }
         let in_memory = index.entries().filter(|entry| entry.body.is_some()).count();
         assert!((1..=10).contains(&in_memory), "{in_memory}");

@@ -23,11 +23,13 @@ mod record;
 mod slot;
 mod disk;
 mod index;
+mod lane;
 mod recover;
 mod shared;
 mod writer;
 mod reader;
 mod crash;
+mod account;
 mod error;
 
 #[cfg(test)]
@@ -45,14 +47,17 @@ use rustc_hash::FxHashMap;
 use tracing::warn;
 use uuid::Uuid;
 
+pub use account::{Fill, LaneAccount};
 pub use envelope::{Envelope, Rank};
 pub use error::OutboxError;
 pub use reader::Reader;
+pub use shared::Kept;
 
 use crate::alert::{Loss, Message};
 use crate::sink::Origin;
 use disk::Disk;
-use index::{Index, Lane};
+use index::Index;
+use lane::Lane;
 use recover::{Recovered, recover};
 use shared::Shared;
 use writer::Writer;
@@ -119,7 +124,7 @@ impl Opened {
         let segments = disk.iter().flat_map(Disk::segments);
         let files: FxHashMap<_, _> = segments.map(|(id, segment)| (id, Arc::clone(&segment.file))).collect();
         let last = index.last;
-        let shared = Arc::new(Shared::new(index, files));
+        let shared = Arc::new(Shared::new(index, files, disk.as_ref().map(Disk::kept)));
         let writer = Writer {
             queue: messages,
             end: ended,

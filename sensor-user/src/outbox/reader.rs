@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tracing::warn;
@@ -90,12 +91,16 @@ impl Reader {
     /// The receiver has the oldest `count` messages that were given.
     pub fn confirm(&mut self, count: usize) {
         let count = count.min(self.handed.len());
-        if let Some(last) = self.handed.drain(..count).next_back() {
-            let mut state = self.shared.state();
-            if let Some(lane) = state.index.lanes.get_mut(self.lane) {
-                lane.confirm(last);
-            }
+        let Some(last) = count.checked_sub(1).and_then(|last| self.handed.get(last)).copied() else { return };
+        let mut state = self.shared.state();
+        let watched = state.index.watched;
+        if let Some(lane) = state.index.lanes.get_mut(self.lane) {
+            lane.confirm(last);
+            lane.delivered += count as u64;
+            lane.confirmed_at = Some(Timestamp::now());
+            lane.has_watched |= self.handed.iter().take(count).any(|sequence| *sequence == watched);
         }
+        self.handed.drain(..count);
     }
 
     /// The oldest `count` messages were sent a while ago, and nothing has gone wrong since: they may make room for others.
@@ -127,7 +132,7 @@ impl Reader {
 
     fn look(&mut self) -> Look {
         let mut guard = self.shared.state();
-        let State { index, files, is_closed } = &mut *guard;
+        let State { index, files, is_closed, kept: _ } = &mut *guard;
         let Some(mut handed) = index.lanes.get(self.lane).map(|lane| lane.handed) else {
             return Look::Nothing { is_closed: true };
         };

@@ -5,7 +5,8 @@ use std::io;
 
 use super::crash::point;
 use super::disk::Disk;
-use super::index::{Entry, Index, Lane, Place};
+use super::index::{Entry, Index, Place};
+use super::lane::Lane;
 use super::record::{Range, Record, scan};
 use super::slot::Slots;
 
@@ -39,7 +40,7 @@ pub(super) fn recover(disk: &mut Disk, sinks: &[String]) -> io::Result<Recovered
     for entry in entries {
         index.push(entry);
     }
-    index.published = last;
+    (index.published, index.pushed) = (last, 0);
     missing.iter().for_each(|range| index.miss(*range));
     index.settle();
     Ok(Recovered { index, cursors, missing })
@@ -61,6 +62,7 @@ fn contents(disk: &mut Disk) -> io::Result<Contents> {
                 Record::Envelope(envelope) => entries.push(Entry {
                     sequence: envelope.sequence,
                     rank: envelope.rank,
+                    since: envelope.time,
                     size: envelope.size(),
                     place: Place::Record { segment, offset: found.offset, size: found.size },
                     body: None,

@@ -21,8 +21,20 @@ pub(super) struct State {
     pub(super) index: Index,
     /// The segments' files. A sink that reads one keeps it, whatever takes its place meanwhile.
     pub(super) files: FxHashMap<u64, Arc<File>>,
+    /// How the folder stood at the last look; none: there is none.
+    pub(super) kept: Option<Kept>,
     /// Nothing will be added.
     pub(super) is_closed: bool,
+}
+
+/// How full the folder is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// Of all segments.
+    pub bytes: u64,
+    pub bound: u64,
+    /// The disk takes nothing: what comes is in memory alone.
+    pub is_refused: bool,
 }
 
 impl State {
@@ -38,8 +50,9 @@ impl State {
 }
 
 impl Shared {
-    pub(super) fn new(index: Index, files: FxHashMap<u64, Arc<File>>) -> Self {
-        Self { state: Mutex::new(State { index, files, is_closed: false }), news: watch::Sender::new(()) }
+    pub(super) fn new(index: Index, files: FxHashMap<u64, Arc<File>>, kept: Option<Kept>) -> Self {
+        let state = State { index, files, kept, is_closed: false };
+        Self { state: Mutex::new(state), news: watch::Sender::new(()) }
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use tracing::{info, warn};
 
 use super::crash::point;
@@ -12,7 +13,7 @@ use super::disk::{Disk, Live};
 use super::envelope::Envelope;
 use super::index::{Entry, Place};
 use super::record::Range;
-use super::shared::{Shared, State};
+use super::shared::{Kept, Shared, State};
 use super::slot::Slots;
 use crate::alert::Message;
 use crate::sink::Origin;
@@ -99,8 +100,9 @@ impl Writer {
                 self.gone.push(Range { first: self.next, last: sequence - 1 });
             }
             self.next = sequence + 1;
-            let (rank, size) = (envelope.rank, envelope.size());
-            state.index.push(Entry { sequence, rank, size, place: Place::Memory, body: Some(envelope) });
+            let (rank, size, since) = (envelope.rank, envelope.size(), Timestamp::now());
+            let place = Place::Memory;
+            state.index.push(Entry { sequence, rank, since, size, place, body: Some(envelope) });
         }
         drop(state);
         if self.is_due() {
@@ -250,6 +252,9 @@ impl Writer {
         if self.is_due() {
             self.store();
         }
+        let is_refused = self.trouble.is_some();
+        let kept = self.disk.as_ref().map(|disk| Kept { is_refused, ..disk.kept() });
+        self.shared.state().kept = kept;
     }
 
     /// Takes away segments that nobody needs.

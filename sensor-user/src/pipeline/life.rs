@@ -195,7 +195,7 @@ impl Pipeline {
 
     fn tell_life(&mut self, time: u64, process: Arc<Process>, life: ContainerLife, host: &mut impl Host) {
         if self.observed.is_some() || self.engine.watches(Category::ContainerEvent.id()) {
-            self.passed.events += 1;
+            self.passed.count(Category::ContainerEvent);
             self.event_of(time, process, Body::ContainerEvent(life), host);
         }
     }

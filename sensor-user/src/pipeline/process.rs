@@ -54,7 +54,7 @@ impl Pipeline {
             host.entered(process.mnt_ns, container, process.key.pid, time);
         }
         let process = self.processes.insert_exec(process);
-        self.passed.events += 1;
+        self.passed.count(Category::ProcessCreation);
         // What is found in a container's first program counts already.
         let begun = self.begin_lives();
         self.event_of(time, process, Body::ProcessCreation, host);

@@ -30,7 +30,7 @@ impl Pipeline {
         let Some(first) = self.lives.first(id) else { return };
         for used in self.resources.read(id, now, reading) {
             let process = self.resident(id, &first);
-            self.passed.events += 1;
+            self.passed.count(Category::ContainerResource);
             self.event_of(now, process, Body::ContainerResource(used), host);
         }
     }

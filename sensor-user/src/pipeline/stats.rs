@@ -1,6 +1,8 @@
 //! What the rules did and cost so far, for whoever asks.
 
-use sigma::{Cost, Level, Rule, RuleSet, Stats};
+use std::cmp::Reverse;
+
+use sigma::{Cost, Level, Rule, RuleIndex, RuleSet, Stats};
 
 use super::Pipeline;
 use crate::alert::Detection;
@@ -15,6 +17,19 @@ pub struct RuleStats {
     pub reading: Cost,
     /// Of the windows of all correlations.
     pub correlations: Stats,
+}
+
+/// What the rules did, in as few words as every scrape may cost: sums, and the first few rules.
+#[derive(Clone, Debug, Default)]
+pub struct RuleSummary {
+    pub loaded: usize,
+    /// Of all rules together.
+    pub cost: Cost,
+    /// What all rules share.
+    pub reading: Cost,
+    /// Those that matched most often, and those that took most time.
+    pub by_matches: Vec<RuleStat>,
+    pub by_time: Vec<RuleStat>,
 }
 
 /// Counts of one rule since it was loaded as it is written.
@@ -35,6 +50,56 @@ impl Pipeline {
     #[must_use]
     pub fn costs(&self) -> (&RuleSet, &[Cost]) {
         (self.engine.set(), self.engine.costs())
+    }
+
+    /// Sums over the rules, and the first `most` by matches and by time.
+    #[must_use]
+    pub fn rule_summary(&self, most: usize) -> RuleSummary {
+        let costs = self.engine.costs();
+        let mut cost = Cost::default();
+        for each in costs {
+            cost.runs += each.runs;
+            cost.matches += each.matches;
+            cost.suppressed += each.suppressed;
+            cost.time += each.time;
+            cost.sampled += each.sampled;
+        }
+        let first = |key: fn(&Cost) -> u64| -> Vec<RuleStat> {
+            let mut order: Vec<usize> = (0..costs.len()).collect();
+            order.retain(|at| costs.get(*at).is_some_and(|cost| key(cost) > 0));
+            order.sort_by_key(|at| Reverse(costs.get(*at).map(key)));
+            order.into_iter().take(most).filter_map(|at| self.rule_stat(at)).collect()
+        };
+        RuleSummary {
+            loaded: self.engine.rules().len(),
+            cost,
+            reading: self.engine.scan_cost(),
+            by_matches: first(|cost| cost.matches),
+            by_time: first(|cost| cost.time),
+        }
+    }
+
+    fn rule_stat(&self, at: usize) -> Option<RuleStat> {
+        let index = RuleIndex(u32::try_from(at).ok()?);
+        let detection = self.detections.get(index, true)?;
+        Some(stat(self.engine.rule(index)?, &detection, *self.engine.costs().get(at)?))
+    }
+
+    /// How many each table has.
+    #[must_use]
+    pub fn tables(&self) -> [(&'static str, u64); 8] {
+        let (processes, containers) = (self.processes.stats(), self.containers.stats());
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        [
+            ("processes", count(processes.live)),
+            ("ended_processes", count(processes.exited)),
+            ("containers", count(containers.known)),
+            ("cgroups", count(containers.cgroups)),
+            ("connections", count(self.flows.len())),
+            ("pods", count(self.containers.pod_stats().known)),
+            ("stories", count(self.stories.len())),
+            ("correlation_groups", count(self.correlations.stats().groups)),
+        ]
     }
 
     /// What the rules did so far.

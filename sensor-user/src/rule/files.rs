@@ -4,10 +4,11 @@ use std::hash::{Hash as _, Hasher as _};
 use std::path::PathBuf;
 
 use rustc_hash::FxHasher;
-use sigma::{Diagnostic, Placeholders, RuleSet};
+use sigma::{Diagnostic, Placeholders, RuleSet, Source};
 
 use super::change::{Known, known};
 use crate::alert::{RuleMistake, RulePlace};
+use crate::canary;
 use crate::config::{AllowFiles, Config, ConfigError};
 use crate::detection::{Catalogue, Detections, Problem};
 use crate::event::field::Fields;
@@ -20,6 +21,8 @@ pub struct RuleFiles {
     /// Whether those of the binary are wanted, too.
     pub embedded: bool,
     pub allow: AllowFiles,
+    /// Whether the rule of the delivery canary is at work.
+    pub canary: bool,
 }
 
 /// The texts of one reading.
@@ -54,8 +57,9 @@ pub enum Mistakes {
 impl RuleFiles {
     #[must_use]
     pub fn new(config: &Config) -> Self {
-        let Config { rules, embedded_rules, .. } = config;
-        Self { paths: rules.clone(), embedded: *embedded_rules, allow: AllowFiles::new(config) }
+        let Config { rules, embedded_rules, canary, .. } = config;
+        let (allow, canary) = (AllowFiles::new(config), canary.every.is_some());
+        Self { paths: rules.clone(), embedded: *embedded_rules, allow, canary }
     }
 
     /// Reads, parses and builds.
@@ -68,7 +72,10 @@ impl RuleFiles {
 
     /// Reads the texts.
     pub(super) fn gather(&self) -> Result<Gathered, Mistakes> {
-        let catalogue = Catalogue::load(&self.paths, self.embedded).map_err(Mistakes::Catalogue)?;
+        let mut catalogue = Catalogue::load(&self.paths, self.embedded).map_err(Mistakes::Catalogue)?;
+        if self.canary {
+            catalogue.add(Source::new(canary::NAME, canary::RULE));
+        }
         Ok(Gathered { catalogue, placeholders: self.allow.read().map_err(Mistakes::Allow)? })
     }
 

@@ -8,7 +8,7 @@ use super::json;
 use super::origin::Origin;
 use super::syslog::{Severity, room};
 use super::text::escape::{escaped_size, is_unsafe, push_escaped};
-use crate::alert::{Alert, Message, Reload, Subject};
+use crate::alert::{Alert, CanaryReport, Message, Reload, Subject};
 use crate::outbox::{Envelope, Rank};
 
 /// Enterprise number of the structured data: the one that RFC 5612 keeps for documentation, since
@@ -58,11 +58,15 @@ fn rank(message: &Message) -> Rank {
             sigma::Level::Critical => Rank::Critical,
         },
         Message::Notice(notice) => match notice.subject {
-            Subject::Loss(_) | Subject::Tampering(_) | Subject::Reload(Reload::Refused(_)) => Rank::Warning,
+            Subject::Loss(_)
+            | Subject::Tampering(_)
+            | Subject::Reload(Reload::Refused(_))
+            | Subject::Canary(CanaryReport::Failed { .. }) => Rank::Warning,
             Subject::Coverage(_)
             | Subject::Aggregation(_)
             | Subject::Reload(Reload::Loaded(_))
             | Subject::Cost(_)
+            | Subject::Canary(CanaryReport::Well { .. })
             | Subject::Heartbeat(_)
             | Subject::Stopped(_) => Rank::Report,
         },

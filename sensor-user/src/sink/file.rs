@@ -134,6 +134,10 @@ impl Sink {
     /// Tells once when it fails and once when it works again; what failed is written again, after a while.
     fn note(&mut self, outcome: io::Result<()>) {
         let path = self.target.path.display();
+        match &outcome {
+            Ok(()) => self.feed.tally.up(),
+            Err(error) => self.feed.tally.away(error),
+        }
         match outcome {
             Ok(()) if self.is_failing => {
                 self.is_failing = false;

@@ -4,14 +4,15 @@
 use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::mem::{Discriminant, discriminant};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
-use super::Feed;
 use super::text::duration;
 use super::tls::Fault;
+use super::{Feed, Tally};
 
 /// First pause after a failure: long enough not to spin, short enough to bridge a daemon's restart.
 const BACKOFF_MIN: Duration = Duration::from_millis(250);
@@ -75,22 +76,24 @@ pub(super) async fn wait(feed: &mut Feed, pause: Duration) -> bool {
     }
 }
 
-/// Tells the log once that a receiver is away and once that it is back.
+/// Tells the log once that a receiver is away and once that it is back, and whoever asks how it is now.
 #[derive(Debug)]
 pub(super) struct Outage {
     /// As the log names it: `syslog receiver tcp://loghost:514`.
     receiver: String,
+    tally: Arc<Tally>,
     since: Option<Instant>,
     /// What was wrong with TLS and has been told: each kind once in an outage.
     told: Vec<Discriminant<Fault>>,
 }
 
 impl Outage {
-    pub(super) fn new(receiver: String) -> Self {
-        Self { receiver, since: None, told: Vec::new() }
+    pub(super) fn new(receiver: String, tally: Arc<Tally>) -> Self {
+        Self { receiver, tally, since: None, told: Vec::new() }
     }
 
     pub(super) fn begin(&mut self, error: &io::Error) {
+        self.tally.away(error);
         let fault = Fault::within(error).map(discriminant).filter(|fault| !self.told.contains(fault));
         self.told.extend(fault);
         if self.since.is_none() {
@@ -103,6 +106,7 @@ impl Outage {
     }
 
     pub(super) fn end(&mut self) {
+        self.tally.up();
         self.told.clear();
         if let Some(since) = self.since.take() {
             info!("{} is back after {}", self.receiver, duration(since.elapsed()));

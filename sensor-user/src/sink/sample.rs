@@ -4,6 +4,7 @@ mod notice;
 mod pod;
 mod correlation;
 mod story;
+mod snapshot;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -22,8 +23,12 @@ use crate::state::process::{Executable, Process, ProcessKey, Session, Written};
 use crate::state::standing::{Claim, Entry, Standing, Trick};
 
 pub(crate) use correlation::correlated;
-pub(crate) use notice::{aggregation, cost, coverage, heartbeat, loss, refusal, reload, stopped, tampering};
+pub(crate) use notice::{
+    aggregation, canary_failed, canary_well, cost, coverage, heartbeat, loss, refusal, reload, stopped,
+    tampering,
+};
 pub(crate) use pod::in_pod;
+pub(crate) use snapshot::snapshot;
 pub(crate) use story::chain;
 
 const MILLISECOND: u64 = 1_000_000;

@@ -77,15 +77,18 @@ fn run(format: Format, origin: &Origin, mut inbox: Inbox, out: &mut impl Write) 
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
             Ok(()) => {
                 inbox.tally.deliver(1);
+                inbox.tally.up();
                 failing = false;
             }
             Err(error) if error.kind() == ErrorKind::BrokenPipe => {
                 inbox.tally.lose(LossReason::Closed, 1);
+                inbox.tally.away(&error);
                 inbox.reader_is_gone();
                 return;
             }
             Err(error) => {
                 inbox.tally.lose(LossReason::WriteFailed, 1);
+                inbox.tally.away(&error);
                 if !std::mem::replace(&mut failing, true) {
                     warn!("cannot write to standard output: {error}; messages are lost until it works again");
                 }

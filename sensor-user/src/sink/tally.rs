@@ -1,7 +1,11 @@
 //! The account of one sink: accepted = delivered + lost + outstanding, always.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::fmt::Display;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
+use jiff::Timestamp;
+
+use super::state::{Receiver, State};
 use crate::alert::Loss;
 
 /// Why a sink did not deliver a message.
@@ -42,6 +46,10 @@ pub struct Tally {
     closed: AtomicU64,
     write_failed: AtomicU64,
     unconfirmed: AtomicU64,
+    delivered: AtomicU64,
+    /// When the last was delivered, microseconds since 1970; 0: none was.
+    delivered_at: AtomicI64,
+    receiver: State,
 }
 
 // Relaxed throughout: each counter is read for its own value only, nothing is ordered by it.
@@ -53,6 +61,8 @@ impl Tally {
 
     /// `count` messages reached their receiver, as far as the transport can tell.
     pub(crate) fn deliver(&self, count: u64) {
+        self.delivered.fetch_add(count, Ordering::Relaxed);
+        self.delivered_at.store(Timestamp::now().as_microsecond(), Ordering::Relaxed);
         self.settled.fetch_add(count, Ordering::Relaxed);
     }
 
@@ -60,6 +70,30 @@ impl Tally {
     pub(crate) fn lose(&self, reason: LossReason, count: u64) {
         self.counter(reason).fetch_add(count, Ordering::Relaxed);
         self.settled.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// The receiver is there: a connection stands, or it took something. To be called as often as it shows.
+    pub(crate) fn up(&self) {
+        self.receiver.up();
+    }
+
+    /// The receiver cannot be reached or refuses. To be called at every failure, with its reason.
+    pub(crate) fn away(&self, reason: &dyn Display) {
+        self.receiver.away(reason);
+    }
+
+    /// How the receiver is.
+    #[must_use]
+    pub fn receiver(&self) -> Receiver {
+        self.receiver.get()
+    }
+
+    /// Messages meant for a live sink, those that reached its receiver, and when the last did.
+    #[must_use]
+    pub fn deliveries(&self) -> (u64, u64, Option<Timestamp>) {
+        let at = self.delivered_at.load(Ordering::Relaxed);
+        let at = (at != 0).then(|| Timestamp::from_microsecond(at).ok()).flatten();
+        (self.accepted.load(Ordering::Relaxed), self.delivered.load(Ordering::Relaxed), at)
     }
 
     /// Accepted and neither delivered nor lost yet.

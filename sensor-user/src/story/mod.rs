@@ -283,6 +283,12 @@ impl Stories {
         self.open.is_empty()
     }
 
+    /// Stories that are not over.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.open.len()
+    }
+
     /// Matches that were counted instead of told.
     #[must_use]
     pub fn repeats(&self) -> u64 {

@@ -49,6 +49,8 @@ impl Agent {
         command
             .args(["run", "--format", "json", "--log", "warn", "--control"])
             .arg(stage.path("run/agent.sock"))
+            .arg("--metrics")
+            .arg(format!("unix:{}", stage.path("run/metrics.sock").display()))
             .arg("--outbox")
             .arg(stage.path("outbox"));
         command.arg("--rules").arg(rule).args(options).stdout(Stdio::piped()).stderr(file);

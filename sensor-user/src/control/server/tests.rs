@@ -77,7 +77,8 @@ impl Fixture {
     fn start(host: u32) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("run/agent.sock");
-        let (server, mut asks) = Server::start(&path, Arc::new(sample::origin())).unwrap();
+        let (sender, mut asks) = mpsc::channel(ASKS_MAX);
+        let server = Server::start(&path, Arc::new(sample::origin()), sender).unwrap();
         tokio::spawn(async move {
             while let Some(ask) = asks.recv().await {
                 let ask = match ask {
@@ -88,6 +89,10 @@ impl Fixture {
                     }
                     Ask::Suppressed(ask) => {
                         let _ = ask.send((30 * SECOND, vec![suppressed()]));
+                        continue;
+                    }
+                    Ask::Snapshot(ask) => {
+                        let _ = ask.send(Box::new(sample::snapshot()));
                         continue;
                     }
                 };
@@ -188,8 +193,8 @@ async fn what_makes_no_sense_is_refused_with_a_reason() {
     let fixture = Fixture::start(0);
     for (line, reason) in [
         ("GET / HTTP/1.1\r\n", "makes no sense"),
-        ("{\"version\":1,\"is_host_wanted\":true}\n", "speaks version 2, not 1"),
-        ("{\"version\":2,\"about\":\"everything\"}\n", "makes no sense"),
+        ("{\"version\":1,\"is_host_wanted\":true}\n", "speaks version 3, not 1"),
+        ("{\"version\":3,\"about\":\"everything\"}\n", "makes no sense"),
         (&format!("{}\n", "x".repeat(REQUEST_MAX - 1)), "makes no sense"),
     ] {
         let answer = fixture.say(line).await;
@@ -213,7 +218,7 @@ async fn a_client_that_does_not_read_is_given_up() {
     let mut deaf: Vec<_> =
         (0..CLIENTS_MAX).map(|_| BlockingStream::connect(&fixture.path).unwrap()).collect();
     for client in &mut deaf {
-        client.write_all(b"{\"version\":2,\"about\":\"picture\",\"is_host_wanted\":true}\n").unwrap();
+        client.write_all(b"{\"version\":3,\"about\":\"picture\",\"is_host_wanted\":true}\n").unwrap();
     }
     let began = Instant::now();
     let rows = fixture.ask(false).await.unwrap();
@@ -226,7 +231,8 @@ async fn a_client_that_does_not_read_is_given_up() {
 async fn a_text_is_cut_and_its_line_stays_below_the_bound() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("run/agent.sock");
-    let (_server, mut asks) = Server::start(&path, Arc::new(sample::origin())).unwrap();
+    let (sender, mut asks) = mpsc::channel(ASKS_MAX);
+    let _server = Server::start(&path, Arc::new(sample::origin()), sender).unwrap();
     tokio::spawn(async move {
         let process = sample::hostile().process;
         let long = Process {

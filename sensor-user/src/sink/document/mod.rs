@@ -45,8 +45,8 @@ pub use part::{
 };
 pub use picture::PictureDocument;
 pub use report::{
-    AggregateReport, BacklogReport, ContainerReport, CoverageReport, Deed, HeartbeatReport, Hook,
-    HooksReport, LedgerReport, LossReport, LossSumReport, Refusal, StoppedReport,
+    AggregateReport, BacklogReport, CanaryDocument, ContainerReport, CoverageReport, Deed, HeartbeatReport,
+    Hook, HooksReport, LedgerReport, LossReport, LossSumReport, Refusal, StoppedReport,
 };
 pub use rule::{CostReport, MistakeReport, NameReport, NamedRule, ReloadReport};
 pub use story::{EvidenceReport, ParticipantReport, StageReport, StoryReport};
@@ -108,6 +108,7 @@ pub enum Kind {
     Aggregation,
     Reload,
     Cost,
+    Canary,
     Heartbeat,
     Stopped,
 }
@@ -125,6 +126,7 @@ impl Kind {
             Self::Aggregation => "aggregation",
             Self::Reload => "reload",
             Self::Cost => "cost",
+            Self::Canary => "canary",
             Self::Heartbeat => "heartbeat",
             Self::Stopped => "stopped",
         }
@@ -143,6 +145,7 @@ impl Kind {
                 Subject::Aggregation(_) => Self::Aggregation,
                 Subject::Reload(_) => Self::Reload,
                 Subject::Cost(_) => Self::Cost,
+                Subject::Canary(_) => Self::Canary,
                 Subject::Heartbeat(_) => Self::Heartbeat,
                 Subject::Stopped(_) => Self::Stopped,
             },
@@ -246,6 +249,8 @@ pub struct Tidewaiter<'a> {
     /// Records that were counted instead of told, by what they have in common.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub aggregates: Vec<AggregateReport<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub canary: Option<CanaryDocument<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub heartbeat: Option<HeartbeatReport<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]

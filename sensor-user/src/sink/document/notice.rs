@@ -7,13 +7,15 @@ use jiff::Timestamp;
 use super::alert::place;
 use super::rule;
 use super::{
-    AggregateReport, BacklogReport, ContainerReport, CoverageReport, Deed, Document, Event, HeartbeatReport,
-    Hook, HooksReport, Kind, LedgerReport, LossReport, LossSumReport, Refusal, StoppedReport,
+    AggregateReport, BacklogReport, CanaryDocument, ContainerReport, CoverageReport, Deed, Document, Event,
+    HeartbeatReport, Hook, HooksReport, Kind, LedgerReport, LossReport, LossSumReport, Refusal,
+    StoppedReport,
 };
 use crate::alert::{
-    Aggregate, Coverage, Heartbeat, HookCount, HookCoverage, LedgerRow, Loss, Notice, Reload, Stopped,
-    Subject, Tampering, Target,
+    Aggregate, CanaryReport, Coverage, Heartbeat, HookCount, HookCoverage, LedgerRow, Loss, Notice, Reload,
+    Stopped, Subject, Tampering, Target,
 };
+use crate::canary::Stage;
 use crate::octet;
 use crate::sink::Origin;
 use crate::state::container::Container;
@@ -28,6 +30,8 @@ pub(super) fn document<'a>(notice: &'a Notice, origin: &'a Origin) -> Document<'
         Subject::Reload(Reload::Loaded(_)) => (Kind::Reload, "event", 25),
         Subject::Reload(Reload::Refused(_)) => (Kind::Reload, "event", 73),
         Subject::Cost(_) => (Kind::Cost, "metric", 50),
+        Subject::Canary(CanaryReport::Failed { .. }) => (Kind::Canary, "event", 73),
+        Subject::Canary(CanaryReport::Well { .. }) => (Kind::Canary, "event", 25),
         Subject::Heartbeat(_) => (Kind::Heartbeat, "metric", 0),
         Subject::Stopped(_) => (Kind::Stopped, "event", 25),
     };
@@ -51,6 +55,7 @@ pub(super) fn document<'a>(notice: &'a Notice, origin: &'a Origin) -> Document<'
         Subject::Aggregation(rows) => document.tidewaiter.aggregates = rows.iter().map(aggregate).collect(),
         Subject::Reload(reload) => document.tidewaiter.reload = Some(rule::report(reload)),
         Subject::Cost(rules) => document.tidewaiter.costs = rules.iter().map(rule::cost).collect(),
+        Subject::Canary(report) => document.tidewaiter.canary = Some(canary(report)),
         Subject::Heartbeat(beat) => document.tidewaiter.heartbeat = Some(heartbeat(beat)),
         Subject::Stopped(stopped) => {
             let Stopped { alerts, events, untaken_connections, ledger } = stopped;
@@ -91,6 +96,7 @@ fn sentence(subject: &Subject) -> String {
         }
         Subject::Reload(reload) => rule::sentence(reload),
         Subject::Cost(rules) => rule::cost_sentence(rules),
+        Subject::Canary(report) => report.sentence(),
         Subject::Heartbeat(beat) => {
             let Heartbeat { uptime_seconds, alerts, events, .. } = beat;
             let lost = beat.lost();
@@ -185,6 +191,23 @@ fn heartbeat(beat: &Heartbeat) -> HeartbeatReport<'_> {
         sinks: sinks
             .map(|sink| BacklogReport { name: Cow::Borrowed(&sink.name), outstanding: sink.outstanding })
             .collect(),
+    }
+}
+
+fn canary(report: &CanaryReport) -> CanaryDocument<'_> {
+    let (outcome, missing) = ("failed", Vec::new());
+    match report {
+        CanaryReport::Failed { stage, details, waited } => {
+            let stage_name = Some(stage.name());
+            let is_start = *stage == Stage::Start;
+            let mut details = details.iter().map(|detail| Cow::Borrowed(detail.as_str()));
+            let (reason, missing) =
+                if is_start { (details.next(), missing) } else { (None, details.collect()) };
+            CanaryDocument { outcome, stage: stage_name, reason, missing, duration_ms: *waited }
+        }
+        CanaryReport::Well { took } => {
+            CanaryDocument { outcome: "well", stage: None, reason: None, missing, duration_ms: *took }
+        }
     }
 }
 

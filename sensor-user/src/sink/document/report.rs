@@ -98,6 +98,24 @@ pub struct LedgerReport {
     pub difference: u64,
 }
 
+/// `tidewaiter.canary`: what became of a delivery canary.
+#[derive(Clone, Debug, Serialize)]
+pub struct CanaryDocument<'a> {
+    /// `failed` or `well`.
+    pub outcome: &'static str,
+    /// `start`, `kernel`, `match` or `delivery`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stage: Option<&'static str>,
+    /// Why its process could not be started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Cow<'a, str>>,
+    /// Receivers that did not confirm it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<Cow<'a, str>>,
+    /// Until it was given up, or came through.
+    pub duration_ms: u64,
+}
+
 /// `tidewaiter.heartbeat`: how the run stands. Counts are since its start.
 #[derive(Clone, Debug, Serialize)]
 pub struct HeartbeatReport<'a> {

@@ -6,10 +6,11 @@ use sensor_ebpf::wire::counter::Counter;
 
 use super::{container, id, place, time};
 use crate::alert::{
-    Aggregate, Backlog, Coverage, Expensive, Heartbeat, HookCount, HookCoverage, LedgerRow, Loss, LossSum,
-    Message, Notice, Reload, RuleChange, RuleMistake, RuleName, RuleNames, RulePlace, RuleRefusal, Stopped,
-    Subject, Tampering, Target, Window,
+    Aggregate, Backlog, CanaryReport, Coverage, Expensive, Heartbeat, HookCount, HookCoverage, LedgerRow,
+    Loss, LossSum, Message, Notice, Reload, RuleChange, RuleMistake, RuleName, RuleNames, RulePlace,
+    RuleRefusal, Stopped, Subject, Tampering, Target, Window,
 };
+use crate::canary::Stage;
 
 fn notice(subject: Subject) -> Message {
     Message::Notice(Notice { id: id(), sequence: 1, time: time(), subject })
@@ -156,4 +157,13 @@ pub(crate) fn stopped() -> Message {
     let counter = Counter { generated: 120_100, delivered: 120_034, filtered: 66, ..Counter::default() };
     let ledger = vec![LedgerRow { kind: "process_exec", counter }];
     notice(Subject::Stopped(Stopped { alerts: 4, events: 120_034, untaken_connections: 0, ledger }))
+}
+
+pub(crate) fn canary_failed() -> Message {
+    let details = vec!["syslog tls://loghost:6514".to_owned(), "file /var/log/a.jsonl".to_owned()];
+    notice(Subject::Canary(CanaryReport::Failed { stage: Stage::Delivery, details, waited: 60_000 }))
+}
+
+pub(crate) fn canary_well() -> Message {
+    notice(Subject::Canary(CanaryReport::Well { took: 30_412 }))
 }

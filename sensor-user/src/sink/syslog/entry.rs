@@ -7,8 +7,8 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 
 use super::{SyslogTarget, SyslogTargetError};
-use crate::sink::tls::{TlsKeys, TlsKeysError};
 use crate::sink::form::Form;
+use crate::sink::tls::{TlsKeys, TlsKeysError};
 
 /// A receiver, and in what form it gets messages.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -24,6 +24,7 @@ pub use priority::{Facility, Severity};
 pub use target::{SyslogTarget, SyslogTargetError};
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
@@ -68,7 +69,7 @@ impl Syslog {
     pub(super) async fn run(self, mut feed: Feed) {
         let mut window = Window::new(Link::confirms_after(&self.target));
         let mut proof = Proof::new(&self.target);
-        let mut outage = Outage::new(format!("syslog receiver {}", self.target));
+        let mut outage = Outage::new(format!("syslog receiver {}", self.target), Arc::clone(&feed.tally));
         let mut backoff = Backoff::default();
         loop {
             let opened = Instant::now();

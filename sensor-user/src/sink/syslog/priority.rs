@@ -4,7 +4,7 @@ use clap::ValueEnum;
 use serde::Deserialize;
 use sigma::Level;
 
-use crate::alert::{Message, Reload, Subject};
+use crate::alert::{CanaryReport, Message, Reload, Subject};
 
 /// Where a receiver files a message.
 ///
@@ -76,10 +76,12 @@ impl Severity {
                 Subject::Loss(_)
                 | Subject::Tampering(_)
                 | Subject::Reload(Reload::Refused(_))
-                | Subject::Cost(_) => Self::Warning,
-                Subject::Aggregation(_) | Subject::Reload(Reload::Loaded(_)) | Subject::Stopped(_) => {
-                    Self::Notice
-                }
+                | Subject::Cost(_)
+                | Subject::Canary(CanaryReport::Failed { .. }) => Self::Warning,
+                Subject::Aggregation(_)
+                | Subject::Reload(Reload::Loaded(_))
+                | Subject::Canary(CanaryReport::Well { .. })
+                | Subject::Stopped(_) => Self::Notice,
             },
         }
     }

@@ -14,6 +14,7 @@ mod notice;
 mod picture;
 pub mod quantity;
 mod rule;
+mod status;
 mod witness;
 
 use jiff::Timestamp;
@@ -22,8 +23,10 @@ use jiff::tz::TimeZone;
 pub(super) use event::render as event;
 pub use picture::render as picture;
 pub use quantity::{bytes, duration, fine, grouped};
+pub use status::render as status;
 
 use crate::alert::Message;
+use crate::canary;
 
 /// How somebody looks at messages.
 #[derive(Clone, Debug)]
@@ -56,6 +59,7 @@ impl View {
 #[must_use]
 pub fn render(message: &Message, view: &View) -> String {
     let lines = match message {
+        Message::Alert(alert) if canary::is_alone(alert) => vec![notice::lone_canary(alert, view)],
         Message::Alert(alert) => alert::lines(alert, view),
         Message::Notice(notice) => notice::lines(notice, view),
     };

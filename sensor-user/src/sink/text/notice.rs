@@ -7,7 +7,8 @@ use super::escape::visible;
 use super::line::{FAINT, GOOD, Line, PLAIN, STRONG, WARNING, wrap};
 use super::quantity::{duration, grouped};
 use crate::alert::{
-    Aggregate, Coverage, HookCoverage, LedgerRow, Loss, Notice, Stopped, Subject, Tampering, Target,
+    Aggregate, Alert, CanaryReport, Coverage, FAILED, HookCoverage, LedgerRow, Loss, Notice, Stopped,
+    Subject, Tampering, Target, reason,
 };
 use crate::state::container::Container;
 
@@ -19,6 +20,7 @@ pub(super) fn lines(notice: &Notice, view: &View) -> Vec<Line> {
         Subject::Aggregation(rows) => aggregates(rows),
         Subject::Reload(reload) => super::rule::reload(reload),
         Subject::Cost(rules) => super::rule::cost(rules, view.columns()),
+        Subject::Canary(report) => canary(report),
         // For programs: every 30 s a line would disturb a person who waits for alerts.
         Subject::Heartbeat(_) => Vec::new(),
         Subject::Stopped(stopped) => self::stopped(stopped),
@@ -29,6 +31,14 @@ pub(super) fn lines(notice: &Notice, view: &View) -> Vec<Line> {
         *first = std::mem::take(first).cut(start.saturating_sub(2)).pad(start).join(time);
     }
     lines.into_iter().map(|line| line.cut(view.columns())).collect()
+}
+
+/// A canary on its way disturbs nobody: one faint line.
+pub(super) fn lone_canary(alert: &Alert, view: &View) -> Line {
+    let time = Line::new().with(FAINT, view.time_of_day(alert.time));
+    let start = view.columns().saturating_sub(time.width());
+    let line = Line::new().with(FAINT, format!(" · delivery canary, number {}", alert.sequence));
+    line.cut(start.saturating_sub(2)).pad(start).join(time)
 }
 
 /// Sign and style at the start of a notice.
@@ -159,6 +169,21 @@ fn aggregates(rows: &[Aggregate]) -> Vec<Line> {
         whose(line, row.container.as_deref())
     }));
     lines
+}
+
+/// `▲ the delivery canary did not come through: …`, or that it does again.
+fn canary(report: &CanaryReport) -> Vec<Line> {
+    match report {
+        CanaryReport::Failed { stage, details, .. } => vec![
+            mark(WARNING_MARK).with(STRONG, FAILED),
+            detail().with(WARNING, reason(*stage, details)),
+            detail().with(FAINT, "alerts may not arrive either: tidewaiter status"),
+        ],
+        CanaryReport::Well { took } => {
+            let took = duration(Duration::from_millis(*took));
+            vec![mark(GOOD_MARK).with(STRONG, report.sentence()).with(FAINT, format!(" after {took}"))]
+        }
+    }
 }
 
 fn whose(line: Line, container: Option<&Container>) -> Line {

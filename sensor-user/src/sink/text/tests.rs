@@ -4,6 +4,7 @@ use jiff::tz::TimeZone;
 use unicode_width::UnicodeWidthStr;
 
 use super::*;
+use crate::canary::RULE_ID;
 use crate::sink::sample;
 
 fn show(message: &Message, width: usize) -> String {
@@ -113,6 +114,28 @@ fn the_sensor_says_what_it_does_not_see() {
 #[test]
 fn a_heartbeat_disturbs_nobody() {
     assert_eq!(show(&sample::heartbeat(), 110), "");
+}
+
+#[test]
+fn a_canary_is_one_line_and_its_failure_is_told() {
+    let Message::Alert(mut alert) = sample::message() else { panic!("no alert") };
+    alert.detection.id = RULE_ID.to_owned();
+    (alert.level, alert.related) = (sigma::Level::Informational, Vec::new());
+    alert.story.stages.clear();
+    let told = show(&Message::Alert(alert.clone()), 110);
+    assert!(told.lines().count() == 1 && told.starts_with(" · delivery canary, number "), "{told}");
+    alert.level = sigma::Level::Low;
+    assert!(show(&Message::Alert(alert), 110).lines().count() > 5, "more than a canary");
+    let failed = show(&sample::canary_failed(), 110);
+    assert!(
+        failed.starts_with(" ▲ the delivery canary did not come through ")
+            && failed.contains("\n   its alert was not confirmed by syslog tls://loghost:6514"),
+        "{failed}"
+    );
+    assert!(
+        show(&sample::canary_well(), 110)
+            .starts_with(" ● the delivery canary comes through again after 30.4 s")
+    );
 }
 
 #[test]

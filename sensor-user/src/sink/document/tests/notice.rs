@@ -107,3 +107,22 @@ fn rules_over_their_budget() {
     });
     assert_eq!(cost["tidewaiter"]["costs"][0], expected);
 }
+
+#[test]
+fn a_canary_that_stays_away_and_comes_again() {
+    let failed = value(&sample::canary_failed());
+    assert_eq!((&failed["kind"], &failed["event"]["severity"]), (&json!("canary"), &json!(73)));
+    assert_eq!(
+        failed["message"],
+        "the delivery canary did not come through: its alert was not confirmed by syslog tls://loghost:6514, file \
+         /var/log/a.jsonl"
+    );
+    let expected = json!({
+        "outcome": "failed", "stage": "delivery", "duration_ms": 60_000,
+        "missing": ["syslog tls://loghost:6514", "file /var/log/a.jsonl"],
+    });
+    assert_eq!(failed["tidewaiter"]["canary"], expected);
+    let well = value(&sample::canary_well());
+    assert_eq!(well["tidewaiter"]["canary"], json!({"outcome": "well", "duration_ms": 30_412}));
+    assert_eq!((&well["kind"], &well["event"]["severity"]), (&json!("canary"), &json!(25)));
+}
