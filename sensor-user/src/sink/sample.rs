@@ -2,6 +2,7 @@
 
 mod notice;
 mod pod;
+mod scene;
 mod correlation;
 mod story;
 
@@ -24,6 +25,7 @@ use crate::state::standing::{Claim, Entry, Standing, Trick};
 pub(crate) use correlation::correlated;
 pub(crate) use notice::{aggregation, cost, coverage, heartbeat, loss, refusal, reload, stopped, tampering};
 pub(crate) use pod::in_pod;
+pub(crate) use scene::{Log, PATIENCE, free_port, soon};
 pub(crate) use story::chain;
 
 const MILLISECOND: u64 = 1_000_000;

@@ -13,12 +13,15 @@ pub enum LossReason {
     Closed,
     /// Writing failed for good.
     WriteFailed,
+    /// Its receiver will not have it, now or later.
+    Refused,
     /// The agent ended before it was sure to be delivered.
     Unconfirmed,
 }
 
 impl LossReason {
-    const ALL: [Self; 4] = [Self::QueueFull, Self::Closed, Self::WriteFailed, Self::Unconfirmed];
+    const ALL: [Self; 5] =
+        [Self::QueueFull, Self::Closed, Self::WriteFailed, Self::Refused, Self::Unconfirmed];
 
     /// In a few words, as [`Loss::reason`] has it.
     #[must_use]
@@ -27,6 +30,7 @@ impl LossReason {
             Self::QueueFull => "queue full",
             Self::Closed => "closed by its reader",
             Self::WriteFailed => "write failed",
+            Self::Refused => "refused by its receiver",
             Self::Unconfirmed => "unconfirmed when the agent ended",
         }
     }
@@ -41,6 +45,7 @@ pub struct Tally {
     queue_full: AtomicU64,
     closed: AtomicU64,
     write_failed: AtomicU64,
+    refused: AtomicU64,
     unconfirmed: AtomicU64,
 }
 
@@ -94,6 +99,7 @@ impl Tally {
             LossReason::QueueFull => &self.queue_full,
             LossReason::Closed => &self.closed,
             LossReason::WriteFailed => &self.write_failed,
+            LossReason::Refused => &self.refused,
             LossReason::Unconfirmed => &self.unconfirmed,
         }
     }

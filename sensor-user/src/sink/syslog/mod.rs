@@ -171,4 +171,4 @@ async fn until(instant: Option<Instant>) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::sink) mod tests;

@@ -5,7 +5,8 @@ use crate::agent::receivers;
 
 /// What the start says of a receiver with these files.
 fn refusal(entry: &str) -> String {
-    let error = receivers(&[target(entry)]).expect_err(entry);
+    let error = receivers(&[Target::Syslog { target: target(entry), facility: Facility::default() }])
+        .expect_err(entry);
     format!("{error}; {}", error.remedy())
 }
 
@@ -41,8 +42,7 @@ fn mistakes_name_the_file_the_reason_and_the_remedy() {
     ] {
         let told = refusal(&format!("{{url: \"tls://h\", ca: \"{}\"}}", path.display()));
         println!("{told}");
-        for part in ["syslog receiver tls://h:6514: ", &path.display().to_string(), "(`ca`)", reason, remedy]
-        {
+        for part in ["syslog tls://h:6514: ", &path.display().to_string(), "(`ca`)", reason, remedy] {
             assert!(told.contains(part), "{part}: {told}");
         }
     }
@@ -69,7 +69,7 @@ fn sound_files_are_read_once() {
     let site = Site::new();
     let identity = site.identity(&site.authority.client());
     let told = site.target("localhost", 6514, &identity);
-    receivers(std::slice::from_ref(&told)).unwrap();
+    receivers(&[Target::Syslog { target: told.clone(), facility: Facility::default() }]).unwrap();
     std::fs::remove_file(site.path().join("ca.pem")).unwrap();
     told.clone().prepare().expect("what was read stays");
 }
