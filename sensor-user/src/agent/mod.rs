@@ -80,7 +80,7 @@ async fn attend(
     let reader = if matches!(purpose, Purpose::Judge) { start::reader(files, &rules) } else { None };
     let baseline = start::baseline(&config)?;
     if matches!(purpose, Purpose::Judge) {
-        receivers(&config.syslog)?;
+        receivers(&config.targets(false))?;
     }
     start::privilege()?;
     let layout = start::layout()?;

@@ -19,7 +19,7 @@ use crate::host::procfs::{self, ProcfsError};
 use crate::outbox::Opened;
 use crate::pipeline::Pipeline;
 use crate::rule::{Mistakes, Reader, RuleFiles, Rules};
-use crate::sink::{self, Origin, SinkSet, Stream, SyslogReceiver, TlsError};
+use crate::sink::{self, FileError, Origin, SinkSet, Stream, Target};
 use crate::source::kubernetes::AccessError;
 use crate::state::baseline::Baseline;
 use crate::state::process::Process;
@@ -36,8 +36,8 @@ pub enum StartError {
     Allow(ConfigError),
     #[error("{0}")]
     Baseline(ConfigError),
-    #[error("syslog receiver {receiver}: {error}")]
-    Syslog { receiver: String, error: TlsError },
+    #[error("{receiver}: {error}")]
+    Receiver { receiver: String, error: FileError },
     #[error("{}", capability::sentence(.0))]
     Privilege(Vec<Capability>),
     #[error(transparent)]
@@ -68,7 +68,7 @@ impl StartError {
                 "name a file that `tidewaiter baseline learn` wrote; `tidewaiter baseline show FILE` reads it"
                     .to_owned()
             }
-            Self::Syslog { error, .. } => error.remedy().to_owned(),
+            Self::Receiver { error, .. } => error.remedy().to_owned(),
             Self::Privilege(missing) => capability::remedy(missing),
             Self::Offsets(_) => format!(
                 "the sensor reads the kernel's own type information at {VMLINUX}: boot a kernel built with \
@@ -126,10 +126,10 @@ pub(super) fn baseline(config: &Config) -> Result<Option<Arc<Baseline>>, StartEr
     Ok(baseline.map_err(StartError::Baseline)?.map(Arc::new))
 }
 
-/// Reads what TLS receivers need of files, so that a mistake in one starts nothing.
-pub(crate) fn receivers(receivers: &[SyslogReceiver]) -> Result<(), StartError> {
-    receivers.iter().try_for_each(|SyslogReceiver { target, .. }| {
-        target.prepare().map_err(|error| StartError::Syslog { receiver: target.to_string(), error })
+/// Reads what receivers need of files, so that a mistake in one starts nothing.
+pub(crate) fn receivers(targets: &[Target]) -> Result<(), StartError> {
+    targets.iter().try_for_each(|target| {
+        target.prepare().map_err(|error| StartError::Receiver { receiver: target.name(), error })
     })
 }
 

@@ -35,7 +35,7 @@ pub(super) fn check(options: RunOptions) -> Result<Exit, Failure> {
     let rules =
         RuleSet::load(catalogue.sources(), &Fields, &config.placeholders()?).map_err(StartError::Rules)?;
     catalogue.bind(rules.rules()).map_err(StartError::Catalogue)?;
-    receivers(&config.syslog)?;
+    receivers(&config.targets(false))?;
     let missing = capability::missing();
     if !missing.is_empty() {
         return Err(StartError::Privilege(missing).into());

@@ -108,7 +108,7 @@ impl From<StartError> for Failure {
         let what = match &error {
             StartError::Rules(_) | StartError::Catalogue(_) | StartError::Allow(_) => "cannot use the rules",
             StartError::Baseline(_) => "cannot use the baseline",
-            StartError::Syslog { .. } => "cannot use the configuration",
+            StartError::Receiver { .. } => "cannot use the configuration",
             StartError::Privilege(_)
             | StartError::Offsets(_)
             | StartError::Load(_)
@@ -123,7 +123,7 @@ impl From<StartError> for Failure {
                 Self { details: Details::of(&error), ..failure }
             }
             StartError::Catalogue(_)
-            | StartError::Syslog { .. }
+            | StartError::Receiver { .. }
             | StartError::Privilege(_)
             | StartError::Offsets(_)
             | StartError::Load(_)

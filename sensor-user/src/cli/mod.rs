@@ -32,7 +32,7 @@ pub use verify::VerifyOptions;
 
 use crate::config::{Config, ConfigError, FormatChoice, LogLevel, MetricsPlace};
 use crate::ebpf::hook::Means;
-use crate::sink::{Facility, SyslogReceiver, SyslogTarget};
+use crate::sink::{Facility, OtlpTarget, SyslogReceiver, SyslogTarget, WebhookTarget};
 
 const EXIT_CODES: &str = "\
 Exit status:
@@ -110,6 +110,12 @@ pub struct RunOptions {
     /// Forward to udp://HOST:PORT, tcp://HOST:PORT, tls://HOST:PORT or unix:///dev/log; may be given several times
     #[arg(long, value_name = "RECEIVER")]
     pub syslog: Vec<SyslogTarget>,
+    /// Send each message by POST to https://HOST/PATH or http://HOST/PATH; may be given several times
+    #[arg(long, value_name = "URL")]
+    pub webhook: Vec<WebhookTarget>,
+    /// Send OpenTelemetry logs to http://HOST:4318, https://, grpc://HOST:4317 or grpcs://; may be given several times
+    #[arg(long, value_name = "RECEIVER")]
+    pub otlp: Vec<OtlpTarget>,
     /// Where syslog receivers file the messages
     #[arg(long, value_enum)]
     pub facility: Option<Facility>,
@@ -160,6 +166,8 @@ impl RunOptions {
         config.facility = self.facility.unwrap_or(config.facility);
         config.log = self.log.unwrap_or(config.log);
         config.syslog.extend(self.syslog.into_iter().map(SyslogReceiver::from));
+        config.webhook.extend(self.webhook);
+        config.otlp.extend(self.otlp);
         config.outbox.directory = self.outbox.or(config.outbox.directory);
         config.rules.extend(self.rules.paths);
         config.avoid.extend(self.avoid);

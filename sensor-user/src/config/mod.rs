@@ -32,7 +32,7 @@ use crate::capture::Capture;
 use crate::control::SOCKET;
 use crate::ebpf::hook::Means;
 use crate::host::container::ContainerRoots;
-use crate::sink::{Facility, FileTarget, Format, SyslogReceiver, Target};
+use crate::sink::{Facility, FileTarget, Format, OtlpTarget, SyslogReceiver, Target, WebhookTarget};
 use crate::source::kubernetes::Kubernetes;
 
 /// The whole configuration.
@@ -49,6 +49,10 @@ pub struct Config {
     pub facility: Facility,
     /// Files to append to.
     pub file: Vec<FileTarget>,
+    /// Receivers of POSTs.
+    pub webhook: Vec<WebhookTarget>,
+    /// Receivers of OpenTelemetry logs.
+    pub otlp: Vec<OtlpTarget>,
     pub outbox: OutboxSettings,
     /// The detections built into the binary.
     pub embedded_rules: bool,
@@ -86,6 +90,8 @@ impl Default for Config {
             syslog: Vec::new(),
             facility: Facility::default(),
             file: Vec::new(),
+            webhook: Vec::new(),
+            otlp: Vec::new(),
             outbox: OutboxSettings::default(),
             embedded_rules: true,
             rules: Vec::new(),
@@ -247,7 +253,10 @@ impl Config {
             .iter()
             .map(|receiver| Target::Syslog { receiver: receiver.clone(), facility: self.facility });
         let files = self.file.iter().cloned().map(Target::File);
-        std::iter::once(Target::Stdout(self.format.resolve(terminal))).chain(syslog).chain(files).collect()
+        let webhooks = self.webhook.iter().cloned().map(Target::Webhook);
+        let collectors = self.otlp.iter().cloned().map(Target::Otlp);
+        let stdout = std::iter::once(Target::Stdout(self.format.resolve(terminal)));
+        stdout.chain(syslog).chain(files).chain(webhooks).chain(collectors).collect()
     }
 }
 

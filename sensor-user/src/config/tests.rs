@@ -22,6 +22,8 @@ fn every_key_is_documented() {
         "log",
         "syslog",
         "facility",
+        "webhook",
+        "otlp",
         "embedded_rules",
         "rules",
         "allow",
@@ -64,7 +66,7 @@ fn nothing_said_is_the_default() {
 fn reads_every_key() {
     let config = parse(
         "format: json\nlog: debug\nsyslog: [\"tcp://h:6514\", unix:///dev/log]\nfacility: local3\n\
-         embedded_rules: false\nrules: [/etc/tidewaiter/rules]\nallow: [/etc/tidewaiter/allow.yaml]\nstory: {gather: 250}\n\
+         webhook: [\"http://h/a\"]\notlp: [\"grpc://h\", {url: \"http://h\", body: document}]\nembedded_rules: false\nrules: [/etc/tidewaiter/rules]\nallow: [/etc/tidewaiter/allow.yaml]\nstory: {gather: 250}\n\
          containers:\n  docker: [/data/docker]\nbaseline: /var/lib/tidewaiter/baseline.json\ncontrol: /run/other/agent.sock\n\
          kubernetes: {mode: on, kubeconfig: /etc/tidewaiter/kubeconfig, node: node-1}\n",
     )
@@ -85,7 +87,17 @@ fn reads_every_key() {
     assert_eq!(config.control, Some(PathBuf::from("/run/other/agent.sock")));
     assert_eq!(parse("control: null\n").unwrap().control, None);
     let names: Vec<_> = config.targets(true).iter().map(Target::name).collect();
-    assert_eq!(names, ["stdout", "syslog tcp://h:6514", "syslog unix:///dev/log"]);
+    assert_eq!(
+        names,
+        [
+            "stdout",
+            "syslog tcp://h:6514",
+            "syslog unix:///dev/log",
+            "webhook http://h:80/a",
+            "otlp grpc://h:4317",
+            "otlp http://h:4318/v1/logs",
+        ]
+    );
 }
 
 #[test]
@@ -97,6 +109,8 @@ fn mistakes_are_told_with_their_place() {
         ("syslog:\n  - udp://h:1\n  - ftp://h:1\n", 3, 5, "none of udp, tcp, tls, unix"),
         ("syslog:\n  - {url: \"tcp://h:1\", ca: /a}\n", 2, 5, "`ca` says how to trust tcp://h:1"),
         ("syslog:\n  - url: tls://h\n    verify: false\n", 3, 5, "verify"),
+        ("webhook:\n  - {url: \"https://h\", tokenfile: /a}\n", 2, 24, "tokenfile"),
+        ("otlp:\n  - udp://h:1\n", 2, 5, "write http://HOST:PORT or https://HOST:PORT"),
         ("embedded_rules: yes please\n", 1, 17, "invalid boolean"),
         ("format: xml\n", 1, 9, "xml"),
         ("log: [\n", 1, 6, "expected scalar"),

@@ -1,4 +1,4 @@
-//! Where messages leave the process: the terminal, a file or pipe, a syslog receiver.
+//! Where messages leave the process: the terminal, a file or pipe, a syslog receiver, a webhook, a collector.
 //!
 //! # The contract of a sink
 //!
@@ -22,8 +22,10 @@ pub mod document;
 pub mod encode;
 pub mod file;
 pub mod form;
+pub mod http;
 pub mod json;
 pub mod origin;
+pub mod otlp;
 pub mod standing;
 pub mod state;
 pub mod stdout;
@@ -32,6 +34,7 @@ pub mod syslog;
 pub mod tally;
 pub mod text;
 pub mod tls;
+pub mod webhook;
 
 mod authority;
 mod outage;
@@ -50,7 +53,9 @@ use tracing::warn;
 
 pub use file::FileTarget;
 pub use form::Form;
+pub use http::FileError;
 pub use origin::Origin;
+pub use otlp::OtlpTarget;
 pub use standing::SinkStanding;
 pub use state::Receiver;
 pub use stdout::Format;
@@ -58,6 +63,7 @@ pub use stream::Stream;
 pub use syslog::{Facility, SyslogReceiver, SyslogTarget};
 pub use tally::{LossReason, Tally};
 pub use tls::TlsError;
+pub use webhook::WebhookTarget;
 
 use crate::alert::{Backlog, Loss, Message};
 use crate::outbox::{Opened, Outbox, Reader};
@@ -72,6 +78,8 @@ pub enum Target {
     Stdout(Format),
     Syslog { receiver: SyslogReceiver, facility: Facility },
     File(FileTarget),
+    Webhook(WebhookTarget),
+    Otlp(OtlpTarget),
 }
 
 impl Target {
@@ -88,6 +96,8 @@ impl Target {
                 format!("syslog {target} {}", form.name())
             }
             Self::File(target) => format!("file {}", target.path.display()),
+            Self::Webhook(target) => format!("webhook {target}"),
+            Self::Otlp(target) => format!("otlp {target}"),
         }
     }
 
@@ -96,7 +106,20 @@ impl Target {
     pub fn is_kept(&self) -> bool {
         match self {
             Self::Stdout(_) => false,
-            Self::Syslog { .. } | Self::File(_) => true,
+            Self::Syslog { .. } | Self::File(_) | Self::Webhook(_) | Self::Otlp(_) => true,
+        }
+    }
+
+    /// Reads the files that it takes to connect. What is read here shows its mistakes before anything else happens.
+    ///
+    /// # Errors
+    /// A file that cannot be used, named with the reason.
+    pub fn prepare(&self) -> Result<(), FileError> {
+        match self {
+            Self::Stdout(_) | Self::File(_) => Ok(()),
+            Self::Syslog { receiver, .. } => Ok(receiver.target.prepare()?),
+            Self::Webhook(target) => target.receiver.prepare(),
+            Self::Otlp(target) => target.receiver.prepare(),
         }
     }
 }
@@ -177,20 +200,12 @@ impl SinkSet {
                     stdout::start(*format, Arc::clone(origin), inbox)?;
                     lanes.push(lane);
                 }
-                Target::Syslog { receiver, facility } => {
+                kept @ (Target::Syslog { .. } | Target::File(_) | Target::Webhook(_) | Target::Otlp(_)) => {
                     let Some((mut lane, feed)) = readers.next().map(|reader| fed(name, reader, &close))
                     else {
                         continue;
                     };
-                    let sink = syslog::Syslog::new(receiver.target.clone(), *facility, receiver.form);
-                    lane.task = Some(tokio::spawn(sink.run(feed)).abort_handle());
-                    lanes.push(lane);
-                }
-                Target::File(target) => {
-                    let Some((lane, feed)) = readers.next().map(|reader| fed(name, reader, &close)) else {
-                        continue;
-                    };
-                    file::start(target.clone(), feed)?;
+                    lane.task = start_fed(kept, feed)?;
                     lanes.push(lane);
                 }
             }
@@ -307,6 +322,24 @@ fn lane(name: String, gone: &watch::Sender<bool>) -> (Lane, Inbox) {
     let (reader_gone, own) = (gone.clone(), Arc::clone(&tally));
     let inbox = Inbox { queue: receiver, tally: own, reader_gone, _ended: alive };
     (Lane { name, queue: Some(queue), tally, ended, task: None }, inbox)
+}
+
+/// Starts a sink that reads from the outbox; returns its task where it is none of a thread.
+fn start_fed(target: &Target, feed: Feed) -> std::io::Result<Option<AbortHandle>> {
+    let task = match target {
+        Target::Stdout(_) => None,
+        Target::File(target) => {
+            file::start(target.clone(), feed)?;
+            None
+        }
+        Target::Syslog { receiver, facility } => {
+            let sink = syslog::Syslog::new(receiver.target.clone(), *facility, receiver.form);
+            Some(tokio::spawn(sink.run(feed)))
+        }
+        Target::Webhook(target) => Some(tokio::spawn(webhook::run(target.clone(), feed))),
+        Target::Otlp(target) => Some(tokio::spawn(otlp::run(target.clone(), feed))),
+    };
+    Ok(task.map(|task| task.abort_handle()))
 }
 
 /// Both ends of a sink that reads from the outbox.

@@ -2,6 +2,7 @@
 
 mod notice;
 mod pod;
+mod scene;
 mod correlation;
 mod story;
 mod snapshot;
@@ -28,6 +29,7 @@ pub(crate) use notice::{
     tampering,
 };
 pub(crate) use pod::in_pod;
+pub(crate) use scene::{Log, PATIENCE, free_port, soon};
 pub(crate) use snapshot::snapshot;
 pub(crate) use story::chain;
 

@@ -17,12 +17,15 @@ pub enum LossReason {
     Closed,
     /// Writing failed for good.
     WriteFailed,
+    /// Its receiver will not have it, now or later.
+    Refused,
     /// The agent ended before it was sure to be delivered.
     Unconfirmed,
 }
 
 impl LossReason {
-    const ALL: [Self; 4] = [Self::QueueFull, Self::Closed, Self::WriteFailed, Self::Unconfirmed];
+    const ALL: [Self; 5] =
+        [Self::QueueFull, Self::Closed, Self::WriteFailed, Self::Refused, Self::Unconfirmed];
 
     /// In a few words, as [`Loss::reason`] has it.
     #[must_use]
@@ -31,6 +34,7 @@ impl LossReason {
             Self::QueueFull => "queue full",
             Self::Closed => "closed by its reader",
             Self::WriteFailed => "write failed",
+            Self::Refused => "refused by its receiver",
             Self::Unconfirmed => "unconfirmed when the agent ended",
         }
     }
@@ -45,6 +49,7 @@ pub struct Tally {
     queue_full: AtomicU64,
     closed: AtomicU64,
     write_failed: AtomicU64,
+    refused: AtomicU64,
     unconfirmed: AtomicU64,
     delivered: AtomicU64,
     /// When the last was delivered, microseconds since 1970; 0: none was.
@@ -128,6 +133,7 @@ impl Tally {
             LossReason::QueueFull => &self.queue_full,
             LossReason::Closed => &self.closed,
             LossReason::WriteFailed => &self.write_failed,
+            LossReason::Refused => &self.refused,
             LossReason::Unconfirmed => &self.unconfirmed,
         }
     }

@@ -44,8 +44,8 @@ pub struct TlsTarget {
     pub port: u16,
     pub settings: TlsSettings,
     name: ServerName<'static>,
-    /// What the files said, from the first [`TlsTarget::connector`] on.
-    connector: OnceLock<Connector>,
+    /// What the files said, from the first [`TlsTarget::connector`] of it or of a clone on.
+    connector: Arc<OnceLock<Connector>>,
 }
 
 /// Who is believed, and who this host is to the receiver.
@@ -74,11 +74,11 @@ impl TlsTarget {
     pub(super) fn new(host: String, port: u16) -> Result<Self, &'static str> {
         let name = ServerName::try_from(host.clone())
             .map_err(|_| "its host is no name and no address that a certificate can be for")?;
-        Ok(Self { host, port, settings: TlsSettings::default(), name, connector: OnceLock::new() })
+        Ok(Self { host, port, settings: TlsSettings::default(), name, connector: Arc::default() })
     }
 
     pub(super) fn with_settings(self, settings: TlsSettings) -> Self {
-        Self { settings, connector: OnceLock::new(), ..self }
+        Self { settings, connector: Arc::default(), ..self }
     }
 
     pub(super) fn name(&self) -> ServerName<'static> {

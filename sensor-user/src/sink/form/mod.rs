@@ -4,6 +4,7 @@
 //! so that what is sent again is the same to the byte, and the outbox keeps each message once.
 
 mod cef;
+mod falco;
 mod ocsf;
 mod view;
 
@@ -27,6 +28,8 @@ pub enum Form {
     Ocsf,
     /// Common Event Format, version 0.
     Cef,
+    /// What Falco sends by HTTP.
+    Falco,
 }
 
 impl Form {
@@ -37,6 +40,7 @@ impl Form {
             Self::Ecs => "ecs",
             Self::Ocsf => "ocsf",
             Self::Cef => "cef",
+            Self::Falco => "falco",
         }
     }
 
@@ -51,6 +55,7 @@ impl Form {
             Self::Ecs => Cow::Borrowed(envelope.body()),
             Self::Ocsf => Cow::Owned(ocsf::render(&parsed(envelope), room)),
             Self::Cef => Cow::Owned(cef::render(&parsed(envelope), room)),
+            Self::Falco => Cow::Owned(falco::render(envelope, room)),
         }
     }
 }

@@ -217,4 +217,4 @@ async fn until(instant: Option<Instant>) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::sink) mod tests;

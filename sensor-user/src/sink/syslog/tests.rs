@@ -2,26 +2,24 @@
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::{TcpListener, UdpSocket, UnixDatagram};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::*;
 use crate::alert::Message;
 use crate::outbox::Opened;
-use crate::sink::{self, SinkSet, Target, sample};
+use crate::sink::sample::{self, Log, PATIENCE, free_port, soon};
+use crate::sink::{self, SinkSet, Target};
 
 mod proof;
 mod rsyslog;
 mod speed;
-mod tls;
-
-/// Nothing here takes longer unless it hangs.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(in crate::sink) mod tls;
 
 const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
@@ -59,49 +57,6 @@ async fn read_counted(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut frame = vec![0; length];
     stream.read_exact(&mut frame).await.unwrap();
     String::from_utf8(frame).unwrap()
-}
-
-async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
-    timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("{what} did not happen"))
-}
-
-/// What this thread logs, which is where its tasks run too.
-#[derive(Clone, Debug, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn start() -> (Self, tracing::subscriber::DefaultGuard) {
-        let log = Self::default();
-        let writer = log.clone();
-        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
-        (log, tracing::subscriber::set_default(subscriber))
-    }
-
-    fn count(&self, text: &str) -> usize {
-        String::from_utf8_lossy(&self.0.lock().unwrap()).matches(text).count()
-    }
-
-    async fn holds(&self, text: &str) {
-        while self.count(text) == 0 {
-            sleep(Duration::from_millis(5)).await;
-        }
-    }
-}
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// A port of loopback that nobody listens on, for a receiver that comes later.
-async fn free_port() -> u16 {
-    TcpListener::bind(LOOPBACK).await.unwrap().local_addr().unwrap().port()
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 //! What proves that a receiver of a stream has read, and what does not.
 
+use std::sync::Mutex;
+
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use super::*;
 

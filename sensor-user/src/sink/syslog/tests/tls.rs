@@ -5,7 +5,7 @@ use std::path::Path;
 use super::*;
 use crate::sink::tls::Fingerprint;
 
-mod authority;
+pub(in crate::sink) mod authority;
 mod daemon;
 mod receiver;
 mod refusal;

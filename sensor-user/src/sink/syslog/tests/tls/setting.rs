@@ -5,8 +5,12 @@ use crate::agent::receivers;
 
 /// What the start says of a receiver with these files.
 fn refusal(entry: &str) -> String {
-    let error = receivers(&[target(entry).into()]).expect_err(entry);
+    let error = receivers(&[as_sink(target(entry))]).expect_err(entry);
     format!("{error}; {}", error.remedy())
+}
+
+fn as_sink(target: SyslogTarget) -> Target {
+    Target::Syslog { receiver: target.into(), facility: Facility::default() }
 }
 
 #[test]
@@ -41,8 +45,7 @@ fn mistakes_name_the_file_the_reason_and_the_remedy() {
     ] {
         let told = refusal(&format!("{{url: \"tls://h\", ca: \"{}\"}}", path.display()));
         println!("{told}");
-        for part in ["syslog receiver tls://h:6514: ", &path.display().to_string(), "(`ca`)", reason, remedy]
-        {
+        for part in ["syslog tls://h:6514: ", &path.display().to_string(), "(`ca`)", reason, remedy] {
             assert!(told.contains(part), "{part}: {told}");
         }
     }
@@ -68,8 +71,8 @@ fn mistakes_name_the_file_the_reason_and_the_remedy() {
 fn sound_files_are_read_once() {
     let site = Site::new();
     let identity = site.identity(&site.authority.client());
-    let told = SyslogReceiver::from(site.target("localhost", 6514, &identity));
-    receivers(std::slice::from_ref(&told)).unwrap();
+    let told = site.target("localhost", 6514, &identity);
+    receivers(&[as_sink(told.clone())]).unwrap();
     std::fs::remove_file(site.path().join("ca.pem")).unwrap();
-    told.target.clone().prepare().expect("what was read stays");
+    told.prepare().expect("what was read stays");
 }
