@@ -9,6 +9,7 @@ use super::origin::Origin;
 use super::syslog::{Severity, room};
 use super::text::escape::{escaped_size, is_unsafe, push_escaped};
 use crate::alert::{Alert, CanaryReport, Message, Reload, Subject};
+use crate::octet;
 use crate::outbox::{Envelope, Rank};
 
 /// Enterprise number of the structured data: the one that RFC 5612 keeps for documentation, since
@@ -109,8 +110,8 @@ fn structured_data(message: &Message) -> String {
 fn parameters(alert: &Alert) -> Vec<(&'static str, String)> {
     let mut parameters = vec![
         ("level", alert.level.name().to_owned()),
-        ("rule", alert.detection.id.clone()),
-        ("detection", alert.detection.name.clone()),
+        ("rule", octet::foreign(&alert.detection.id).into_owned()),
+        ("detection", octet::foreign(&alert.detection.name).into_owned()),
     ];
     if !alert.detection.techniques.is_empty() {
         parameters.push(("technique", alert.detection.techniques.join(",")));
@@ -118,7 +119,7 @@ fn parameters(alert: &Alert) -> Vec<(&'static str, String)> {
     if let Some(container) = &alert.container {
         parameters.push(("container", container.id.clone()));
         if let Some(name) = &container.name {
-            parameters.push(("container_name", name.clone()));
+            parameters.push(("container_name", octet::foreign(name).into_owned()));
         }
     }
     parameters

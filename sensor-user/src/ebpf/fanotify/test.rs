@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -133,8 +132,7 @@ fn renames_are_seen_with_their_pid_and_paths() {
         let [seen] = <[_; 1]>::try_from(seen).unwrap();
         assert!(seen.time > begin && seen.time <= boot_time());
         let told = (seen.pid, seen.from, seen.to, seen.is_directory);
-        let text = |path: &Path| octet::text(path.as_os_str().as_bytes());
-        let (from, to) = (text(&from), text(&to));
+        let [from, to] = [from, to].map(|path| octet::text(path.as_os_str().as_bytes()));
         assert_eq!(told, (pid, from, to, is_directory));
     }
 }

@@ -39,8 +39,8 @@ pub(super) fn document<'a>(alert: &'a Alert, origin: &'a Origin) -> Document<'a>
     let kind = if alert.is_amendment { Kind::Amendment } else { Kind::Alert };
     let mut document = Document::bare(alert.time, kind, Cow::Owned(sentence(alert)), event, origin);
     document.rule = Some(Rule {
-        id: Cow::Borrowed(&alert.detection.id),
-        name: Cow::Borrowed(&alert.detection.title),
+        id: octet::foreign(&alert.detection.id),
+        name: octet::foreign(&alert.detection.title),
         level: alert.detection.level.name(),
     });
     document.threat = threat(&alert.detection);
@@ -51,7 +51,7 @@ pub(super) fn document<'a>(alert: &'a Alert, origin: &'a Origin) -> Document<'a>
     document.destination = destination.map(|(place, _)| Destination {
         ip: place.address,
         port: place.port,
-        domain: text(place.name.as_deref()),
+        domain: place.name.as_deref().map(octet::foreign),
         bytes: bytes.map(|(_, received)| received),
     });
     document.network = destination.map(|(place, direction)| Network {
@@ -66,7 +66,7 @@ pub(super) fn document<'a>(alert: &'a Alert, origin: &'a Origin) -> Document<'a>
 
     let own = &mut document.tidewaiter;
     let (executable, standing) = (&alert.process.executable, &alert.process.standing);
-    own.detection = Some(Cow::Borrowed(&alert.detection.name));
+    own.detection = Some(octet::foreign(&alert.detection.name));
     own.correlation = correlation::report(alert);
     own.story = Some(story::report(alert));
     own.images = executable.images().map(Cow::Borrowed).collect();
@@ -289,14 +289,14 @@ pub(super) fn place(place: &Place) -> PlaceReport<'_> {
         transport: place.protocol.name(),
         ip: place.address,
         port: place.port,
-        domain: text(place.name.as_deref()),
+        domain: place.name.as_deref().map(octet::foreign),
     }
 }
 
 fn related(detection: &Detection) -> Related<'_> {
     Related {
-        id: Cow::Borrowed(&detection.id),
-        name: Cow::Borrowed(&detection.title),
+        id: octet::foreign(&detection.id),
+        name: octet::foreign(&detection.title),
         level: detection.level.name(),
         technique: texts(&detection.techniques),
     }
@@ -307,5 +307,5 @@ fn text(text: Option<&str>) -> Option<Cow<'_, str>> {
 }
 
 fn texts(texts: &[String]) -> Vec<Cow<'_, str>> {
-    texts.iter().map(|text| Cow::Borrowed(text.as_str())).collect()
+    texts.iter().map(|text| octet::foreign(text)).collect()
 }

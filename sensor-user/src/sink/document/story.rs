@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::correlation::{CorrelationReport, report_of};
 use crate::alert::{Alert, Evidence, Participant, StageReached};
+use crate::octet;
 
 /// `tidewaiter.story`.
 #[derive(Clone, Debug, Serialize)]
@@ -72,8 +73,8 @@ pub(super) fn report(alert: &Alert) -> StoryReport<'_> {
         let Evidence { rule, title, level, offset, pid, count, correlation } = proof;
         let found = correlation.as_deref().filter(|_| *rule != alert.detection.id);
         EvidenceReport {
-            rule: Cow::Borrowed(rule),
-            name: Cow::Borrowed(title),
+            rule: octet::foreign(rule),
+            name: octet::foreign(title),
             level: level.name(),
             offset_ns: *offset,
             pid: *pid,

@@ -3,8 +3,8 @@
 //!
 //! Two layers of escaping, undone from the outside in. The format's own: `\\`, `\=`, `\n` and `\r` in values, `\\` and
 //! `\|` in the header. Within, since the format has no word for other controls: `\uXXXX` for what
-//! [`is_unsafe`](crate::sink::text::escape::is_unsafe), as JSON has it, and for a blank at either end of a value, where
-//! receivers strip it; a backslash of the text itself is `\\`.
+//! [`is_unsafe`](crate::sink::text::escape::is_unsafe), as JSON has it, and for blanks at either end of a value, where
+//! receivers strip them; a backslash of the text itself is `\\`.
 
 use std::net::IpAddr;
 
@@ -228,7 +228,7 @@ fn fitting(value: &str, bound: usize) -> Option<(&str, bool)> {
     let (mut size, mut end) = (ELLIPSIS.len_utf8(), 0);
     for (at, character) in value.char_indices() {
         // A blank may turn out to be the last one.
-        size += if character == ' ' { BLANK.len() } else { character_size(character) };
+        size += if is_blank(character) { BLANK_SIZE } else { character_size(character) };
         if size > bound {
             break;
         }
@@ -240,13 +240,25 @@ fn fitting(value: &str, bound: usize) -> Option<(&str, bool)> {
 /// A byte becomes so many at most: U+0080 and others are two and become seven, a control is one and becomes seven.
 const VALUE_GROWTH: usize = 7;
 
-/// A blank where receivers would strip it.
-const BLANK: &str = r"\\u0020";
+/// A blank where receivers would strip it: `\\u0020`.
+const BLANK_SIZE: usize = 7;
+
+/// White space, whoever's; what is a control besides is escaped anyway.
+fn is_blank(character: char) -> bool {
+    character.is_whitespace() && !is_unsafe(character)
+}
 
 fn value_size(value: &str) -> usize {
-    let inner: usize = value.chars().map(character_size).sum();
-    let strip = value.len() - value.trim_matches(' ').len();
-    inner + strip * (BLANK.len() - 1)
+    let (lead, inner, tail) = parts(value);
+    let blanks = lead.chars().chain(tail.chars()).count();
+    blanks * BLANK_SIZE + inner.chars().map(character_size).sum::<usize>()
+}
+
+/// The blanks before, what is between, the blanks behind.
+fn parts(value: &str) -> (&str, &str, &str) {
+    let (lead, rest) = value.split_at(value.len() - value.trim_start_matches(is_blank).len());
+    let (inner, tail) = rest.split_at(rest.trim_end_matches(is_blank).len());
+    (lead, inner, tail)
 }
 
 fn character_size(character: char) -> usize {
@@ -260,9 +272,8 @@ fn character_size(character: char) -> usize {
 }
 
 fn push_value(line: &mut String, value: &str) {
-    let inner = value.trim_matches(' ');
-    let lead = value.len() - value.trim_start_matches(' ').len();
-    (0..lead).for_each(|_| line.push_str(BLANK));
+    let (lead, inner, tail) = parts(value);
+    push_blanks(line, lead);
     for character in inner.chars() {
         match character {
             '\n' => line.push_str(r"\n"),
@@ -271,8 +282,13 @@ fn push_value(line: &mut String, value: &str) {
             _ => push_twice(line, character),
         }
     }
-    let tail = value.len() - lead - inner.len();
-    (0..tail).for_each(|_| line.push_str(BLANK));
+    push_blanks(line, tail);
+}
+
+fn push_blanks(line: &mut String, blanks: &str) {
+    for blank in blanks.chars() {
+        line.push_str(&format!(r"\\u{:04x}", u32::from(blank)));
+    }
 }
 
 /// Whether all of it had room.

@@ -1,5 +1,8 @@
 //! Each form of each sample.
 
+mod hostile;
+mod python;
+
 use serde_json::Value;
 
 use super::*;

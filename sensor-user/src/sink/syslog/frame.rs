@@ -29,7 +29,12 @@ pub(in crate::sink) fn room(header: &str) -> usize {
 }
 
 /// A message as one receiver gets it, the same to the byte whenever it is sent again.
-pub(super) fn encode(envelope: &Envelope, target: &SyslogTarget, facility: Facility, form: Form) -> Bytes {
+pub(in crate::sink) fn encode(
+    envelope: &Envelope,
+    target: &SyslogTarget,
+    facility: Facility,
+    form: Form,
+) -> Bytes {
     Bytes::from(match target {
         SyslogTarget::Udp { .. } => rfc5424(envelope, facility, form),
         // RFC 5425 section 4.3 frames as RFC 6587 does.

@@ -19,6 +19,8 @@ mod window;
 
 pub use entry::SyslogReceiver;
 pub use frame::FRAME_MAX;
+#[cfg(test)]
+pub(super) use frame::encode as frame;
 pub(super) use frame::room;
 pub use priority::{Facility, Severity};
 pub use target::{SyslogTarget, SyslogTargetError};
