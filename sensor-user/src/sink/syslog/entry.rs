@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 
-use super::tls::{FingerprintError, Identity, TlsSettings};
+use super::tls::{FingerprintError, Identity, TlsSettings, TlsTarget};
 use super::{SyslogTarget, SyslogTargetError};
 
 /// The map. `url` is the word.
@@ -26,9 +26,9 @@ enum EntryError {
     #[error(transparent)]
     Url(#[from] SyslogTargetError),
     #[error(
-        "`{key}` says how to trust {url}, which is sent to in the clear: write tls:// there, or leave `{key}` out"
+        "`{key}` says how to trust {url}, which is sent to in the clear: write {secure}:// there, or leave `{key}` out"
     )]
-    Plain { key: &'static str, url: String },
+    Plain { key: &'static str, url: String, secure: &'static str },
     #[error("`{given}` stands without `{missing}`: name both, or none")]
     Half { given: &'static str, missing: &'static str },
     #[error("`{text}` is no fingerprint: {reason}")]
@@ -40,9 +40,11 @@ impl TryFrom<Entry> for SyslogTarget {
 
     fn try_from(entry: Entry) -> Result<Self, EntryError> {
         let Entry { url, ca, certificate, key, fingerprint } = entry;
-        let target = match url.parse()? {
-            Self::Tls(target) => target,
-            plain @ (Self::Udp { .. } | Self::Tcp { .. } | Self::Unix { .. }) => {
+        let (target, kind): (_, fn(TlsTarget) -> Self) = match url.parse()? {
+            Self::Tls(target) => (target, Self::Tls),
+            Self::Relps(target) => (target, Self::Relps),
+            plain @ (Self::Udp { .. } | Self::Tcp { .. } | Self::Relp { .. } | Self::Unix { .. }) => {
+                let secure = if plain.acknowledges() { "relps" } else { "tls" };
                 let given = [
                     ("ca", ca.is_some()),
                     ("certificate", certificate.is_some()),
@@ -50,7 +52,7 @@ impl TryFrom<Entry> for SyslogTarget {
                     ("fingerprint", fingerprint.is_some()),
                 ];
                 return match given.into_iter().find(|(_, is_given)| *is_given) {
-                    Some((key, _)) => Err(EntryError::Plain { key, url }),
+                    Some((key, _)) => Err(EntryError::Plain { key, url, secure }),
                     None => Ok(plain),
                 };
             }
@@ -64,7 +66,7 @@ impl TryFrom<Entry> for SyslogTarget {
         let fingerprint = fingerprint
             .map(|text| text.parse().map_err(|reason| EntryError::Fingerprint { text, reason }))
             .transpose()?;
-        Ok(Self::Tls(target.with_settings(TlsSettings { ca, identity, fingerprint })))
+        Ok(kind(target.with_settings(TlsSettings { ca, identity, fingerprint })))
     }
 }
 
@@ -104,7 +106,7 @@ mod tests {
 
     #[test]
     fn a_word_and_a_map_of_it_are_the_same() {
-        for word in ["udp://h:1", "tcp://h:1", "tls://h:1", "unix:///dev/log"] {
+        for word in ["udp://h:1", "tcp://h:1", "tls://h:1", "relp://h:1", "relps://h:1", "unix:///dev/log"] {
             let target: SyslogTarget = word.parse().unwrap();
             assert_eq!(read(word).as_ref(), Ok(&target));
             assert_eq!(read(&format!("{{url: \"{word}\"}}")), Ok(target));
@@ -135,12 +137,16 @@ mod tests {
                 "{url: \"tcp://h:1\", ca: /a}",
                 "`ca` says how to trust tcp://h:1, which is sent to in the clear",
             ),
+            (
+                "{url: \"relp://h:1\", ca: /a}",
+                "`ca` says how to trust relp://h:1, which is sent to in the clear: write relps:// there",
+            ),
             ("{url: \"udp://h:1\", fingerprint: x}", "`fingerprint` says how to trust"),
             ("{url: \"unix:///dev/log\", certificate: /a, key: /b}", "`certificate` says how to trust"),
             ("{url: \"tls://h\", certificate: /a}", "`certificate` stands without `key`"),
             ("{url: \"tls://h\", key: /a}", "`key` stands without `certificate`"),
             ("{url: \"tls://h\", fingerprint: \"sha1:00\"}", "`sha1:00` is no fingerprint: it is `sha256:`"),
-            ("{url: \"ftp://h\"}", "none of udp, tcp, tls, unix"),
+            ("{url: \"ftp://h\"}", "none of udp, tcp, tls, relp, relps, unix"),
             ("{url: \"tls://h\", verify: false}", "verify"),
             ("{ca: /a}", "url"),
             ("{url: {url: \"tls://h\"}}", "string"),

@@ -22,7 +22,10 @@ pub const FRAME_MAX: usize = 8_000;
 /// A message as one receiver gets it, the same to the byte whenever it is sent again.
 pub(super) fn encode(envelope: &Envelope, target: &SyslogTarget, facility: Facility) -> Bytes {
     Bytes::from(match target {
-        SyslogTarget::Udp { .. } => rfc5424(envelope, facility),
+        // RELP says the length itself.
+        SyslogTarget::Udp { .. } | SyslogTarget::Relp { .. } | SyslogTarget::Relps(_) => {
+            rfc5424(envelope, facility)
+        }
         // RFC 5425 section 4.3 frames as RFC 6587 does.
         SyslogTarget::Tcp { .. } | SyslogTarget::Tls(_) => octet_counted(&rfc5424(envelope, facility)),
         SyslogTarget::Unix { .. } => rfc3164(envelope, facility, &TimeZone::system()),
