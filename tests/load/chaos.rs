@@ -40,7 +40,7 @@ pub(crate) fn run(stage: &Stage<'_>) -> Result<String> {
     let directory = stage.world.directory().join("chaos");
     let authority = Authority::make(&directory.join("authority"))?;
     let mut victims = Vec::new();
-    for kind in [Kind::RsyslogTcp, Kind::RsyslogTls, Kind::SyslogNgTcp, Kind::SyslogNgTls] {
+    for kind in Kind::ALL {
         victims.push(victim(kind.name(), kind, &directory, &authority)?);
     }
     let mut cut = victim("cut", Kind::RsyslogTcp, &directory, &authority)?;

@@ -35,14 +35,19 @@ pub struct Rsyslog {
 /// these by chance while a test keeps its collector down.
 const PORTS: Range<u16> = 20_000..30_000;
 
-/// A loopback address whose port is free for UDP and TCP now.
+/// A loopback address whose port is free for UDP and TCP now. Each run of the tests begins at another one: what an agent of
+/// one run sends to a collector that is down must not come to a collector of another.
 ///
 /// # Errors
 /// All of [`PORTS`] are taken.
 pub fn free_address() -> Result<SocketAddr> {
-    let addresses = PORTS.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    let count = usize::from(PORTS.end - PORTS.start);
+    // Process ids of runs that go on at the same time are close to each other.
+    let first = usize::try_from(std::process::id())?.wrapping_mul(997) % count;
+    let ports = PORTS.cycle().skip(first).take(count);
+    let mut addresses = ports.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
     let free = |address: &SocketAddr| TcpListener::bind(address).is_ok() && UdpSocket::bind(address).is_ok();
-    addresses.into_iter().find(free).context("no free port from 20000 to 29999")
+    addresses.find(free).context("no free port from 20000 to 29999")
 }
 
 impl Rsyslog {

@@ -53,6 +53,11 @@ impl TryFrom<Entry> for SyslogReceiver {
         let keys = TlsKeys { ca, certificate, key, fingerprint };
         let target = match url.parse()? {
             SyslogTarget::Tls(target) => SyslogTarget::Tls(target.with_settings(keys.settings()?)),
+            SyslogTarget::Relps(target) => SyslogTarget::Relps(target.with_settings(keys.settings()?)),
+            plain @ SyslogTarget::Relp { .. } => {
+                keys.refuse(&url, "relps://")?;
+                plain
+            }
             plain @ (SyslogTarget::Udp { .. } | SyslogTarget::Tcp { .. } | SyslogTarget::Unix { .. }) => {
                 keys.refuse(&url, "tls://")?;
                 plain
@@ -117,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_word_and_a_map_of_it_are_the_same() {
-        for word in ["udp://h:1", "tcp://h:1", "tls://h:1", "unix:///dev/log"] {
+        for word in ["udp://h:1", "tcp://h:1", "tls://h:1", "relp://h:1", "relps://h:1", "unix:///dev/log"] {
             let target: SyslogTarget = word.parse().unwrap();
             assert_eq!(read(word).as_ref(), Ok(&target));
             assert_eq!(read(&format!("{{url: \"{word}\"}}")), Ok(target));
@@ -148,12 +153,16 @@ mod tests {
                 "{url: \"tcp://h:1\", ca: /a}",
                 "`ca` says how to trust tcp://h:1, which is sent to in the clear",
             ),
+            (
+                "{url: \"relp://h:1\", ca: /a}",
+                "`ca` says how to trust relp://h:1, which is sent to in the clear: write relps:// there",
+            ),
             ("{url: \"udp://h:1\", fingerprint: x}", "`fingerprint` says how to trust"),
             ("{url: \"unix:///dev/log\", certificate: /a, key: /b}", "`certificate` says how to trust"),
             ("{url: \"tls://h\", certificate: /a}", "`certificate` stands without `key`"),
             ("{url: \"tls://h\", key: /a}", "`key` stands without `certificate`"),
             ("{url: \"tls://h\", fingerprint: \"sha1:00\"}", "`sha1:00` is no fingerprint: it is `sha256:`"),
-            ("{url: \"ftp://h\"}", "none of udp, tcp, tls, unix"),
+            ("{url: \"ftp://h\"}", "none of udp, tcp, tls, relp, relps, unix"),
             ("{url: \"tls://h\", verify: false}", "verify"),
             ("{ca: /a}", "url"),
             ("{url: {url: \"tls://h\"}}", "string"),

@@ -36,7 +36,10 @@ pub(in crate::sink) fn encode(
     form: Form,
 ) -> Bytes {
     Bytes::from(match target {
-        SyslogTarget::Udp { .. } => rfc5424(envelope, facility, form),
+        // RELP says the length itself.
+        SyslogTarget::Udp { .. } | SyslogTarget::Relp { .. } | SyslogTarget::Relps(_) => {
+            rfc5424(envelope, facility, form)
+        }
         // RFC 5425 section 4.3 frames as RFC 6587 does.
         SyslogTarget::Tcp { .. } | SyslogTarget::Tls(_) => octet_counted(&rfc5424(envelope, facility, form)),
         SyslogTarget::Unix { .. } => rfc3164(envelope, facility, form, &TimeZone::system()),

@@ -5,6 +5,7 @@
 //! first write after the receiver died succeeds and is lost. [`Link::check`] and [`Link::gone`] read
 //! what the kernel has learned since. TLS has all of that of TCP, and [`tls`] what comes on top.
 
+mod duplex;
 mod tls;
 
 use std::io::{self, ErrorKind};
@@ -15,6 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket, UnixDatagram, lookup_host};
 use tokio::time::timeout;
 
+pub(super) use self::duplex::Duplex;
 use self::tls::TlsLink;
 use super::SyslogTarget;
 use crate::sink::socket::{self, ACKNOWLEDGE_TIMEOUT, CONNECT_TIMEOUT};
@@ -55,7 +57,11 @@ impl Link {
             // A refusal takes one round trip; longer ones than this are rare, and mean one loss.
             SyslogTarget::Udp { .. } => Duration::from_millis(300),
             // Longer than the kernel waits for an acknowledgement: what is older has been acknowledged.
-            SyslogTarget::Tcp { .. } | SyslogTarget::Tls(_) => {
+            SyslogTarget::Tcp { .. }
+            | SyslogTarget::Tls(_)
+            // Never asked for these two: they answer.
+            | SyslogTarget::Relp { .. }
+            | SyslogTarget::Relps(_) => {
                 ACKNOWLEDGE_TIMEOUT.saturating_add(Duration::from_secs(10))
             }
         }
@@ -176,12 +182,16 @@ async fn connect(target: &SyslogTarget) -> io::Result<Link> {
             }
             Err(last)
         }
-        SyslogTarget::Tcp { host, port } => Ok(Link::Tcp(socket::connect(host, *port).await?)),
-        SyslogTarget::Tls(target) => Ok(Link::Tls(Box::new(TlsLink::open(target).await?))),
+        SyslogTarget::Tcp { host, port } | SyslogTarget::Relp { host, port } => {
+            Ok(Link::Tcp(socket::connect(host, *port).await?))
+        }
+        SyslogTarget::Tls(target) | SyslogTarget::Relps(target) => {
+            Ok(Link::Tls(Box::new(TlsLink::open(target).await?)))
+        }
     }
 }
 
-fn closed() -> io::Error {
+pub(super) fn closed() -> io::Error {
     io::Error::new(ErrorKind::UnexpectedEof, "it closed the connection")
 }
 

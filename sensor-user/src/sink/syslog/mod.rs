@@ -1,8 +1,8 @@
-//! The sink for syslog receivers: RFC 5424 over UDP (RFC 5426), TCP (RFC 6587, octet counting) and TLS
-//! (RFC 5425), and the local socket in the form of RFC 3164, since common daemons read nothing else there.
+//! The sink for syslog receivers: RFC 5424 over UDP (RFC 5426), TCP (RFC 6587, octet counting), TLS
+//! (RFC 5425) and RELP, and the local socket in the form of RFC 3164, since common daemons read nothing else there.
 //!
 //! The message is the JSON document; what receivers filter by stands in structured data as well.
-//! No transport here acknowledges a message, so written frames stay in a [`window`] for as long as
+//! No transport but [`relp`] acknowledges a message, so written frames stay in a [`window`] for as long as
 //! the transport may still report their loss, and are sent again, to the byte, after a broken
 //! connection: a receiver may see an id twice, never a gap that is not counted. What is to be sent, and again, is in
 //! the outbox, over a restart of the agent too.
@@ -13,6 +13,7 @@ mod frame;
 mod link;
 mod priority;
 mod proof;
+mod relp;
 mod target;
 mod entry;
 mod window;
@@ -76,6 +77,9 @@ impl Syslog {
         loop {
             let opened = Instant::now();
             let served = match Link::open(&self.target).await {
+                Ok(link) if self.target.acknowledges() => {
+                    relp::serve(&self, link, &mut feed, &mut outage).await
+                }
                 Ok(link) => self.serve(link, &mut feed, &mut window, &mut proof, &mut outage).await,
                 Err(error) => Served::Broken(error),
             };

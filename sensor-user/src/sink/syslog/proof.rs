@@ -110,7 +110,10 @@ impl Proof {
         let manner = match target {
             SyslogTarget::Tcp { .. } | SyslogTarget::Tls(_) => Manner::Unknown,
             // These have their own ways to say so.
-            SyslogTarget::Udp { .. } | SyslogTarget::Unix { .. } => Manner::Silent,
+            SyslogTarget::Udp { .. }
+            | SyslogTarget::Unix { .. }
+            | SyslogTarget::Relp { .. }
+            | SyslogTarget::Relps(_) => Manner::Silent,
         };
         let target = target.clone();
         Self {

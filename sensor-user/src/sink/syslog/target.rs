@@ -1,5 +1,5 @@
 //! Which receiver, from one word of configuration: `udp://host:port`, `tcp://host:port`, `tls://host:port`,
-//! `unix:///dev/log`. What else can be said of one is in [`entry`](super::entry).
+//! `relp://host:port`, `relps://host:port`, `unix:///dev/log`. What else can be said of one is in [`entry`](super::entry).
 
 use std::fmt;
 use std::path::PathBuf;
@@ -17,6 +17,10 @@ pub enum SyslogTarget {
     Tcp { host: String, port: u16 },
     /// RFC 5425.
     Tls(TlsTarget),
+    /// RELP: every message is acknowledged.
+    Relp { host: String, port: u16 },
+    /// RELP over TLS, from the first byte on.
+    Relps(TlsTarget),
     /// A local datagram socket, in the form of RFC 3164.
     Unix { path: PathBuf },
 }
@@ -24,8 +28,8 @@ pub enum SyslogTarget {
 /// Why a word is no receiver.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{text}` is no syslog receiver: {reason}; write udp://HOST:PORT, tcp://HOST:PORT, tls://HOST:PORT or \
-     unix:///dev/log"
+    "`{text}` is no syslog receiver: {reason}; write udp://HOST:PORT, tcp://HOST:PORT, tls://HOST:PORT, \
+     relp://HOST:PORT, relps://HOST:PORT or unix:///dev/log"
 )]
 pub struct SyslogTargetError {
     pub text: String,
@@ -38,6 +42,9 @@ const PORT_DEFAULT: u16 = 514;
 /// Port of RFC 5425 section 4.1.
 const PORT_TLS: u16 = 6514;
 
+/// Port that librelp takes where none is said.
+const PORT_RELP: u16 = 20_514;
+
 impl SyslogTarget {
     /// Reads the files that it takes to connect; nothing for receivers without TLS. What is read here is not
     /// read again, so a mistake in it shows before anything else happens.
@@ -46,8 +53,16 @@ impl SyslogTarget {
     /// A file that cannot be used, named with the reason.
     pub fn prepare(&self) -> Result<(), TlsError> {
         match self {
-            Self::Tls(target) => target.connector().map(drop),
-            Self::Udp { .. } | Self::Tcp { .. } | Self::Unix { .. } => Ok(()),
+            Self::Tls(target) | Self::Relps(target) => target.connector().map(drop),
+            Self::Udp { .. } | Self::Tcp { .. } | Self::Relp { .. } | Self::Unix { .. } => Ok(()),
+        }
+    }
+
+    /// Whether it answers each message, so that nothing has to be guessed from silence.
+    pub(super) fn acknowledges(&self) -> bool {
+        match self {
+            Self::Relp { .. } | Self::Relps(_) => true,
+            Self::Udp { .. } | Self::Tcp { .. } | Self::Tls(_) | Self::Unix { .. } => false,
         }
     }
 }
@@ -69,9 +84,16 @@ impl FromStr for SyslogTarget {
                 .and_then(|(host, port)| TlsTarget::new(host, port))
                 .map(Self::Tls)
                 .map_err(fault),
+            "relp" => {
+                authority(place, PORT_RELP).map(|(host, port)| Self::Relp { host, port }).map_err(fault)
+            }
+            "relps" => authority(place, PORT_RELP)
+                .and_then(|(host, port)| TlsTarget::new(host, port))
+                .map(Self::Relps)
+                .map_err(fault),
             "unix" if place.starts_with('/') && place.len() > 1 => Ok(Self::Unix { path: place.into() }),
             "unix" => Err(fault("the path of a local socket starts with a slash (three in all)")),
-            _ => Err(fault("its scheme is none of udp, tcp, tls, unix")),
+            _ => Err(fault("its scheme is none of udp, tcp, tls, relp, relps, unix")),
         }
     }
 }
@@ -82,6 +104,8 @@ impl fmt::Display for SyslogTarget {
             Self::Udp { host, port } => ("udp", host, port),
             Self::Tcp { host, port } => ("tcp", host, port),
             Self::Tls(TlsTarget { host, port, .. }) => ("tls", host, port),
+            Self::Relp { host, port } => ("relp", host, port),
+            Self::Relps(TlsTarget { host, port, .. }) => ("relps", host, port),
             Self::Unix { path } => return write!(f, "unix://{}", path.display()),
         };
         write!(f, "{scheme}://{}", shown(host, *port))
@@ -103,6 +127,9 @@ mod tests {
             ("tls://loghost", "tls://loghost:6514"),
             ("tls://192.0.2.1:601", "tls://192.0.2.1:601"),
             ("tls://[2001:db8::1]", "tls://[2001:db8::1]:6514"),
+            ("relp://loghost", "relp://loghost:20514"),
+            ("relp://[::1]:2514", "relp://[::1]:2514"),
+            ("relps://loghost", "relps://loghost:20514"),
             ("unix:///dev/log", "unix:///dev/log"),
         ] {
             let target: SyslogTarget = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
@@ -115,9 +142,11 @@ mod tests {
     fn refuses_with_the_reason() {
         for (text, reason) in [
             ("127.0.0.1:514", "no scheme"),
-            ("http://a:1", "none of udp, tcp, tls, unix"),
+            ("http://a:1", "none of udp, tcp, tls, relp, relps, unix"),
             ("tls://", "names no host"),
             ("tls://a..b", "that a certificate can be for"),
+            ("relps://a..b", "that a certificate can be for"),
+            ("relp://", "names no host"),
             ("udp://", "names no host"),
             ("udp://:514", "names no host"),
             ("udp://a:0", "no number from 1"),

@@ -7,6 +7,8 @@
 //! A receiver that closes without `close_notify` has closed: common daemons never send one, and what may have
 //! been cut off is sent again as over TCP.
 
+mod stream;
+
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::pin::Pin;

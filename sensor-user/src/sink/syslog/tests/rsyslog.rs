@@ -23,10 +23,10 @@ impl Drop for Rsyslogd {
 
 impl Rsyslogd {
     pub(super) fn start(inputs: impl Fn(&Path) -> String) -> Option<Self> {
-        let Some(binary) = BINARIES.iter().find(|path| Path::new(path).exists()) else {
+        if !BINARIES.iter().any(|path| Path::new(path).exists()) {
             println!("not checked against rsyslogd: it is installed at none of {BINARIES:?}");
             return None;
-        };
+        }
         let folder = tempfile::tempdir().unwrap();
         let configuration = folder.path().join("rsyslog.conf");
         // The message as it was understood: priority, name, structured data, text.
@@ -40,17 +40,23 @@ impl Rsyslogd {
             out = folder.path().join("out").display(),
         );
         std::fs::write(&configuration, text).unwrap();
-        let child = Command::new(binary)
-            .args(["-n", "-C", "-f"])
-            .arg(&configuration)
-            .arg("-i")
-            .arg(folder.path().join("pid"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(std::fs::File::create(folder.path().join("err")).unwrap())
-            .spawn()
-            .unwrap();
-        Some(Self { child, folder })
+        Some(Self { child: spawn(folder.path()), folder })
+    }
+
+    pub(super) fn signal(&self, signal: rustix::process::Signal) {
+        rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Kills it and starts another one that goes on with its files.
+    pub(super) fn start_again(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        let _ = std::fs::remove_file(self.folder.path().join("pid"));
+        self.child = spawn(self.folder.path());
+    }
+
+    pub(super) fn errors(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("err")).unwrap_or_default()
     }
 
     pub(super) fn out(&self) -> PathBuf {
@@ -65,11 +71,25 @@ impl Rsyslogd {
             if text.lines().count() >= count {
                 return text.lines().map(str::to_owned).collect();
             }
-            let errors = std::fs::read_to_string(self.folder.path().join("err")).unwrap_or_default();
+            let errors = self.errors();
             assert!(begun.elapsed() < PATIENCE, "{} of {count} lines; {errors}", text.lines().count());
             sleep(Duration::from_millis(20)).await;
         }
     }
+}
+
+fn spawn(folder: &Path) -> Child {
+    let binary = BINARIES.iter().find(|path| Path::new(path).exists()).expect("it was there");
+    Command::new(binary)
+        .args(["-n", "-C", "-f"])
+        .arg(folder.join("rsyslog.conf"))
+        .arg("-i")
+        .arg(folder.join("pid"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(std::fs::File::create(folder.join("err")).unwrap())
+        .spawn()
+        .unwrap()
 }
 
 /// Delivers one of each kind, the hostile alert among them, and looks at what rsyslogd understood.

@@ -15,28 +15,37 @@ use authority::{Authority, Leaf, server, valid};
 use receiver::{Came, Manner, Receiver, VERSIONS, speaks};
 
 /// A place for files, and who signs certificates there.
-struct Site {
+pub(super) struct Site {
     folder: tempfile::TempDir,
-    authority: Authority,
+    pub(super) authority: Authority,
 }
 
 impl Site {
-    fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), authority: Authority::new("Tests") }
+    pub(super) fn new() -> Self {
+        Self::of("Tests")
     }
 
-    fn path(&self) -> &Path {
+    /// With an authority of this name.
+    pub(super) fn of(name: &str) -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), authority: Authority::new(name) }
+    }
+
+    pub(super) fn path(&self) -> &Path {
         self.folder.path()
     }
 
     /// The receiver as the configuration names it: believed by this site's authority, and what else is said.
     fn target(&self, host: &str, port: u16, more: &str) -> SyslogTarget {
+        self.target_over("tls", host, port, more)
+    }
+
+    pub(super) fn target_over(&self, scheme: &str, host: &str, port: u16, more: &str) -> SyslogTarget {
         let ca = self.authority.write(self.path());
-        target(&format!("{{url: \"tls://{host}:{port}\", ca: \"{}\"{more}}}", ca.display()))
+        target(&format!("{{url: \"{scheme}://{host}:{port}\", ca: \"{}\"{more}}}", ca.display()))
     }
 
     /// The part of an entry that names a client certificate.
-    fn identity(&self, leaf: &Leaf) -> String {
+    pub(super) fn identity(&self, leaf: &Leaf) -> String {
         let (certificate, key) = leaf.write(self.path(), "client");
         format!(", certificate: \"{}\", key: \"{}\"", certificate.display(), key.display())
     }
