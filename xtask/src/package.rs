@@ -82,6 +82,14 @@ pub(crate) const RSYSLOG: HostTool = HostTool {
     file: "/usr/sbin/rsyslogd",
 };
 
+/// Reads what the agent exposes, and the rules on it; its server is not started.
+pub(crate) const PROMTOOL: HostTool = HostTool {
+    name: "promtool",
+    package: "prometheus",
+    purpose: "live tests have Prometheus's own parser read metrics, rules and dashboard",
+    file: "promtool",
+};
+
 /// What validated detections talk to is started on the host, within the container's network.
 pub(crate) const SSHD: HostTool = HostTool {
     name: "sshd",

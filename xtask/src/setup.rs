@@ -43,6 +43,7 @@ pub(crate) const LIVE: &[Part] = &[
     Part::Host(&package::IP),
     Part::Host(&package::CURL),
     Part::Host(&package::RSYSLOG),
+    Part::Host(&package::PROMTOOL),
     Part::Host(&package::SSHD),
     Part::Host(&package::RSYNC),
     Part::Host(&package::DEBOOTSTRAP),
