@@ -56,7 +56,9 @@ impl Stage {
         // The default configuration, but for where this dockerd keeps its containers, and a socket of its own.
         let config = directory.path().join("tidewaiter.yaml");
         let (roots, socket) = (docker.data_root(), directory.path().join("run/agent.sock"));
-        let text = format!("containers:\n  docker: [{}]\ncontrol: {}\n", roots.display(), socket.display());
+        let (roots, socket) = (roots.display(), socket.display());
+        let text =
+            format!("containers:\n  docker: [{roots}]\ncontrol: {socket}\nmetrics: {{socket: null}}\n");
         fs::write(&config, text)?;
         let mut command = bound(&binary);
         command.args(["run", "--format", "json", "--config"]).arg(&config);

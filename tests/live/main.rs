@@ -18,6 +18,7 @@ mod socket;
 mod output;
 mod outbox;
 mod receiver;
+mod monitor;
 mod picture;
 mod reload;
 mod validate;
@@ -62,6 +63,7 @@ fn cases() -> Vec<Case> {
         output::cases(),
         outbox::cases(),
         receiver::cases(),
+        monitor::cases(),
         picture::cases(),
         reload::cases(),
         validate::cases(),

@@ -84,7 +84,7 @@ fn leaves_the_socket(world: &World) -> Result<String> {
 fn takes_the_socket_over(world: &World) -> Result<String> {
     let socket = world.directory().join("other/agent.sock");
     let configuration = world.directory().join("other.yaml");
-    std::fs::write(&configuration, format!("control: {}\n", socket.display()))?;
+    std::fs::write(&configuration, format!("control: {}\nmetrics: {{socket: null}}\n", socket.display()))?;
     let start = |name: &str| -> Result<Agent> {
         let mut command = bound(world.binary());
         command.args(["run", "--format", "json", "--config"]).arg(&configuration);

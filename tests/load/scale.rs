@@ -96,7 +96,8 @@ fn ensure_pids(processes: u64) -> Result<()> {
 fn started(stage: &Stage<'_>, place: &Path, name: &str) -> Result<((Agent, Duration), Line)> {
     let configuration = place.join("tidewaiter.yaml");
     let (docker, control) = (place.join("docker"), place.join("control.sock"));
-    let text = format!("containers:\n  docker: [{}]\ncontrol: {}\n", docker.display(), control.display());
+    let (docker, control) = (docker.display(), control.display());
+    let text = format!("containers:\n  docker: [{docker}]\ncontrol: {control}\nmetrics: {{socket: null}}\n");
     fs::write(&configuration, text)?;
     let mut command = bound(stage.world.binary());
     command.args(["run", "--format", "json", "--config"]).arg(&configuration);

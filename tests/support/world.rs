@@ -46,6 +46,9 @@ const CONFIGURATION: &str = "tidewaiter.yaml";
 /// Where the first agent answers, below the tests' directory.
 pub const CONTROL: &str = "run/agent.sock";
 
+/// Where monitoring asks the first agent, below the tests' directory.
+pub const METRICS: &str = "run/metrics.sock";
+
 /// All parts. Fields fall in the order in which they are written.
 #[derive(Debug)]
 pub struct World {
@@ -288,7 +291,9 @@ fn configuration(directory: &Path, docker: &Docker) -> String {
     ];
     // Whoever runs an agent on this machine keeps its socket. The tests' images come from no registry of the default list.
     let lists = "placeholders:\n  AllowedRegistries: [lab.invalid, docker.io]\n";
-    format!("containers:\n{}control: {}\n{lists}", roots.concat(), directory.join(CONTROL).display())
+    let (control, metrics) = (directory.join(CONTROL), directory.join(METRICS));
+    let sockets = format!("control: {}\nmetrics: {{socket: {}}}\n", control.display(), metrics.display());
+    format!("containers:\n{}{sockets}{lists}", roots.concat())
 }
 
 /// Lays out what containers see at [`SHARED`]; returns the value of Docker's `--volume`.

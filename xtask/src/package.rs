@@ -101,6 +101,13 @@ pub(crate) const RSYSLOG_OPENSSL: HostTool = HostTool {
     purpose: "tests send alerts to a receiver over TLS",
     file: "/usr/lib/x86_64-linux-gnu/rsyslog/lmnsd_ossl.so",
 };
+/// Reads what the agent exposes, and the rules on it; its server is not started.
+pub(crate) const PROMTOOL: HostTool = HostTool {
+    name: "promtool",
+    package: "prometheus",
+    purpose: "live tests have Prometheus's own parser read metrics, rules and dashboard",
+    file: "promtool",
+};
 
 /// What validated detections talk to is started on the host, within the container's network.
 pub(crate) const SSHD: HostTool = HostTool {
