@@ -10,6 +10,8 @@
 pub mod agent;
 pub mod ebpf;
 pub mod octet;
+#[cfg(test)]
+mod fuzz;
 pub mod decode;
 pub mod dns;
 pub mod command;

@@ -1,4 +1,5 @@
-//! The lab's Python: a virtual environment with pySigma, which the rule engine is compared with. Every package of it
+//! The lab's Python: a virtual environment with pySigma, which the rule engine is compared with, and the OCSF schema,
+//! which events are held against. Every package of it
 //! has one version, and nothing is looked up beyond the list.
 
 use std::path::Path;
@@ -34,9 +35,10 @@ pub(crate) fn make(place: &Place, draft: &Path) -> Result<String> {
     let mut pip = Command::new(draft.join("bin/python"));
     pip.args(["-m", "pip", "install", "--disable-pip-version-check", "--no-deps", "--only-binary", ":all:"]);
     pip.arg("--requirement").arg(place.root.join(REQUIREMENTS_FILE));
-    command::log(&mut pip, &place.log("lab-python-packages"))
-        .context("pySigma cannot be installed; it needs the network and a Python package index")?;
-    Ok("pySigma in a virtual environment".to_owned())
+    command::log(&mut pip, &place.log("lab-python-packages")).context(
+        "pySigma and pydantic-ocsf cannot be installed; that needs the network and a Python package index",
+    )?;
+    Ok("pySigma and pydantic-ocsf in a virtual environment".to_owned())
 }
 
 /// Where `path` has its Python.

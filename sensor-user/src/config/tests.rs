@@ -147,3 +147,19 @@ fn auto_is_text_on_a_terminal_only() {
     assert_eq!(FormatChoice::Text.resolve(false), Format::Text);
     assert_eq!(FormatChoice::Json.resolve(true), Format::Json);
 }
+
+#[test]
+fn fuzzed_texts_are_a_configuration_or_refused() {
+    let seeds = [
+        include_bytes!("../../../deploy/tidewaiter.yaml")[..3_000].to_vec(),
+        b"syslog:\n  - {url: \"tls://h:1\", format: cef, ca: /a, fingerprint: \"sha256:00\"}\n  - udp://h\nfile: [{path: /x, \
+          mebibytes: 3, keep: 2, format: ocsf}]\noutbox: {directory: null, mebibytes: 64}\n"
+            .to_vec(),
+    ];
+    crate::fuzz::run(&seeds, |bytes, _| {
+        let text = String::from_utf8_lossy(bytes);
+        if let Ok(config) = Config::parse(&text, Path::new("fuzzed.yaml")) {
+            assert!(!config.targets(false).is_empty());
+        }
+    });
+}

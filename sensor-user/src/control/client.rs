@@ -165,4 +165,19 @@ mod tests {
         assert!(error.to_string().starts_with("no agent answers at /nonexistent/agent.sock:"), "{error}");
         assert!(error.remedy().contains("tidewaiter run"));
     }
+
+    #[test]
+    fn fuzzed_answers_are_read_or_refused() {
+        let seeds = [
+            br#"{"row":"head","version":1}
+{"row":"process","pid":1}
+{"row":"end"}
+"#
+            .to_vec(),
+            br#"{"row":"refusal","reason":"no"}
+"#
+            .to_vec(),
+        ];
+        crate::fuzz::run(&seeds, |bytes, _| drop(read(bytes)));
+    }
 }

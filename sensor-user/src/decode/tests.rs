@@ -103,3 +103,35 @@ proptest! {
         let _ = decode(&bytes);
     }
 }
+
+#[test]
+fn fuzzed_records_are_decoded_or_refused() {
+    let mut exec = process::Exec::new_zeroed();
+    exec.path = text(13, Text::COMPONENTS);
+    exec.filename = text(14, 0);
+    exec.arguments = text(11, 0);
+    let tail = b"curl\0bin\0usr\0/usr/bin/curl\0curl\0-o\0\0x\0";
+    let mut change = file::Change::new_zeroed();
+    change.path = text(4, Text::COMPONENTS);
+    let seeds = [
+        record(Kind::ProcessExec, exec, tail),
+        record(Kind::FileWrite, change, b"x\0y\0"),
+        record(Kind::NetworkConnect, network::Connect::new_zeroed(), b""),
+    ];
+    crate::fuzz::run(&seeds, |bytes, dice| {
+        let mut bytes = bytes.to_vec();
+        // Most have a sound header, so that they get further than that.
+        if let Some(head) = bytes.get_mut(..size_of::<Header>()).filter(|_| dice.roll(8) > 0) {
+            let mut header = Header::read_from_bytes(head).unwrap();
+            header.version = VERSION;
+            header.kind = u16::try_from(dice.roll(64)).unwrap();
+            head.copy_from_slice(header.as_bytes());
+            let size = u32::try_from(bytes.len()).unwrap();
+            header.size = size;
+            bytes[..size_of::<Header>()].copy_from_slice(header.as_bytes());
+        }
+        if let Ok(record) = decode(&bytes) {
+            assert_eq!(format!("{record:?}"), format!("{:?}", decode(&bytes).unwrap()));
+        }
+    });
+}

@@ -184,3 +184,17 @@ proptest! {
         let _ = read(&packet, false, true);
     }
 }
+
+#[test]
+fn fuzzed_packets_are_read_or_passed_over() {
+    let seeds = [
+        b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x03www\x07example\x03com\0\0\x01\0\x01".to_vec(),
+        b"\x12\x34\x81\x80\0\x01\0\x02\0\0\0\0\x01a\0\0\x01\0\x01\xc0\x0c\0\x05\0\x01\0\0\0\x09\0\x03\x01b\0\x01b\0\0\x01\0\x01\0\0\0\x09\0\x04\x0a\0\0\x01"
+            .to_vec(),
+    ];
+    crate::fuzz::run(&seeds, |bytes, dice| {
+        for message in read(bytes, dice.roll(2) == 0, dice.roll(2) == 0) {
+            assert!(message.name.is_ascii(), "{}", message.name);
+        }
+    });
+}

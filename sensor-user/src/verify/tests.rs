@@ -253,3 +253,23 @@ fn a_subject_that_is_new_is_a_message_all_the_same() {
     let newer = stopped(&origin, 1).replace("\"kind\":\"stopped\"", "\"kind\":\"outage\"");
     assert_eq!(only(&verify(&[newer])).verdict, Verdict::CompleteUpTo, "of a version to come");
 }
+
+#[test]
+fn fuzzed_logs_are_judged() {
+    let origin = agent(1, 1);
+    let document = alert(&origin, 1);
+    let seeds = [
+        format!("{document}\n"),
+        format!(
+            "<83>1 2026-11-21T12:03:14.281042Z h tidewaiter 7 alert [tidewaiter@32473 id=\"x\"] {document}\n"
+        ),
+        format!("{}\n", serde_json::json!({ "msg": document })),
+    ]
+    .map(String::into_bytes);
+    crate::fuzz::run(&seeds, |bytes, _| {
+        let mut judge = Verifier::new(false);
+        if judge.read("log", bytes).is_ok() {
+            let _ = judge.finish();
+        }
+    });
+}

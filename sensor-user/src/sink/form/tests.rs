@@ -1,7 +1,9 @@
 //! Each form of each sample.
 
+mod fuzzed;
 mod hostile;
 mod python;
+mod schema;
 
 use serde_json::Value;
 

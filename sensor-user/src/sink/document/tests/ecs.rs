@@ -52,7 +52,7 @@ fn leaves(value: &Value, name: &str, each: &mut dyn FnMut(&str, &Value)) {
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-            each(name, value)
+            each(name, value);
         }
     }
 }

@@ -81,7 +81,7 @@ fn deviations(whole: &Value, each: &mut dyn FnMut(&Value, &str)) {
                 }
             }
             Value::Array(list) => {
-                pointers.extend((0..list.len()).map(|number| format!("{pointer}/{number}")))
+                pointers.extend((0..list.len()).map(|number| format!("{pointer}/{number}")));
             }
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
         }

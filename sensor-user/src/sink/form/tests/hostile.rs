@@ -211,13 +211,20 @@ fn parent(of: &Arc<Process>, raw: &str) -> Arc<Process> {
 
 fn steps(alert: &mut Alert, raw: &str, foreign: &str, groups: &std::ops::Range<usize>) {
     for step in &mut alert.steps {
-        match &mut step.action {
-            Action::Wrote { path, .. } if groups.contains(&0) => raw.clone_into(path),
-            Action::Executed { command_line } if groups.contains(&1) => raw.clone_into(command_line),
-            Action::Connected { place: Place { name, .. }, .. } if groups.contains(&1) => {
-                *name = Some(foreign.into())
-            }
-            _ => {}
+        if let Action::Wrote { path, .. } = &mut step.action
+            && groups.contains(&0)
+        {
+            raw.clone_into(path);
+        }
+        if let Action::Executed { command_line } = &mut step.action
+            && groups.contains(&1)
+        {
+            raw.clone_into(command_line);
+        }
+        if let Action::Connected { place: Place { name, .. }, .. } = &mut step.action
+            && groups.contains(&1)
+        {
+            *name = Some(foreign.into());
         }
         if groups.contains(&2) {
             raw.clone_into(&mut step.program);
