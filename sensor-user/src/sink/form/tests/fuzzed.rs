@@ -6,12 +6,14 @@ use crate::sink::syslog::{Facility, frame};
 
 /// What every line must be, whoever made it.
 fn check(envelope: &Envelope) {
-    for form in [Form::Ecs, Form::Ocsf, Form::Cef] {
+    for form in [Form::Ecs, Form::Ocsf, Form::Cef, Form::Falco] {
         let line = form.render(envelope, ROOM_MIN);
         assert!(form == Form::Ecs || line.len() <= ROOM_MIN, "{form:?} {}", line.len());
         assert!(!line.chars().any(is_unsafe), "{form:?}: {line}");
         match form {
-            Form::Ecs | Form::Ocsf => assert!(serde_json::from_str::<Value>(&line).unwrap().is_object()),
+            Form::Ecs | Form::Ocsf | Form::Falco => {
+                assert!(serde_json::from_str::<Value>(&line).unwrap().is_object())
+            }
             Form::Cef => assert!(line.starts_with("CEF:0|Tidewaiter|tidewaiter|")),
         }
     }
@@ -36,7 +38,7 @@ fn fuzzed_texts_stay_in_their_records() {
         alert.container = Some(std::sync::Arc::new(container));
         let envelope = envelope(&Message::Alert(Box::new(alert)));
         check(&envelope);
-        for form in [Form::Ecs, Form::Ocsf, Form::Cef] {
+        for form in [Form::Ecs, Form::Ocsf, Form::Cef, Form::Falco] {
             let frame = frame(&envelope, &target, Facility::Authpriv, form);
             assert!(frame.len() <= crate::sink::syslog::FRAME_MAX + 5);
             assert!(!frame.iter().any(u8::is_ascii_control), "{frame:?}");
