@@ -12,7 +12,7 @@ fn check(envelope: &Envelope) {
         assert!(!line.chars().any(is_unsafe), "{form:?}: {line}");
         match form {
             Form::Ecs | Form::Ocsf | Form::Falco => {
-                assert!(serde_json::from_str::<Value>(&line).unwrap().is_object())
+                assert!(serde_json::from_str::<Value>(&line).unwrap().is_object());
             }
             Form::Cef => assert!(line.starts_with("CEF:0|Tidewaiter|tidewaiter|")),
         }
