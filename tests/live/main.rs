@@ -16,6 +16,7 @@ mod correlation;
 mod runtime;
 mod socket;
 mod output;
+mod hostile;
 mod outbox;
 mod picture;
 mod reload;
@@ -59,6 +60,7 @@ fn cases() -> Vec<Case> {
         runtime::cases(),
         socket::cases(),
         output::cases(),
+        hostile::cases(),
         outbox::cases(),
         picture::cases(),
         reload::cases(),
