@@ -42,8 +42,8 @@ def differences(told, read, path=""):
         for one, other in zip(told, read, strict=True):
             yield from differences(one, other, path)
     elif isinstance(told, str) and isinstance(read, str):
-        # The models strip texts.
-        if told.strip() != read:
+        # The models strip some texts.
+        if told.strip() != read.strip():
             yield f"{path[:-1]}: {told!r} became {read!r}"
     elif told != read:
         yield f"{path[:-1]}: {told!r} became {read!r}"

@@ -16,6 +16,7 @@ mod correlation;
 mod runtime;
 mod socket;
 mod output;
+mod hostile;
 mod outbox;
 mod receiver;
 mod monitor;
@@ -61,6 +62,7 @@ fn cases() -> Vec<Case> {
         runtime::cases(),
         socket::cases(),
         output::cases(),
+        hostile::cases(),
         outbox::cases(),
         receiver::cases(),
         monitor::cases(),
