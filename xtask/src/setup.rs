@@ -46,6 +46,7 @@ pub(crate) const LIVE: &[Part] = &[
     Part::Host(&package::RSYSLOG_RELP),
     Part::Host(&package::RSYSLOG_GNUTLS),
     Part::Host(&package::RSYSLOG_OPENSSL),
+    Part::Host(&package::JOURNALD),
     Part::Host(&package::SSHD),
     Part::Host(&package::RSYNC),
     Part::Host(&package::DEBOOTSTRAP),

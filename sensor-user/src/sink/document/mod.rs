@@ -113,6 +113,19 @@ pub enum Kind {
 }
 
 impl Kind {
+    pub const ALL: [Self; 10] = [
+        Self::Alert,
+        Self::Amendment,
+        Self::Coverage,
+        Self::Loss,
+        Self::Tampering,
+        Self::Aggregation,
+        Self::Reload,
+        Self::Cost,
+        Self::Heartbeat,
+        Self::Stopped,
+    ];
+
     /// As in the document.
     #[must_use]
     pub fn name(self) -> &'static str {

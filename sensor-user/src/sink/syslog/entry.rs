@@ -43,7 +43,11 @@ impl TryFrom<Entry> for SyslogTarget {
         let (target, kind): (_, fn(TlsTarget) -> Self) = match url.parse()? {
             Self::Tls(target) => (target, Self::Tls),
             Self::Relps(target) => (target, Self::Relps),
-            plain @ (Self::Udp { .. } | Self::Tcp { .. } | Self::Relp { .. } | Self::Unix { .. }) => {
+            plain @ (Self::Udp { .. }
+            | Self::Tcp { .. }
+            | Self::Relp { .. }
+            | Self::Unix { .. }
+            | Self::Journal { .. }) => {
                 let secure = if plain.acknowledges() { "relps" } else { "tls" };
                 let given = [
                     ("ca", ca.is_some()),
@@ -146,7 +150,7 @@ mod tests {
             ("{url: \"tls://h\", certificate: /a}", "`certificate` stands without `key`"),
             ("{url: \"tls://h\", key: /a}", "`key` stands without `certificate`"),
             ("{url: \"tls://h\", fingerprint: \"sha1:00\"}", "`sha1:00` is no fingerprint: it is `sha256:`"),
-            ("{url: \"ftp://h\"}", "none of udp, tcp, tls, relp, relps, unix"),
+            ("{url: \"ftp://h\"}", "none of udp, tcp, tls, relp, relps, unix, journal"),
             ("{url: \"tls://h\", verify: false}", "verify"),
             ("{ca: /a}", "url"),
             ("{url: {url: \"tls://h\"}}", "string"),

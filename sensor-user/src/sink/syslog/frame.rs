@@ -9,8 +9,8 @@
 use bytes::Bytes;
 use jiff::tz::TimeZone;
 
-use super::SyslogTarget;
 use super::priority::{Facility, priority};
+use super::{SyslogTarget, journal};
 use crate::outbox::Envelope;
 use crate::sink::encode::NAME;
 
@@ -29,6 +29,7 @@ pub(super) fn encode(envelope: &Envelope, target: &SyslogTarget, facility: Facil
         // RFC 5425 section 4.3 frames as RFC 6587 does.
         SyslogTarget::Tcp { .. } | SyslogTarget::Tls(_) => octet_counted(&rfc5424(envelope, facility)),
         SyslogTarget::Unix { .. } => rfc3164(envelope, facility, &TimeZone::system()),
+        SyslogTarget::Journal { .. } => return Bytes::from(journal::encode(envelope, facility)),
     })
 }
 

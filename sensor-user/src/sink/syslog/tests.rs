@@ -15,6 +15,7 @@ use crate::alert::Message;
 use crate::outbox::Opened;
 use crate::sink::{self, SinkSet, Target, sample};
 
+mod journal;
 mod relp;
 mod rsyslog;
 mod tls;
