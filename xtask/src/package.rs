@@ -109,6 +109,14 @@ pub(crate) const PROMTOOL: HostTool = HostTool {
     file: "promtool",
 };
 
+/// Its daemon alone, which the tests start in a mount namespace of theirs; no init is replaced.
+pub(crate) const JOURNALD: HostTool = HostTool {
+    name: "journald",
+    package: "systemd",
+    purpose: "tests send alerts to a real journal",
+    file: "/usr/lib/systemd/systemd-journald",
+};
+
 /// What validated detections talk to is started on the host, within the container's network.
 pub(crate) const SSHD: HostTool = HostTool {
     name: "sshd",

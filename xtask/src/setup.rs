@@ -47,6 +47,7 @@ pub(crate) const LIVE: &[Part] = &[
     Part::Host(&package::RSYSLOG_GNUTLS),
     Part::Host(&package::RSYSLOG_OPENSSL),
     Part::Host(&package::PROMTOOL),
+    Part::Host(&package::JOURNALD),
     Part::Host(&package::SSHD),
     Part::Host(&package::RSYNC),
     Part::Host(&package::DEBOOTSTRAP),

@@ -107,7 +107,7 @@ pub struct RunOptions {
     /// How messages look on standard output
     #[arg(long, value_enum)]
     pub format: Option<FormatChoice>,
-    /// Forward to (udp|tcp|tls|relp|relps)://HOST:PORT or unix:///dev/log; may be given several times
+    /// Forward to (udp|tcp|tls|relp|relps)://HOST:PORT, unix:///dev/log or journal://; may be given several times
     #[arg(long, value_name = "RECEIVER")]
     pub syslog: Vec<SyslogTarget>,
     /// Send each message by POST to https://HOST/PATH or http://HOST/PATH; may be given several times

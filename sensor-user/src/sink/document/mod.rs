@@ -114,6 +114,20 @@ pub enum Kind {
 }
 
 impl Kind {
+    pub const ALL: [Self; 11] = [
+        Self::Alert,
+        Self::Amendment,
+        Self::Coverage,
+        Self::Loss,
+        Self::Tampering,
+        Self::Aggregation,
+        Self::Reload,
+        Self::Cost,
+        Self::Heartbeat,
+        Self::Canary,
+        Self::Stopped,
+    ];
+
     /// As in the document.
     #[must_use]
     pub fn name(self) -> &'static str {

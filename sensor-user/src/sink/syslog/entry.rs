@@ -58,7 +58,10 @@ impl TryFrom<Entry> for SyslogReceiver {
                 keys.refuse(&url, "relps://")?;
                 plain
             }
-            plain @ (SyslogTarget::Udp { .. } | SyslogTarget::Tcp { .. } | SyslogTarget::Unix { .. }) => {
+            plain @ (SyslogTarget::Udp { .. }
+            | SyslogTarget::Tcp { .. }
+            | SyslogTarget::Unix { .. }
+            | SyslogTarget::Journal { .. }) => {
                 keys.refuse(&url, "tls://")?;
                 plain
             }
@@ -162,7 +165,7 @@ mod tests {
             ("{url: \"tls://h\", certificate: /a}", "`certificate` stands without `key`"),
             ("{url: \"tls://h\", key: /a}", "`key` stands without `certificate`"),
             ("{url: \"tls://h\", fingerprint: \"sha1:00\"}", "`sha1:00` is no fingerprint: it is `sha256:`"),
-            ("{url: \"ftp://h\"}", "none of udp, tcp, tls, relp, relps, unix"),
+            ("{url: \"ftp://h\"}", "none of udp, tcp, tls, relp, relps, unix, journal"),
             ("{url: \"tls://h\", verify: false}", "verify"),
             ("{ca: /a}", "url"),
             ("{url: {url: \"tls://h\"}}", "string"),

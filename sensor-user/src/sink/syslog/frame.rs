@@ -9,8 +9,8 @@
 use bytes::Bytes;
 use jiff::tz::TimeZone;
 
-use super::SyslogTarget;
 use super::priority::{Facility, priority};
+use super::{SyslogTarget, journal};
 use crate::outbox::Envelope;
 use crate::sink::encode::NAME;
 use crate::sink::form::Form;
@@ -43,6 +43,7 @@ pub(in crate::sink) fn encode(
         // RFC 5425 section 4.3 frames as RFC 6587 does.
         SyslogTarget::Tcp { .. } | SyslogTarget::Tls(_) => octet_counted(&rfc5424(envelope, facility, form)),
         SyslogTarget::Unix { .. } => rfc3164(envelope, facility, form, &TimeZone::system()),
+        SyslogTarget::Journal { .. } => return Bytes::from(journal::encode(envelope, facility)),
     })
 }
 

@@ -9,6 +9,7 @@ mod duplex;
 mod tls;
 
 use std::io::{self, ErrorKind};
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::net::{RecvFlags, recv};
@@ -18,7 +19,7 @@ use tokio::time::timeout;
 
 pub(super) use self::duplex::Duplex;
 use self::tls::TlsLink;
-use super::SyslogTarget;
+use super::{SyslogTarget, journal};
 use crate::sink::socket::{self, ACKNOWLEDGE_TIMEOUT, CONNECT_TIMEOUT};
 
 /// TCP: how long to wait at the end for the receiver to close too, which says that it has read all.
@@ -31,6 +32,7 @@ pub(super) enum Link {
     Tcp(TcpStream),
     Tls(Box<TlsLink>),
     Unix(UnixDatagram),
+    Journal(UnixDatagram),
 }
 
 impl Link {
@@ -45,7 +47,7 @@ impl Link {
     /// Whether opening it has shown that somebody is there.
     pub(super) fn proves_receiver(&self) -> bool {
         match self {
-            Self::Tcp(_) | Self::Tls(_) | Self::Unix(_) => true,
+            Self::Tcp(_) | Self::Tls(_) | Self::Unix(_) | Self::Journal(_) => true,
             Self::Udp(_) => false,
         }
     }
@@ -53,7 +55,7 @@ impl Link {
     /// After how long without an error a written frame counts as received.
     pub(super) fn confirms_after(target: &SyslogTarget) -> Duration {
         match target {
-            SyslogTarget::Unix { .. } => Duration::ZERO,
+            SyslogTarget::Unix { .. } | SyslogTarget::Journal { .. } => Duration::ZERO,
             // A refusal takes one round trip; longer ones than this are rare, and mean one loss.
             SyslogTarget::Udp { .. } => Duration::from_millis(300),
             // Longer than the kernel waits for an acknowledgement: what is older has been acknowledged.
@@ -80,7 +82,7 @@ impl Link {
             Self::Udp(socket) => recv(socket, &mut buffer, RecvFlags::DONTWAIT),
             Self::Tcp(stream) => recv(stream, &mut buffer, RecvFlags::DONTWAIT),
             // It asks itself before it writes: what is there must be decrypted first, which may take a turn.
-            Self::Tls(_) | Self::Unix(_) => return Ok(()),
+            Self::Tls(_) | Self::Unix(_) | Self::Journal(_) => return Ok(()),
         };
         match received {
             Ok((_, 0)) if matches!(self, Self::Tcp(_)) => Err(closed()),
@@ -101,7 +103,7 @@ impl Link {
                     other => other,
                 },
                 Self::Tls(link) => return link.gone().await,
-                Self::Unix(_) => std::future::pending().await,
+                Self::Unix(_) | Self::Journal(_) => std::future::pending().await,
             };
             if let Err(error) = received {
                 return error;
@@ -118,6 +120,7 @@ impl Link {
                 Self::Tcp(stream) => stream.write_all(frame).await,
                 Self::Tls(link) => link.write(frame).await,
                 Self::Unix(socket) => socket.send(frame).await.map(drop),
+                Self::Journal(socket) => journal::send(socket, frame).await,
             }
         };
         match timeout(ACKNOWLEDGE_TIMEOUT, write).await {
@@ -130,7 +133,7 @@ impl Link {
     pub(super) async fn end(&mut self) -> io::Result<()> {
         let end = async {
             match self {
-                Self::Udp(_) | Self::Unix(_) => Ok(()),
+                Self::Udp(_) | Self::Unix(_) | Self::Journal(_) => Ok(()),
                 Self::Tcp(stream) => stream.shutdown().await,
                 Self::Tls(link) => link.end().await,
             }
@@ -148,7 +151,7 @@ impl Link {
     /// The receiver refuses what it was sent, or has lost it.
     pub(super) async fn read_out(&mut self, patience: Duration) -> io::Result<bool> {
         let is_stream = match self {
-            Self::Unix(_) => return Ok(true),
+            Self::Unix(_) | Self::Journal(_) => return Ok(true),
             Self::Udp(_) => false,
             Self::Tcp(_) | Self::Tls(_) => true,
         };
@@ -162,11 +165,8 @@ impl Link {
 
 async fn connect(target: &SyslogTarget) -> io::Result<Link> {
     match target {
-        SyslogTarget::Unix { path } => {
-            let socket = UnixDatagram::unbound()?;
-            socket.connect(path)?;
-            Ok(Link::Unix(socket))
-        }
+        SyslogTarget::Unix { path } => Ok(Link::Unix(datagrams(path)?)),
+        SyslogTarget::Journal { path } => Ok(Link::Journal(datagrams(path)?)),
         SyslogTarget::Udp { host, port } => {
             let mut last = no_address();
             for address in lookup_host((host.as_str(), *port)).await? {
@@ -189,6 +189,12 @@ async fn connect(target: &SyslogTarget) -> io::Result<Link> {
             Ok(Link::Tls(Box::new(TlsLink::open(target).await?)))
         }
     }
+}
+
+fn datagrams(path: &Path) -> io::Result<UnixDatagram> {
+    let socket = UnixDatagram::unbound()?;
+    socket.connect(path)?;
+    Ok(socket)
 }
 
 pub(super) fn closed() -> io::Error {

@@ -1,5 +1,5 @@
 //! The sink for syslog receivers: RFC 5424 over UDP (RFC 5426), TCP (RFC 6587, octet counting), TLS
-//! (RFC 5425) and RELP, and the local socket in the form of RFC 3164, since common daemons read nothing else there.
+//! (RFC 5425) and RELP, and the local socket in the form of RFC 3164, since common daemons read nothing else there; and entries of systemd's journal.
 //!
 //! The message is the JSON document; what receivers filter by stands in structured data as well.
 //! No transport but [`relp`] acknowledges a message, so written frames stay in a [`window`] for as long as
@@ -10,6 +10,7 @@
 //! Not here: how messages are kept (`outbox`).
 
 mod frame;
+mod journal;
 mod link;
 mod priority;
 mod proof;

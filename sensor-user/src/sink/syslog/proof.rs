@@ -112,6 +112,7 @@ impl Proof {
             // These have their own ways to say so.
             SyslogTarget::Udp { .. }
             | SyslogTarget::Unix { .. }
+            | SyslogTarget::Journal { .. }
             | SyslogTarget::Relp { .. }
             | SyslogTarget::Relps(_) => Manner::Silent,
         };

@@ -1,10 +1,11 @@
 //! Which receiver, from one word of configuration: `udp://host:port`, `tcp://host:port`, `tls://host:port`,
-//! `relp://host:port`, `relps://host:port`, `unix:///dev/log`. What else can be said of one is in [`entry`](super::entry).
+//! `relp://host:port`, `relps://host:port`, `unix:///dev/log`, `journal://`. What else can be said of one is in [`entry`](super::entry).
 
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use super::journal::SOCKET;
 use crate::sink::authority::{authority, shown};
 use crate::sink::tls::{TlsError, TlsTarget};
 
@@ -23,13 +24,15 @@ pub enum SyslogTarget {
     Relps(TlsTarget),
     /// A local datagram socket, in the form of RFC 3164.
     Unix { path: PathBuf },
+    /// systemd's journal, by its own socket.
+    Journal { path: PathBuf },
 }
 
 /// Why a word is no receiver.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{text}` is no syslog receiver: {reason}; write udp://HOST:PORT, tcp://HOST:PORT, tls://HOST:PORT, \
-     relp://HOST:PORT, relps://HOST:PORT or unix:///dev/log"
+     relp://HOST:PORT, relps://HOST:PORT, unix:///dev/log or journal://"
 )]
 pub struct SyslogTargetError {
     pub text: String,
@@ -54,7 +57,8 @@ impl SyslogTarget {
     pub fn prepare(&self) -> Result<(), TlsError> {
         match self {
             Self::Tls(target) | Self::Relps(target) => target.connector().map(drop),
-            Self::Udp { .. } | Self::Tcp { .. } | Self::Relp { .. } | Self::Unix { .. } => Ok(()),
+            Self::Udp { .. } | Self::Tcp { .. } | Self::Relp { .. } => Ok(()),
+            Self::Unix { .. } | Self::Journal { .. } => Ok(()),
         }
     }
 
@@ -62,7 +66,8 @@ impl SyslogTarget {
     pub(super) fn acknowledges(&self) -> bool {
         match self {
             Self::Relp { .. } | Self::Relps(_) => true,
-            Self::Udp { .. } | Self::Tcp { .. } | Self::Tls(_) | Self::Unix { .. } => false,
+            Self::Udp { .. } | Self::Tcp { .. } | Self::Tls(_) => false,
+            Self::Unix { .. } | Self::Journal { .. } => false,
         }
     }
 }
@@ -93,7 +98,14 @@ impl FromStr for SyslogTarget {
                 .map_err(fault),
             "unix" if place.starts_with('/') && place.len() > 1 => Ok(Self::Unix { path: place.into() }),
             "unix" => Err(fault("the path of a local socket starts with a slash (three in all)")),
-            _ => Err(fault("its scheme is none of udp, tcp, tls, relp, relps, unix")),
+            "journal" if place.is_empty() => Ok(Self::Journal { path: SOCKET.into() }),
+            "journal" if place.starts_with('/') && place.len() > 1 => {
+                Ok(Self::Journal { path: place.into() })
+            }
+            "journal" => {
+                Err(fault("the journal is journal://, or its socket's path, which starts with a slash"))
+            }
+            _ => Err(fault("its scheme is none of udp, tcp, tls, relp, relps, unix, journal")),
         }
     }
 }
@@ -107,6 +119,7 @@ impl fmt::Display for SyslogTarget {
             Self::Relp { host, port } => ("relp", host, port),
             Self::Relps(TlsTarget { host, port, .. }) => ("relps", host, port),
             Self::Unix { path } => return write!(f, "unix://{}", path.display()),
+            Self::Journal { path } => return write!(f, "journal://{}", path.display()),
         };
         write!(f, "{scheme}://{}", shown(host, *port))
     }
@@ -131,6 +144,8 @@ mod tests {
             ("relp://[::1]:2514", "relp://[::1]:2514"),
             ("relps://loghost", "relps://loghost:20514"),
             ("unix:///dev/log", "unix:///dev/log"),
+            ("journal://", "journal:///run/systemd/journal/socket"),
+            ("journal:///tmp/socket", "journal:///tmp/socket"),
         ] {
             let target: SyslogTarget = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
             assert_eq!(target.to_string(), shown);
@@ -142,7 +157,7 @@ mod tests {
     fn refuses_with_the_reason() {
         for (text, reason) in [
             ("127.0.0.1:514", "no scheme"),
-            ("http://a:1", "none of udp, tcp, tls, relp, relps, unix"),
+            ("http://a:1", "none of udp, tcp, tls, relp, relps, unix, journal"),
             ("tls://", "names no host"),
             ("tls://a..b", "that a certificate can be for"),
             ("relps://a..b", "that a certificate can be for"),
@@ -160,6 +175,7 @@ mod tests {
             ("udp://a b:1", "no host name has"),
             ("unix://dev/log", "starts with a slash"),
             ("unix:///", "starts with a slash"),
+            ("journal://host", "starts with a slash"),
         ] {
             let error = text.parse::<SyslogTarget>().expect_err(text).to_string();
             assert!(error.contains(reason) && error.contains(text), "{text}: {error}");

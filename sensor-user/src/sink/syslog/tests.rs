@@ -17,6 +17,7 @@ use crate::sink::sample::{self, Log, PATIENCE, free_port, soon};
 use crate::sink::{self, SinkSet, Target};
 
 mod proof;
+mod journal;
 mod relp;
 mod rsyslog;
 mod speed;

@@ -23,7 +23,7 @@ impl Link {
         match self {
             Self::Tcp(stream) => Ok(Box::new(stream)),
             Self::Tls(link) => Ok(Box::new(link.into_duplex())),
-            Self::Udp(_) | Self::Unix(_) => {
+            Self::Udp(_) | Self::Unix(_) | Self::Journal(_) => {
                 Err(io::Error::new(ErrorKind::Unsupported, "datagrams are no stream"))
             }
         }
