@@ -106,7 +106,12 @@ fn mistakes_are_told_with_their_place() {
         ("log: info\nfromat: json\n", 2, 1, "fromat"),
         ("story:\n  gather: soon\n", 2, 3, "from 0 to 60000"),
         ("story:\n  gather: 99999999\n", 2, 3, "from 0 to 60000"),
-        ("syslog:\n  - udp://h:1\n  - ftp://h:1\n", 3, 5, "none of udp, tcp, tls, relp, relps, unix"),
+        (
+            "syslog:\n  - udp://h:1\n  - ftp://h:1\n",
+            3,
+            5,
+            "none of udp, tcp, tls, relp, relps, unix, journal",
+        ),
         ("syslog:\n  - {url: \"tcp://h:1\", ca: /a}\n", 2, 5, "`ca` says how to trust tcp://h:1"),
         ("syslog:\n  - url: tls://h\n    verify: false\n", 3, 5, "verify"),
         ("webhook:\n  - {url: \"https://h\", tokenfile: /a}\n", 2, 24, "tokenfile"),
