@@ -17,6 +17,7 @@ mod runtime;
 mod socket;
 mod output;
 mod outbox;
+mod delivery;
 mod picture;
 mod reload;
 mod validate;
@@ -60,6 +61,7 @@ fn cases() -> Vec<Case> {
         socket::cases(),
         output::cases(),
         outbox::cases(),
+        delivery::cases(),
         picture::cases(),
         reload::cases(),
         validate::cases(),

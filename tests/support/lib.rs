@@ -17,6 +17,8 @@ pub mod cgroup;
 pub mod bare;
 pub mod server;
 pub mod rsyslog;
+pub mod nginx;
+pub mod collector;
 pub mod cluster;
 pub mod wire;
 pub mod agent;

@@ -4,7 +4,7 @@
 //! - `corpus/` and `corpus.tar`: a Debian with what everyday containers run: packages of three kinds, servers, a compiler.
 //! - `machine/`: a Debian with QEMU and rsyslog, used by `chroot`; nothing in it is ever started on the host.
 //! - `apiserver/`: a Kubernetes API server and its database.
-//! - `python/`: a Python with pySigma, another reader of rules.
+//! - `python/`: a Python with pySigma, another reader of rules, and OpenTelemetry's definitions for a receiver of logs.
 //! - `kernel/<version>/`: distribution kernels for QEMU, unpacked.
 //!
 //! Each part carries a stamp that is its recipe, word for word: a changed recipe makes that part again.
@@ -102,7 +102,8 @@ impl LabPart {
                 apiserver::SOURCE_SUITE
             ),
             Self::Python => {
-                "pySigma, with which the rule engine is compared, in a virtual environment".to_owned()
+                "pySigma and OpenTelemetry's definitions, which the sensor is compared with, in a virtual environment"
+                    .to_owned()
             }
             Self::Kernel(kernel) => {
                 format!("Linux {} from Debian {}, for QEMU", kernel.version, kernel.suite)

@@ -43,6 +43,8 @@ pub(crate) const LIVE: &[Part] = &[
     Part::Host(&package::IP),
     Part::Host(&package::CURL),
     Part::Host(&package::RSYSLOG),
+    Part::Host(&package::NGINX),
+    Part::Host(&package::PYTHON),
     Part::Host(&package::SSHD),
     Part::Host(&package::RSYNC),
     Part::Host(&package::DEBOOTSTRAP),
@@ -50,6 +52,7 @@ pub(crate) const LIVE: &[Part] = &[
     Part::Lab(LabPart::Image),
     Part::Lab(LabPart::Machine),
     Part::Lab(LabPart::ApiServer),
+    Part::Lab(LabPart::Python),
 ];
 
 /// What the corpus of harmless work needs.
