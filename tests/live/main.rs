@@ -20,6 +20,7 @@ mod hostile;
 mod outbox;
 mod receiver;
 mod monitor;
+mod delivery;
 mod picture;
 mod reload;
 mod validate;
@@ -66,6 +67,7 @@ fn cases() -> Vec<Case> {
         outbox::cases(),
         receiver::cases(),
         monitor::cases(),
+        delivery::cases(),
         picture::cases(),
         reload::cases(),
         validate::cases(),

@@ -20,6 +20,8 @@ pub mod received;
 pub mod rsyslog;
 pub mod authority;
 pub mod receiver;
+pub mod nginx;
+pub mod collector;
 pub mod cluster;
 pub mod wire;
 pub mod schema;

@@ -4,7 +4,7 @@
 //! - `corpus/` and `corpus.tar`: a Debian with what everyday containers run: packages of three kinds, servers, a compiler.
 //! - `machine/`: a Debian with QEMU and rsyslog, used by `chroot`; nothing in it is ever started on the host.
 //! - `apiserver/`: a Kubernetes API server and its database.
-//! - `python/`: a Python with pySigma, another reader of rules.
+//! - `python/`: a Python with pySigma, another reader of rules, OCSF's schema, and OpenTelemetry's definitions for a receiver of logs.
 //! - `syslog-ng/`: Debian's syslog-ng with its libraries, unpacked.
 //! - `kernel/<version>/`: distribution kernels for QEMU, unpacked.
 //!
@@ -106,7 +106,8 @@ impl LabPart {
                 apiserver::SOURCE_SUITE
             ),
             Self::Python => {
-                "pySigma, with which the rule engine is compared, in a virtual environment".to_owned()
+                "pySigma and OpenTelemetry's definitions, which the sensor is compared with, in a virtual environment"
+                    .to_owned()
             }
             Self::SyslogNg => {
                 "live tests send alerts to it: unpacking it beside the host's daemon".to_owned()

@@ -116,6 +116,13 @@ pub(crate) const JOURNALD: HostTool = HostTool {
     purpose: "tests send alerts to a real journal",
     file: "/usr/lib/systemd/systemd-journald",
 };
+/// The receiver of webhooks; the tests start one of their own, on loopback.
+pub(crate) const NGINX: HostTool = HostTool {
+    name: "nginx",
+    package: "nginx-light",
+    purpose: "tests send alerts by POST to a real server",
+    file: "/usr/sbin/nginx",
+};
 
 /// What validated detections talk to is started on the host, within the container's network.
 pub(crate) const SSHD: HostTool = HostTool {
@@ -131,11 +138,11 @@ pub(crate) const RSYNC: HostTool = HostTool {
     file: "rsync",
 };
 
-/// What pySigma, with which the rule engine is compared, is written in.
+/// What pySigma, with which the rule engine is compared, and the receiver of OpenTelemetry logs are written in.
 pub(crate) const PYTHON: HostTool = HostTool {
     name: "python3",
     package: "python3-venv",
-    purpose: "runs pySigma, with which the rule engine is compared",
+    purpose: "runs pySigma, with which the rule engine is compared, and a receiver of OpenTelemetry logs",
     file: "python3",
 };
 

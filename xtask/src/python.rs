@@ -1,6 +1,6 @@
-//! The lab's Python: a virtual environment with pySigma, which the rule engine is compared with, and the OCSF schema,
-//! which events are held against. Every package of it
-//! has one version, and nothing is looked up beyond the list.
+//! The lab's Python: a virtual environment with pySigma, which the rule engine is compared with, the OCSF schema,
+//! which events are held against, and OpenTelemetry's definitions, by which a receiver of logs decodes. Every package of it
+//! has one version, and nothing is looked up beyond the lists.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,18 +11,18 @@ use crate::command;
 use crate::package;
 use crate::place::Place;
 
-/// The list that pip reads.
-const REQUIREMENTS: &str = include_str!("../../tests/differential/requirements.txt");
-
-/// Where [`REQUIREMENTS`] stands.
-const REQUIREMENTS_FILE: &str = "tests/differential/requirements.txt";
+/// The lists that pip reads: where each stands, and what it says.
+const REQUIREMENTS: &[(&str, &str)] = &[
+    ("tests/differential/requirements.txt", include_str!("../../tests/differential/requirements.txt")),
+    ("tests/support/requirements.txt", include_str!("../../tests/support/requirements.txt")),
+];
 
 /// What an environment is made with; Debian has it in a package of its own.
 const VENV_PACKAGE: &str = "python3-venv";
 
 /// All that decides what comes out.
 pub(crate) fn recipe() -> String {
-    REQUIREMENTS.to_owned()
+    REQUIREMENTS.iter().map(|(_, text)| *text).collect()
 }
 
 /// Makes the environment in `draft`. It may be moved: only its `bin/python` is ever run.
@@ -34,11 +34,12 @@ pub(crate) fn make(place: &Place, draft: &Path) -> Result<String> {
         .context("python3 cannot make a virtual environment")?;
     let mut pip = Command::new(draft.join("bin/python"));
     pip.args(["-m", "pip", "install", "--disable-pip-version-check", "--no-deps", "--only-binary", ":all:"]);
-    pip.arg("--requirement").arg(place.root.join(REQUIREMENTS_FILE));
-    command::log(&mut pip, &place.log("lab-python-packages")).context(
-        "pySigma and pydantic-ocsf cannot be installed; that needs the network and a Python package index",
-    )?;
-    Ok("pySigma and pydantic-ocsf in a virtual environment".to_owned())
+    for (file, _) in REQUIREMENTS {
+        pip.arg("--requirement").arg(place.root.join(file));
+    }
+    command::log(&mut pip, &place.log("lab-python-packages"))
+        .context("its packages cannot be installed; they need the network and a Python package index")?;
+    Ok("pySigma, pydantic-ocsf and OpenTelemetry's definitions in a virtual environment".to_owned())
 }
 
 /// Where `path` has its Python.

@@ -48,6 +48,8 @@ pub(crate) const LIVE: &[Part] = &[
     Part::Host(&package::RSYSLOG_OPENSSL),
     Part::Host(&package::PROMTOOL),
     Part::Host(&package::JOURNALD),
+    Part::Host(&package::NGINX),
+    Part::Host(&package::PYTHON),
     Part::Host(&package::SSHD),
     Part::Host(&package::RSYNC),
     Part::Host(&package::DEBOOTSTRAP),
@@ -56,6 +58,7 @@ pub(crate) const LIVE: &[Part] = &[
     Part::Lab(LabPart::Machine),
     Part::Lab(LabPart::ApiServer),
     Part::Lab(LabPart::SyslogNg),
+    Part::Lab(LabPart::Python),
 ];
 
 /// What the corpus of harmless work needs.
