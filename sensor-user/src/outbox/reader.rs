@@ -130,6 +130,13 @@ impl Reader {
         self.shared.state().index.backlog(self.lane)
     }
 
+    /// The receiver has everything, and nothing more will come.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        let state = self.shared.state();
+        state.is_closed && state.index.backlog(self.lane) == 0
+    }
+
     fn look(&mut self) -> Look {
         let mut guard = self.shared.state();
         let State { index, files, is_closed, kept: _ } = &mut *guard;

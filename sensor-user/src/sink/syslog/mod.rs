@@ -98,7 +98,7 @@ impl Syslog {
             if wait(&mut feed, backoff.next()).await {
                 // Little time is left: try often, until the agent gives up on this sink.
                 backoff = Backoff::default();
-                if feed.reader.backlog() == 0 {
+                if feed.reader.is_done() {
                     return;
                 }
             }

@@ -27,7 +27,7 @@ const SOON: Duration = Duration::from_millis(250);
 
 /// The same on a link that holds: what is sent again at most when it breaks, and often enough for connections not
 /// to be worth a thought.
-const SELDOM: Duration = Duration::from_secs(60);
+const SELDOM: Duration = Duration::from_secs(30);
 
 /// Frames after which a proof is due however young they are: 80 KiB of numbers in memory, and some 30 MiB in the outbox.
 const FRAMES_MAX: usize = 10_000;
