@@ -1,13 +1,15 @@
 //! Alerts that arrive whatever becomes of the receiver, the agent and the disk.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use tests::agent::{Agent, Line};
+use tests::child;
 use tests::docker::Container;
 use tests::rsyslog::{Received, Rsyslog, free_address};
 use tests::wait;
@@ -32,6 +34,7 @@ pub(crate) fn cases() -> Vec<Case> {
         Case::new("outbox: agent killed while the receiver is away", survives_a_kill),
         Case::new("outbox: receiver killed and started again", survives_the_receiver),
         Case::new("outbox: disk full", survives_a_full_disk),
+        Case::new("outbox: disk read-only after a fault", survives_a_read_only_disk),
     ]
 }
 
@@ -115,6 +118,44 @@ fn survives_a_full_disk(world: &World) -> Result<String> {
     Ok(format!("{} alerts arrived; in use again after {} ms", told.len(), took.as_millis()))
 }
 
+/// What ext4 does after a fault: nothing is written any more before it is mounted anew.
+fn survives_a_read_only_disk(world: &World) -> Result<String> {
+    let place = world.directory().join("outbox-read-only");
+    let faulty = Faulty::make(&place)?;
+    let outbox = faulty.mounted.join("outbox").display().to_string();
+    let receiver = Rsyslog::start(&place.join("rsyslog"), free_address()?)?;
+    let options = ["--syslog", &format!("tcp://{}", receiver.address), "--outbox", &outbox];
+    let mut agent = world.another_agent("outbox-read-only", &options)?;
+    agent.await_ready()?;
+    let mut told = BTreeSet::from([alert(world, &mut agent)?]);
+    await_all(&receiver, &told)?;
+    faulty.fail()?;
+    told.insert(alert(world, &mut agent)?);
+    agent
+        .await_log(ALERT_MAX, "a word about the disk", |line| line.contains("cannot be kept on the disk"))?;
+    told.insert(alert(world, &mut agent)?);
+    await_all(&receiver, &told)?;
+    agent.stop()?;
+    faulty.repair()?;
+    let mut again = world.another_agent("outbox-repaired", &options)?;
+    again.await_ready()?;
+    told.insert(alert(world, &mut again)?);
+    await_all(&receiver, &told)?;
+    // What two messages of one agent stand for must be two numbers.
+    let mut known: BTreeMap<(String, u64), String> = BTreeMap::new();
+    for message in receiver.messages()? {
+        let agent = text(&message, "/agent/id").context("a message without an agent")?;
+        let number = number(&message).context("a message without a number")?;
+        let id = known.entry((agent, number)).or_insert_with(|| message.event_id());
+        ensure!(*id == message.event_id(), "{number} stands for two messages");
+    }
+    for agent in [&mut agent, &mut again] {
+        let losses = agent.lines_so_far(|line| line.is("loss"))?;
+        ensure!(losses.is_empty(), "it tells losses: {:?}", losses.first().map(|loss| &loss.document));
+    }
+    Ok(format!("{} alerts arrived, {} messages, each number once", told.len(), known.len()))
+}
+
 /// Provokes an alert; its id.
 fn alert(world: &World, agent: &mut Agent) -> Result<String> {
     let container: Container<'_> = world.container("outbox", &["curl", "-sS", "-o", "/tmp/payload", URL])?;
@@ -142,8 +183,11 @@ fn text(message: &Received, pointer: &str) -> Option<String> {
 
 /// Sequence numbers of all messages, each of which has one.
 fn numbers(messages: &[Received]) -> Result<BTreeSet<u64>> {
-    let number = |message: &Received| message.document()?.pointer("/event/sequence")?.as_u64();
     messages.iter().map(|message| number(message).context("a message without a number")).collect()
+}
+
+fn number(message: &Received) -> Option<u64> {
+    message.document()?.pointer("/event/sequence")?.as_u64()
 }
 
 /// A file system of its own that can be filled. Dropping it unmounts it.
@@ -168,5 +212,49 @@ impl<'p> Disk<'p> {
 impl Drop for Disk<'_> {
     fn drop(&mut self) {
         let _ = unmount(self.place, UnmountFlags::DETACH);
+    }
+}
+
+/// An ext4 of its own in a file, which a fault makes read-only. Dropping it unmounts it.
+struct Faulty {
+    image: PathBuf,
+    mounted: PathBuf,
+}
+
+impl Faulty {
+    fn make(place: &Path) -> Result<Self> {
+        let faulty = Self { image: place.join("image"), mounted: place.join("mounted") };
+        fs::create_dir_all(&faulty.mounted)?;
+        fs::File::create(&faulty.image)?.set_len(32 << 20)?;
+        child::run(Command::new("mkfs.ext4").arg("-q").arg(&faulty.image))?;
+        faulty.mount()?;
+        Ok(faulty)
+    }
+
+    fn mount(&self) -> Result<()> {
+        let mut command = Command::new("mount");
+        command.args(["-o", "loop,errors=remount-ro"]).arg(&self.image).arg(&self.mounted);
+        child::run(&mut command).map(drop)
+    }
+
+    /// As if the kernel had found the file system damaged.
+    fn fail(&self) -> Result<()> {
+        let source = child::run(Command::new("findmnt").args(["-no", "SOURCE"]).arg(&self.mounted))?;
+        let source = String::from_utf8(source.stdout)?;
+        let device = source.trim().rsplit('/').next().context("no device")?;
+        Ok(fs::write(format!("/sys/fs/ext4/{device}/trigger_fs_error"), "1")?)
+    }
+
+    fn repair(&self) -> Result<()> {
+        unmount(&self.mounted, UnmountFlags::empty())?;
+        // 1: mistakes were found and mended.
+        Command::new("e2fsck").args(["-fy"]).arg(&self.image).output()?;
+        self.mount()
+    }
+}
+
+impl Drop for Faulty {
+    fn drop(&mut self) {
+        _ = unmount(&self.mounted, UnmountFlags::DETACH);
     }
 }

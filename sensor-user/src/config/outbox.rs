@@ -23,6 +23,9 @@ const MEBIBYTES_MIN: u32 = 4;
 /// At 3 KiB an alert five million of them: what is kept of each in memory is a few dozen bytes, together 300 MiB.
 const MEBIBYTES_MAX: u32 = 16 << 10;
 
+/// Beside the sockets of the agent.
+const RUNTIME: &str = "/run/tidewaiter/outbox";
+
 impl Default for OutboxSettings {
     fn default() -> Self {
         // Some 20,000 alerts: an outage of hours on a host that has many.
@@ -35,7 +38,8 @@ impl OutboxSettings {
     #[must_use]
     pub fn place(&self) -> Option<Place> {
         let directory = self.directory.clone()?;
-        Some(Place { directory, bound: u64::from(self.mebibytes) << 20 })
+        let runtime = PathBuf::from(RUNTIME);
+        Some(Place { directory, bound: u64::from(self.mebibytes) << 20, runtime })
     }
 }
 

@@ -120,6 +120,22 @@ mod tests {
     }
 
     #[test]
+    fn fuzzed_heads_are_read_or_refused() {
+        let seeds = [
+            "GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n",
+            "HEAD /healthz?x=1 HTTP/1.0\r\nContent-Length: 0\r\n\r\n",
+        ];
+        let seeds = seeds.map(|seed| seed.as_bytes().to_vec());
+        crate::fuzz::run(&seeds, |bytes, _| {
+            if let Some(end) = head_end(bytes)
+                && read(&bytes[..end]).is_ok()
+            {
+                assert!(bytes.starts_with(b"GET ") || bytes.starts_with(b"HEAD "));
+            }
+        });
+    }
+
+    #[test]
     fn a_scraper_is_understood() {
         let get = "GET /metrics HTTP/1.1\r\nHost: localhost:9477\r\nUser-Agent: Prometheus/2.42.0\r\nAccept-Encoding: gzip\r\n";
         assert_eq!(ask(get), Ok(Request { path: Path::Metrics, is_head: false }));

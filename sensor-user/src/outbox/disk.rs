@@ -358,7 +358,8 @@ fn halves(bytes: &[u8]) -> Vec<(u64, &[u8])> {
     vec![(0, first), (first.len() as u64, second)]
 }
 
-fn cursor_name(sink: &str) -> String {
+/// The file of a sink's number.
+pub(super) fn cursor_name(sink: &str) -> String {
     let plain = |byte: u8| if byte.is_ascii_alphanumeric() { char::from(byte) } else { '-' };
     let name: String = sink.bytes().take(CURSOR_NAME_MAX).map(plain).collect();
     format!("cursor.{name}.{:08x}", crc32fast::hash(sink.as_bytes()))

@@ -21,6 +21,7 @@
 mod envelope;
 mod record;
 mod slot;
+mod shadow;
 mod disk;
 mod index;
 mod lane;
@@ -59,6 +60,7 @@ use disk::Disk;
 use index::Index;
 use lane::Lane;
 use recover::{Recovered, recover};
+use shadow::Shadow;
 use shared::Shared;
 use writer::Writer;
 
@@ -72,6 +74,8 @@ pub struct Place {
     pub directory: PathBuf,
     /// Bytes.
     pub bound: u64,
+    /// Where it is written down how far all came while the disk refuses: no disk.
+    pub runtime: PathBuf,
 }
 
 /// A folder that was looked through, for sinks whose names are known.
@@ -79,7 +83,7 @@ pub struct Place {
 pub struct Opened {
     sinks: Vec<String>,
     agent: Uuid,
-    disk: Option<Disk>,
+    disk: Option<(Disk, Shadow)>,
     recovered: Recovered,
 }
 
@@ -94,8 +98,9 @@ impl Opened {
             |source| OutboxError::Io { what: "cannot be used", directory: directory.clone(), source };
         let mut disk = Disk::open(directory, place.bound)?;
         let agent = disk.agent().map_err(failed)?;
-        let recovered = recover(&mut disk, &sinks).map_err(failed)?;
-        Ok(Self { sinks, agent, disk: Some(disk), recovered })
+        let mut shadow = Shadow::new(&place.runtime, agent, &sinks);
+        let recovered = recover(&mut disk, &sinks, shadow.left()).map_err(failed)?;
+        Ok(Self { sinks, agent, disk: Some((disk, shadow)), recovered })
     }
 
     /// Does without a folder: messages are in memory, and numbers begin anew.
@@ -119,6 +124,7 @@ impl Opened {
     /// The system refuses a thread.
     pub fn start(self, origin: Arc<Origin>) -> std::io::Result<Outbox> {
         let Self { sinks, disk, recovered: Recovered { index, cursors, missing }, .. } = self;
+        let (disk, shadow) = disk.unzip();
         let (queue, messages) = sync_channel(QUEUE_MAX);
         let (end, ended) = channel();
         let segments = disk.iter().flat_map(Disk::segments);
@@ -131,6 +137,7 @@ impl Opened {
             shared: Arc::clone(&shared),
             origin,
             disk,
+            shadow,
             cursors,
             gone: missing,
             next: last + 1,

@@ -8,6 +8,7 @@ use super::disk::Disk;
 use super::index::{Entry, Index, Place};
 use super::lane::Lane;
 use super::record::{Range, Record, scan};
+use super::shadow::Left;
 use super::slot::Slots;
 
 /// What was found.
@@ -21,16 +22,20 @@ pub(super) struct Recovered {
 }
 
 /// Looks through the folder. A sink without a readable cursor, new or damaged, gets all that is kept.
-pub(super) fn recover(disk: &mut Disk, sinks: &[String]) -> io::Result<Recovered> {
-    let cursors =
+pub(super) fn recover(disk: &mut Disk, sinks: &[String], left: Option<Left>) -> io::Result<Recovered> {
+    let mut cursors =
         sinks.iter().map(|sink| disk.cursor(sink)).collect::<io::Result<Vec<(Slots, Option<u64>)>>>()?;
+    let left = left.unwrap_or_default();
+    for ((_, number), confirmed) in cursors.iter_mut().zip(&left.confirmed) {
+        *number = (*number).max(Some(*confirmed).filter(|confirmed| *confirmed > 0));
+    }
     disk.forget_cursors_but(sinks)?;
     let Contents { entries, gone } = contents(disk)?;
     point("scanned");
     let told = cursors.iter().filter_map(|(_, number)| *number).max().unwrap_or(0);
     let found = entries.last().map_or(0, |entry| entry.sequence);
     let known = gone.iter().map(|range| range.last).max().unwrap_or(0);
-    let last = [told, found, known, disk.last()?].into_iter().max().unwrap_or(0);
+    let last = [told, found, known, left.last, disk.last()?].into_iter().max().unwrap_or(0);
     let oldest = entries.first().map_or(last, |entry| entry.sequence - 1);
     let lanes: Vec<Lane> = cursors.iter().map(|(_, number)| Lane::new(number.unwrap_or(oldest))).collect();
     let from = lanes.iter().map(|lane| lane.confirmed).min().unwrap_or(last);

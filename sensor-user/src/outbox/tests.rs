@@ -24,7 +24,7 @@ pub(super) fn names(sinks: &[&str]) -> Vec<String> {
 
 /// An outbox in this folder, and the numbers of its messages begin here.
 pub(super) fn open(directory: &Path, bound: u64, sinks: &[&str]) -> Outbox {
-    let place = Place { directory: directory.to_owned(), bound };
+    let place = Place { directory: directory.to_owned(), bound, runtime: directory.with_extension("run") };
     Opened::read(&place, names(sinks)).unwrap().start(Arc::new(sample::origin())).unwrap()
 }
 
@@ -112,7 +112,11 @@ async fn message_bytes(reader: &mut Reader, confirmed: u64) -> Envelope {
 #[tokio::test]
 async fn the_agent_keeps_its_id_and_its_numbers() {
     let folder = TempDir::new().unwrap();
-    let place = Place { directory: folder.path().to_owned(), bound: BOUND };
+    let place = Place {
+        directory: folder.path().to_owned(),
+        bound: BOUND,
+        runtime: folder.path().with_extension("run"),
+    };
     let first = Opened::read(&place, names(&["a"])).unwrap();
     let agent = first.agent();
     assert!(matches!(Opened::read(&place, names(&["a"])), Err(OutboxError::Taken { .. })));
@@ -231,6 +235,41 @@ impl Outbox {
     fn unstored(&self) -> usize {
         self.shared.state().index.unstored()
     }
+}
+
+/// What receivers have seen under a number is not another message under the same number after a restart, though the disk
+/// never heard of it; and what they have not seen is told.
+#[tokio::test]
+async fn numbers_that_the_disk_refused_are_not_given_again() {
+    let folder = TempDir::new().unwrap();
+    let outbox = open(folder.path(), BOUND, &["a", "b"]);
+    let mut readers: Vec<Reader> = outbox.readers().collect();
+    deliver(&outbox, 1..=2);
+    for reader in &mut readers {
+        assert_eq!(take(reader, 2).await, [1, 2]);
+        reader.confirm(2);
+    }
+    assert_eq!(lost(outbox), []);
+    let mut outbox = open(folder.path(), BOUND, &["a", "b"]);
+    let mut readers: Vec<Reader> = outbox.readers().collect();
+    let away = folder.path().with_extension("away");
+    std::fs::rename(folder.path(), &away).unwrap();
+    deliver(&outbox, 3..=5);
+    assert_eq!(take(&mut readers[0], 3).await, [3, 4, 5]);
+    readers[0].confirm(3);
+    outbox.close();
+    assert_eq!(lost(outbox), [("b".to_owned(), 3, "unconfirmed when the agent ended")]);
+    std::fs::rename(&away, folder.path()).unwrap();
+
+    let outbox = open(folder.path(), BOUND, &["a", "b"]);
+    assert_eq!(outbox.last(), 5);
+    let told: Vec<_> = outbox.losses().into_iter().map(|loss| (loss.what, loss.count, loss.reason)).collect();
+    assert_eq!(told, [("b".to_owned(), 3, "missing on the disk")]);
+    deliver(&outbox, [6]);
+    assert_eq!(take(&mut outbox.readers().next().unwrap(), 1).await, [6]);
+    assert_eq!(lost(outbox), []);
+    let runtime = folder.path().with_extension("run");
+    assert_eq!(std::fs::read_dir(runtime).unwrap().count(), 0, "the disk knows it all");
 }
 
 /// A folder that is gone stands for a disk that refuses; `tests/live` has one that is full.

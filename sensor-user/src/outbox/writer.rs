@@ -6,13 +6,14 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::crash::point;
 use super::disk::{Disk, Live};
 use super::envelope::Envelope;
 use super::index::{Entry, Place};
 use super::record::Range;
+use super::shadow::Shadow;
 use super::shared::{Kept, Shared, State};
 use super::slot::Slots;
 use crate::alert::Message;
@@ -37,6 +38,8 @@ pub(super) struct Writer {
     pub(super) origin: Arc<Origin>,
     /// None: messages are in memory alone.
     pub(super) disk: Option<Disk>,
+    /// There with the disk.
+    pub(super) shadow: Option<Shadow>,
     /// Of each sink, with the number in it.
     pub(super) cursors: Vec<(Slots, Option<u64>)>,
     /// Numbers whose loss is told and still to be written down.
@@ -108,12 +111,25 @@ impl Writer {
         if self.is_due() {
             self.store();
         }
+        self.shadow_out();
         let mut state = self.shared.state();
         self.gone.extend(bound_memory(&mut state));
         state.index.published = state.index.last;
         drop(state);
         self.shared.publish();
         point("published");
+    }
+
+    /// Where the disk refuses: what the next run must know, before sinks see more.
+    fn shadow_out(&mut self) {
+        let (Some(shadow), Some(_)) = (&mut self.shadow, &self.trouble) else { return };
+        let state = self.shared.state();
+        let confirmed: Vec<u64> = state.index.lanes.iter().map(|lane| lane.confirmed).collect();
+        let last = state.index.last;
+        drop(state);
+        if let Err(error) = shadow.write(last, &confirmed) {
+            debug!(%error, "how far numbers are is not written down");
+        }
     }
 
     /// Puts what is in memory alone on the disk, as far as that takes it.
@@ -160,7 +176,11 @@ impl Writer {
                 let mut state = self.shared.state();
                 state.learn(disk);
                 places.into_iter().for_each(|(sequence, place)| state.index.stored(sequence, place));
+                let has_all = state.index.unstored() == 0;
                 drop(state);
+                if has_all {
+                    self.shadow.iter_mut().for_each(Shadow::clear);
+                }
                 if let Some(Trouble { since, reason, .. }) = self.trouble.take() {
                     let seconds = since.elapsed().as_secs();
                     info!(seconds, was = reason, "messages are kept on the disk again");
@@ -252,6 +272,7 @@ impl Writer {
         if self.is_due() {
             self.store();
         }
+        self.shadow_out();
         let is_refused = self.trouble.is_some();
         let kept = self.disk.as_ref().map(|disk| Kept { is_refused, ..disk.kept() });
         self.shared.state().kept = kept;

@@ -281,6 +281,22 @@ mod tests {
     }
 
     #[test]
+    fn fuzzed_answers_are_survived() {
+        let seeds =
+            ["1 rsp 6 200 OK\n2 rsp 6 200 OK\n", "0 serverclose 0\n", "1 rsp 7 500 no!\n999999999 rsp 0\n"];
+        let seeds = seeds.map(|seed| seed.as_bytes().to_vec());
+        crate::fuzz::run(&seeds, |bytes, dice| {
+            let mut session = opened();
+            let sent = dice.roll(4);
+            (0..sent).for_each(|_| session.send(b"message"));
+            let half = dice.roll(bytes.len() + 1);
+            let heard = session.hear(&bytes[..half]).and_then(|()| session.hear(&bytes[half..]));
+            drop(heard);
+            assert!(session.take_confirmed() <= sent);
+        });
+    }
+
+    #[test]
     fn a_session_needs_syslog() {
         for (answer, reason) in [
             ("500 busy", RelpError::SessionRefused("busy".to_owned())),

@@ -44,7 +44,8 @@ async fn speed() {
     let receives = target.parse::<SyslogTarget>().unwrap().into();
     let targets = [Target::Syslog { receiver: receives, facility: Facility::default() }];
     let begin = || {
-        let place = Place { directory: folder.path().to_owned(), bound: 1 << 30 };
+        let place =
+            Place { directory: folder.path().to_owned(), bound: 1 << 30, runtime: folder.path().join("run") };
         let kept = Opened::read(&place, sink::kept(&targets)).unwrap();
         SinkSet::start(&targets, &Arc::new(sample::origin()), Some(kept)).unwrap()
     };
