@@ -20,8 +20,8 @@ const BACKOFF_MIN: Duration = Duration::from_millis(250);
 /// Longest pause: what an operator who has just repaired a receiver is willing to wait.
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
 
-/// A link that stood this long was a good one: the next failure starts with the first pause again.
-const STABLE: Duration = Duration::from_secs(5);
+/// A link that stood this long was a good one, and no refusal: the next failure starts with the first pause again.
+const STABLE: Duration = Duration::from_secs(1);
 
 /// By how much of itself a pause is shortened at most, as a divisor: hosts that lost one receiver at one time must not
 /// all come back to it at one time.

@@ -91,8 +91,8 @@ impl Syslog {
             if proof.has_proven() {
                 backoff = Backoff::default();
             }
+            proof.restart(&window);
             window.clear();
-            proof.restart();
             feed.reader.rewind();
             backoff.stood(opened.elapsed());
             if wait(&mut feed, backoff.next()).await {

@@ -23,7 +23,7 @@ use super::link::Link;
 use super::window::Window;
 
 /// Between the first frame that is not proven and the next proof, once a link broke. Doubled by each proof.
-const SOON: Duration = Duration::from_millis(250);
+const SOON: Duration = Duration::from_millis(50);
 
 /// The same on a link that holds: what is sent again at most when it breaks, and often enough for connections not
 /// to be worth a thought.
@@ -32,9 +32,10 @@ const SELDOM: Duration = Duration::from_secs(30);
 /// Frames after which a proof is due however young they are: 80 KiB of numbers in memory, and some 30 MiB in the outbox.
 const FRAMES_MAX: usize = 10_000;
 
-/// Most of them once a link broke: what breaks links may count bytes. Doubled by each proof, half after a link that broke, a quarter
-/// after one that broke before it proved anything.
-const FRAMES_FIRST: usize = 64;
+/// The same once links break, in turn, until one is proven: what breaks links may count bytes, and then little must be on
+/// them; or it may count time, and then much must have been. From what is proven it goes on, doubled by each proof.
+const FRAMES_FEW: usize = 32;
+const FRAMES_MANY: usize = 4096;
 
 /// A receiver that closed because it died takes its other connection along, within a round trip.
 const OUTLIVES: Duration = Duration::from_millis(250);
@@ -128,10 +129,14 @@ impl Proof {
         }
     }
 
-    /// The link broke, and all that was not proven is sent again over another one.
-    pub(super) fn restart(&mut self) {
+    /// The link broke, or was none, and all that was written over it and is not proven is sent again over another one.
+    pub(super) fn restart(&mut self, window: &Window) {
         (self.state, self.interval, self.not_before) = (State::Idle, SOON, Instant::now());
-        self.batch = (self.batch / if self.has_proven { 2 } else { 4 }).clamp(1, FRAMES_FIRST);
+        if self.has_proven {
+            self.batch = (self.batch / 2).clamp(FRAMES_FEW, FRAMES_MANY);
+        } else if !window.is_empty() {
+            self.batch = if self.batch > FRAMES_FEW { FRAMES_FEW } else { FRAMES_MANY };
+        }
         self.has_proven = false;
     }
 
