@@ -20,6 +20,9 @@ use crate::transfer::ALERT_MAX;
 
 /// Until something shows that takes a sweep of two seconds, or a connection that is tried again every five.
 const SHOWN_MAX: Duration = Duration::from_secs(15);
+
+/// Prometheus makes its store first, and scrapes when its turn has come.
+const SCRAPED_MAX: Duration = Duration::from_secs(60);
 /// TCP confirms after 30 s; the canary itself begins 5 s after the start.
 const CANARY_MAX: Duration = Duration::from_secs(75);
 
@@ -216,7 +219,7 @@ fn prometheus(fixture: &Fixture<'_>) -> Result<String> {
     command.arg(format!("--web.listen-address={address}"));
     let _server = Child::start("prometheus", command, folder.join("log"))?;
     let query = format!("http://{address}/api/v1/query");
-    wait::until(SHOWN_MAX, "the scraped metric at Prometheus", || {
+    let scraped = wait::until(SCRAPED_MAX, "the scraped metric at Prometheus", || {
         let mut command = Command::new("curl");
         command.args([
             "-sS",
@@ -228,6 +231,15 @@ fn prometheus(fixture: &Fixture<'_>) -> Result<String> {
         let output = command.output()?;
         let answer: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
         Ok(answer.pointer("/data/result/0/value/1").and_then(Value::as_str).map(str::to_owned))
+    });
+    scraped.with_context(|| {
+        let targets =
+            Command::new("curl").args(["-sS", &format!("http://{address}/api/v1/targets")]).output();
+        let targets = targets.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+        format!(
+            "its targets: {targets:?}; its log: {}",
+            fs::read_to_string(folder.join("log")).unwrap_or_default()
+        )
     })
 }
 

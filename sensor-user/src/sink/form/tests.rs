@@ -37,6 +37,8 @@ fn samples() -> Vec<Message> {
         sample::refusal(),
         sample::cost(),
         sample::heartbeat(),
+        sample::canary_failed(),
+        sample::canary_well(),
         sample::stopped(),
     ];
     alerts.into_iter().map(|alert| Message::Alert(Box::new(alert))).chain(notices).collect()

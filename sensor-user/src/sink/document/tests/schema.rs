@@ -35,8 +35,18 @@ pub(super) fn samples() -> Vec<Message> {
         sample::refusal(),
         sample::cost(),
         sample::heartbeat(),
+        sample::canary_failed(),
+        sample::canary_well(),
         sample::stopped(),
     ]
+}
+
+#[test]
+fn there_is_a_sample_of_every_kind() {
+    let samples = samples();
+    for kind in Kind::ALL {
+        assert!(samples.iter().any(|message| Kind::of(message) == kind), "{}", kind.name());
+    }
 }
 
 fn mistakes(document: &Value) -> Vec<String> {
