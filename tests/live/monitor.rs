@@ -2,7 +2,7 @@
 //! curl, Prometheus and its promtool.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -150,8 +150,11 @@ impl Metrics {
 /// A loopback address of this run's own: nobody else's receiver comes up where a test keeps its own down.
 fn own_address() -> Result<SocketAddr> {
     let [_, high, middle, low] = std::process::id().to_be_bytes();
-    let port = free_address()?.port();
-    Ok((Ipv4Addr::new(127, 64 | (high & 0x3f), middle, low.max(1)), port).into())
+    let own = Ipv4Addr::new(127, 64 | (high & 0x3f), middle, low.max(1));
+    let ports = free_address()?.port()..;
+    let mut addresses = ports.map(|port| SocketAddr::from((own, port)));
+    // An agent of this run may listen at one already, which is free elsewhere.
+    addresses.find(|address| TcpListener::bind(address).is_ok()).context("no free port")
 }
 
 /// What curl gets: status code and body.
