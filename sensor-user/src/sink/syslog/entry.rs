@@ -43,6 +43,10 @@ enum EntryError {
     Url(#[from] SyslogTargetError),
     #[error(transparent)]
     Tls(#[from] TlsKeysError),
+    #[error(
+        "{url} has fields of its own with the whole document beside them, and takes no `{form}`: leave `format` out"
+    )]
+    Form { url: String, form: &'static str },
 }
 
 impl TryFrom<Entry> for SyslogReceiver {
@@ -66,6 +70,9 @@ impl TryFrom<Entry> for SyslogReceiver {
                 plain
             }
         };
+        if matches!(target, SyslogTarget::Journal { .. }) && form != Form::Ecs {
+            return Err(EntryError::Form { url, form: form.name() });
+        }
         Ok(Self { target, form })
     }
 }
@@ -166,6 +173,7 @@ mod tests {
             ("{url: \"tls://h\", key: /a}", "`key` stands without `certificate`"),
             ("{url: \"tls://h\", fingerprint: \"sha1:00\"}", "`sha1:00` is no fingerprint: it is `sha256:`"),
             ("{url: \"ftp://h\"}", "none of udp, tcp, tls, relp, relps, unix, journal"),
+            ("{url: \"journal://\", format: cef}", "takes no `cef`: leave `format` out"),
             ("{url: \"tls://h\", verify: false}", "verify"),
             ("{ca: /a}", "url"),
             ("{url: {url: \"tls://h\"}}", "string"),
