@@ -62,6 +62,20 @@ enum Manner {
     Silent,
 }
 
+impl Manner {
+    fn at_first(target: &SyslogTarget) -> Self {
+        match target {
+            SyslogTarget::Tcp { .. } | SyslogTarget::Tls(_) => Self::Unknown,
+            // These have their own ways to say so.
+            SyslogTarget::Udp { .. }
+            | SyslogTarget::Unix { .. }
+            | SyslogTarget::Journal { .. }
+            | SyslogTarget::Relp { .. }
+            | SyslogTarget::Relps(_) => Self::Silent,
+        }
+    }
+}
+
 type Opening = Pin<Box<dyn Future<Output = io::Result<Link>> + Send>>;
 
 enum State {
@@ -108,15 +122,7 @@ pub(super) struct Proof {
 
 impl Proof {
     pub(super) fn new(target: &SyslogTarget) -> Self {
-        let manner = match target {
-            SyslogTarget::Tcp { .. } | SyslogTarget::Tls(_) => Manner::Unknown,
-            // These have their own ways to say so.
-            SyslogTarget::Udp { .. }
-            | SyslogTarget::Unix { .. }
-            | SyslogTarget::Journal { .. }
-            | SyslogTarget::Relp { .. }
-            | SyslogTarget::Relps(_) => Manner::Silent,
-        };
+        let manner = Manner::at_first(target);
         let target = target.clone();
         Self {
             target,
@@ -138,6 +144,10 @@ impl Proof {
             self.batch = if self.batch > FRAMES_FEW { FRAMES_FEW } else { FRAMES_MANY };
         }
         self.has_proven = false;
+        if self.is_by_age() {
+            // It may have stood still, or be another one now.
+            self.manner = Manner::at_first(&self.target);
+        }
     }
 
     /// The link was good for something.
@@ -300,6 +310,17 @@ mod tests {
         link.end().await.unwrap();
         let since = Instant::now().checked_sub(ago).unwrap();
         (Ended { link, frames: 3, since, read: None }, listener.accept().await.unwrap().0)
+    }
+
+    #[tokio::test]
+    async fn one_that_was_silent_is_asked_again_over_another_link() {
+        let window = Window::new(SILENCE);
+        for (target, is_by_age) in [("tcp://h:1", false), ("udp://h:1", true)] {
+            let mut proof = Proof::new(&target.parse().unwrap());
+            proof.manner = Manner::Silent;
+            proof.restart(&window);
+            assert_eq!(proof.is_by_age(), is_by_age, "{target}");
+        }
     }
 
     #[tokio::test]
