@@ -2,10 +2,9 @@
 
 mod place;
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use aya::maps::{Array, HashMap, Map, MapError, PerCpuArray, RingBuf};
 use aya::{Btf, Ebpf, EbpfLoader};
@@ -27,6 +26,7 @@ use super::ring::Ring;
 use super::watch::Watch;
 use crate::alert::HookCoverage;
 use crate::capture::{Capture, SecretPath, name_key};
+use crate::host::hierarchy::Hierarchy;
 use place::{Place, reason};
 
 /// The kernel half, built by `cargo xtask build`. Empty in a binary built without it.
@@ -39,7 +39,7 @@ pub enum LoadError {
     NoObject,
     #[error("the kernel refuses the sensor's maps or its program file: {0}")]
     Object(String),
-    #[error("nothing here mounts the cgroup v2 hierarchy")]
+    #[error("nothing here shows the root of the cgroup v2 hierarchy")]
     NoCgroup2,
     #[error("cannot open the cgroup v2 hierarchy at {path}: {source}")]
     Cgroup2 { path: PathBuf, source: std::io::Error },
@@ -60,7 +60,10 @@ impl LoadError {
             Self::Object(_) => {
                 "run as root, or with CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN; in a container also allow bpf(2)"
             }
-            Self::NoCgroup2 => "mount it: `mount -t cgroup2 none /sys/fs/cgroup/unified` (any place will do)",
+            Self::NoCgroup2 => {
+                "mount it: `mount -t cgroup2 none /sys/fs/cgroup/unified` (any place will do); in a container share the \
+                 host's pid namespace and allow CAP_SYS_PTRACE, or mount the host's /sys/fs/cgroup"
+            }
             Self::Cgroup2 { .. } => "run as root or with read access to that directory",
             Self::Required { .. } => "`tidewaiter check` shows what this kernel refuses and why",
             Self::NoMap(_) => {
@@ -100,9 +103,9 @@ pub struct Loaded {
 /// [`LoadError`]; a refused hook that is not required is no error but part of the coverage.
 pub fn load(layout: &Layout, avoid: &[Means], capture: &Capture) -> Result<Loaded, LoadError> {
     let mut programs = open(layout)?;
-    let cgroup_path = cgroup2_mount()?;
-    let cgroup = File::open(&cgroup_path)
-        .map_err(|source| LoadError::Cgroup2 { path: cgroup_path.clone(), source })?;
+    let hierarchy = Hierarchy::read().ok_or(LoadError::NoCgroup2)?;
+    let cgroup = File::open(hierarchy.root())
+        .map_err(|source| LoadError::Cgroup2 { path: hierarchy.root().to_owned(), source })?;
     // Only fentry needs it, and it is large: dropped before the agent settles.
     let btf = Btf::from_sys_fs().ok();
     let ring: RingBuf<_> = map(&mut programs, "RECORDS")?;
@@ -117,7 +120,7 @@ pub fn load(layout: &Layout, avoid: &[Means], capture: &Capture) -> Result<Loade
         btf: btf.as_ref(),
         cgroup: &cgroup,
         avoid,
-        prover: Prover::new(&ledger, trials, &cgroup_path),
+        prover: Prover::new(&ledger, trials, hierarchy),
         files: None,
         capture,
     };
@@ -210,35 +213,4 @@ where
 {
     let map = programs.take_map(name).ok_or(LoadError::NoMap(name))?;
     map.try_into().map_err(|error: MapError| LoadError::Object(error.to_string()))
-}
-
-/// Where the cgroup v2 hierarchy is mounted.
-fn cgroup2_mount() -> Result<PathBuf, LoadError> {
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    find_cgroup2(&mounts).map(|path| Path::new(path.as_ref()).to_owned()).ok_or(LoadError::NoCgroup2)
-}
-
-/// Mount point of the first cgroup2 mount that shows the hierarchy's root (proc(5), mountinfo:
-/// fields 4 and 5 are root and mount point, the type follows the separator).
-fn find_cgroup2(mounts: &str) -> Option<Cow<'_, str>> {
-    mounts.lines().find_map(|line| {
-        let (mount, kind) = line.split_once(" - ")?;
-        let mut fields = mount.split(' ').skip(3);
-        let (root, point) = (fields.next()?, fields.next()?);
-        (kind.starts_with("cgroup2 ") && root == "/").then_some(Cow::Borrowed(point))
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn finds_the_v2_hierarchy_wherever_it_is() {
-        let hybrid = "30 23 0:26 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n\
-                      41 23 0:37 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw\n";
-        assert_eq!(find_cgroup2(hybrid).as_deref(), Some("/sys/fs/cgroup/unified"));
-        let below = "41 23 0:37 /docker/x /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
-        assert_eq!(find_cgroup2(below), None);
-    }
 }

@@ -27,6 +27,7 @@ use sensor_ebpf::wire::Kind;
 use super::counter::Ledger;
 use super::fanotify::{FileEvent, FileWatch};
 use super::hook::{Tier, Trial};
+use crate::host::hierarchy::Hierarchy;
 
 /// Where private directories are tried, so that one odd file system does not speak for all: the usual
 /// place, one that outlives a boot and so lies on a disk, and two that are tmpfs nearly everywhere.
@@ -63,7 +64,7 @@ pub enum Proof {
 pub struct Prover<'a> {
     ledger: &'a Ledger,
     trials: Array<MapData, u64>,
-    cgroups: PathBuf,
+    hierarchy: Hierarchy,
     directories: Vec<Private>,
     /// Why there is no directory.
     no_directory: String,
@@ -71,9 +72,9 @@ pub struct Prover<'a> {
 }
 
 impl<'a> Prover<'a> {
-    /// Makes the private directories. `cgroups` is where the v2 hierarchy is mounted.
+    /// Makes the private directories.
     #[must_use]
-    pub fn new(ledger: &'a Ledger, trials: Array<MapData, u64>, cgroups: &Path) -> Self {
+    pub fn new(ledger: &'a Ledger, trials: Array<MapData, u64>, hierarchy: Hierarchy) -> Self {
         let mut no_directory = String::new();
         let mut directories = Vec::new();
         for place in PLACES {
@@ -84,7 +85,7 @@ impl<'a> Prover<'a> {
         }
         let in_host_pids =
             std::fs::metadata("/proc/self/ns/pid").is_ok_and(|namespace| namespace.ino() == HOST_PIDS);
-        Self { ledger, trials, cgroups: cgroups.to_owned(), directories, no_directory, in_host_pids }
+        Self { ledger, trials, hierarchy, directories, no_directory, in_host_pids }
     }
 
     /// Does what a hook watches for, and says whether it fired in the places of this tier.
@@ -126,12 +127,14 @@ impl<'a> Prover<'a> {
             Trial::Symlink => self.anywhere(|path| self.moves(Kind::FileLink, || file::symlink(path))),
             Trial::Delete => self.anywhere(|path| self.moves(Kind::FileDelete, || file::delete(path))),
             Trial::Mode => self.anywhere(|path| self.moves(Kind::FileMode, || file::permit(path))),
-            Trial::CgroupCreate => self.moves(Kind::CgroupCreate, || Private::make(&self.cgroups).map(drop)),
-            Trial::CgroupRemove => match Private::make(&self.cgroups) {
+            Trial::CgroupCreate => {
+                self.moves(Kind::CgroupCreate, || Private::make(self.hierarchy.root()).map(drop))
+            }
+            Trial::CgroupRemove => match Private::make(self.hierarchy.root()) {
                 Ok(group) => self.moves(Kind::CgroupRemove, || group.remove()),
                 Err(error) => unprovable(error),
             },
-            Trial::CgroupAttach => self.moves(Kind::CgroupAttach, || system::stay(&self.cgroups)),
+            Trial::CgroupAttach => self.moves(Kind::CgroupAttach, || system::stay(&self.hierarchy)),
             Trial::Namespace => self.moves(Kind::NamespaceEnter, system::reenter),
             Trial::BpfLoad => self.moves(Kind::BpfLoad, system::get_program),
             Trial::ModuleLoad => Proof::Unprovable(NO_MODULE.to_owned()),

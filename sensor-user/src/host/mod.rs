@@ -7,6 +7,7 @@
 
 pub mod capability;
 pub mod procfs;
+pub mod hierarchy;
 pub mod container;
 pub mod runtime;
 pub mod mount;
