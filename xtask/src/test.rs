@@ -64,7 +64,9 @@ enum Part {
 const UNIT: &[&str] = &["--no-fail-fast", "--workspace", "--exclude", "tests"];
 const REPLAY: &[&str] =
     &["--no-fail-fast", "--package", "tests", "--test", "replay", "--test", "truth", "--test", "scale"];
-const DIFFERENTIAL: &[&str] = &["--no-fail-fast", "--package", "tests", "--test", "differential"];
+/// Those that ask the lab's Python.
+const DIFFERENTIAL: &[&str] =
+    &["--no-fail-fast", "--package", "tests", "--test", "differential", "--test", "deploy"];
 /// Tests that only run when they are named.
 const NAMED: [&str; 5] = ["cluster", "live", "matrix", "corpus", "load"];
 
@@ -186,7 +188,9 @@ impl Part {
                 let replay = count(cargo(&["test"]).args(REPLAY));
                 // What it lacks, the test says itself.
                 if let Err(error) = setup::ensure(setup::DIFFERENTIAL, place) {
-                    progress::say(&format!("rules are not compared with pySigma: {error:#}"));
+                    progress::say(&format!(
+                        "rules and manifests are not compared with what Python has: {error:#}"
+                    ));
                 }
                 let mut differential = cargo(&["test"]);
                 differential.args(DIFFERENTIAL).args(["--", "--nocapture"]);

@@ -12,6 +12,7 @@ mod ps;
 mod rules;
 mod run;
 mod status;
+mod probe;
 mod table;
 mod validate;
 mod verify;
@@ -24,6 +25,7 @@ use clap::{Args, Parser, Subcommand};
 pub use baseline::BaselineCommand;
 pub use events::EventOptions;
 pub use failure::Failure;
+pub use probe::ProbeOptions;
 pub use ps::PsOptions;
 pub use rules::RulesCommand;
 pub use status::StatusOptions;
@@ -76,6 +78,9 @@ pub enum Command {
     /// Show at a glance how a running agent is, and whether its alerts arrive
     #[command(after_help = format!("{}\n\n{}", status::EXAMPLES, status::STATUS), long_about = status::ABOUT)]
     Status(StatusOptions),
+    /// Ask a running agent whether it lives, or is ready, for supervisors such as Kubernetes
+    #[command(after_help = EXIT_CODES)]
+    Probe(ProbeOptions),
     /// Try everything `run` needs on this host, say what would be seen and what not, and end
     #[command(after_help = EXIT_CODES)]
     Check(RunOptions),
@@ -195,6 +200,7 @@ pub fn execute(cli: Cli) -> ExitCode {
         Command::Events(options) => events::events(options),
         Command::Ps(options) => ps::ps(options),
         Command::Status(options) => status::status(&options),
+        Command::Probe(options) => probe::probe(&options),
         Command::Check(options) => check::check(options),
         Command::Baseline(command) => baseline::execute(command),
         Command::Rules(command) => rules::execute(command),
