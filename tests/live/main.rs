@@ -21,6 +21,7 @@ mod outbox;
 mod receiver;
 mod monitor;
 mod delivery;
+mod topic;
 mod picture;
 mod reload;
 mod validate;
@@ -69,6 +70,7 @@ fn cases() -> Vec<Case> {
         receiver::cases(),
         monitor::cases(),
         delivery::cases(),
+        topic::cases(),
         picture::cases(),
         reload::cases(),
         validate::cases(),

@@ -4,7 +4,8 @@
 //! - `corpus/` and `corpus.tar`: a Debian with what everyday containers run: packages of three kinds, servers, a compiler.
 //! - `machine/`: a Debian with QEMU and rsyslog, used by `chroot`; nothing in it is ever started on the host.
 //! - `apiserver/`: a Kubernetes API server and its database.
-//! - `python/`: a Python with pySigma, another reader of rules, OCSF's schema, and OpenTelemetry's definitions for a receiver of logs.
+//! - `python/`: a Python with pySigma, another reader of rules, OCSF's schema, OpenTelemetry's definitions for a receiver of logs, and
+//!   librdkafka's brokers.
 //! - `syslog-ng/`: Debian's syslog-ng with its libraries, unpacked.
 //! - `kernel/<version>/`: distribution kernels for QEMU, unpacked.
 //!

@@ -34,7 +34,7 @@ pub use verify::VerifyOptions;
 
 use crate::config::{Config, ConfigError, FormatChoice, LogLevel, MetricsPlace};
 use crate::ebpf::hook::Means;
-use crate::sink::{Facility, OtlpTarget, SyslogReceiver, SyslogTarget, WebhookTarget};
+use crate::sink::{Facility, KafkaTarget, OtlpTarget, SyslogReceiver, SyslogTarget, WebhookTarget};
 
 const EXIT_CODES: &str = "\
 Exit status:
@@ -121,6 +121,10 @@ pub struct RunOptions {
     /// Send OpenTelemetry logs to http://HOST:4318, https://, grpc://HOST:4317 or grpcs://; may be given several times
     #[arg(long, value_name = "RECEIVER")]
     pub otlp: Vec<OtlpTarget>,
+    /// Write to a topic, kafka://HOST:PORT/TOPIC or kafkas:// over TLS, of several brokers HOST:PORT,HOST:PORT; may be given
+    /// several times
+    #[arg(long, value_name = "TOPIC")]
+    pub kafka: Vec<KafkaTarget>,
     /// Where syslog receivers file the messages
     #[arg(long, value_enum)]
     pub facility: Option<Facility>,
@@ -173,6 +177,7 @@ impl RunOptions {
         config.syslog.extend(self.syslog.into_iter().map(SyslogReceiver::from));
         config.webhook.extend(self.webhook);
         config.otlp.extend(self.otlp);
+        config.kafka.extend(self.kafka);
         config.outbox.directory = self.outbox.or(config.outbox.directory);
         config.rules.extend(self.rules.paths);
         config.avoid.extend(self.avoid);

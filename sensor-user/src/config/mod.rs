@@ -32,7 +32,9 @@ use crate::capture::Capture;
 use crate::control::SOCKET;
 use crate::ebpf::hook::Means;
 use crate::host::container::ContainerRoots;
-use crate::sink::{Facility, FileTarget, Format, OtlpTarget, SyslogReceiver, Target, WebhookTarget};
+use crate::sink::{
+    Facility, FileTarget, Format, KafkaTarget, OtlpTarget, SyslogReceiver, Target, WebhookTarget,
+};
 use crate::source::kubernetes::Kubernetes;
 
 /// The whole configuration.
@@ -53,6 +55,8 @@ pub struct Config {
     pub webhook: Vec<WebhookTarget>,
     /// Receivers of OpenTelemetry logs.
     pub otlp: Vec<OtlpTarget>,
+    /// Topics of Kafka.
+    pub kafka: Vec<KafkaTarget>,
     pub outbox: OutboxSettings,
     /// The detections built into the binary.
     pub embedded_rules: bool,
@@ -92,6 +96,7 @@ impl Default for Config {
             file: Vec::new(),
             webhook: Vec::new(),
             otlp: Vec::new(),
+            kafka: Vec::new(),
             outbox: OutboxSettings::default(),
             embedded_rules: true,
             rules: Vec::new(),
@@ -255,8 +260,9 @@ impl Config {
         let files = self.file.iter().cloned().map(Target::File);
         let webhooks = self.webhook.iter().cloned().map(Target::Webhook);
         let collectors = self.otlp.iter().cloned().map(Target::Otlp);
+        let topics = self.kafka.iter().cloned().map(Target::Kafka);
         let stdout = std::iter::once(Target::Stdout(self.format.resolve(terminal)));
-        stdout.chain(syslog).chain(files).chain(webhooks).chain(collectors).collect()
+        stdout.chain(syslog).chain(files).chain(webhooks).chain(collectors).chain(topics).collect()
     }
 }
 

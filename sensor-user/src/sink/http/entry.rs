@@ -10,8 +10,9 @@ use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 
-use super::secret::{Secret, SecretError};
+use super::secret::Secret;
 use super::{HttpAddress, HttpAddressError};
+use crate::sink::secret::SecretError;
 use crate::sink::tls::{TlsError, TlsKeys, TlsKeysError};
 
 /// A receiver: where it is, how it is believed, and what lets this host in.
@@ -91,7 +92,7 @@ pub(in crate::sink) fn word_or_map<'de, D, E, T>(
 where
     D: Deserializer<'de>,
     E: Deserialize<'de> + From<String>,
-    T: TryFrom<E, Error = HttpEntryError>,
+    T: TryFrom<E, Error: fmt::Display>,
 {
     let entry: E = deserializer.deserialize_any(WordOrMap { expected, entry: PhantomData })?;
     T::try_from(entry).map_err(D::Error::custom)
