@@ -20,6 +20,7 @@ mod hostile;
 mod outbox;
 mod receiver;
 mod monitor;
+mod tamper;
 mod delivery;
 mod picture;
 mod reload;
@@ -67,6 +68,7 @@ fn cases() -> Vec<Case> {
         outbox::cases(),
         receiver::cases(),
         monitor::cases(),
+        tamper::cases(),
         delivery::cases(),
         picture::cases(),
         reload::cases(),
