@@ -19,6 +19,8 @@ use crate::transfer::ALERT_MAX;
 
 /// What is promised.
 const TOLD_MAX: Duration = Duration::from_secs(10);
+/// Two heartbeats.
+const BEAT_MAX: Duration = Duration::from_secs(60);
 /// How long the agent is stopped: longer than a loop that works ever pauses.
 const STOP: &str = "8";
 /// How long a foreign program stays: two looks.
@@ -185,6 +187,13 @@ fn comes_back_detached(world: &World) -> Result<String> {
     ensure!(again.len() == links.len(), "before: {links:?}; now: {again:?}");
     ensure!(again.iter().all(|link| !links.contains(link)), "a detached link is attached? {again:?}");
     target.ensure_sees()?;
+    let what = "a heartbeat with the gaps";
+    let beat = target.agent.await_line(BEAT_MAX, what, |line| {
+        let gaps = line.field("tidewaiter.heartbeat.gaps").and_then(Value::as_array);
+        gaps.is_some_and(|gaps| gaps.len() == links.len() && gaps.iter().all(|gap| gap["to"].is_string()))
+    })?;
+    beat.ensure_field("tidewaiter.heartbeat.hooks.detached", &links.len().into())?;
+    beat.ensure_field("tidewaiter.heartbeat.hooks.blind", &0.into())?;
     target.end()?;
     Ok(format!("{} links told, back and proven; the slowest after {} ms", links.len(), slowest.as_millis()))
 }
@@ -282,6 +291,12 @@ fn knows_it_was_stopped(world: &World) -> Result<String> {
     ensure!(container.run()?.status.success(), "curl itself failed");
     ensure!(stop.wait()?.success(), "it could not be stopped");
     let (row, took) = target.told("stopped", "tidewaiter", Instant::now())?;
+    let suspects = row["by"].as_array().context("nobody is named")?;
+    let pid = stop.id();
+    ensure!(
+        suspects.iter().any(|one| one["pid"] == pid && one["program"] == "deed"),
+        "it was not {pid}: {row}"
+    );
     let late = "an alert about what was done meanwhile";
     target.agent.await_line(ALERT_MAX, late, |line| line.is_alert_of(&container.id))?;
     target.end()?;

@@ -157,7 +157,7 @@ impl Guard {
         let mut deeds: Vec<Deed> = broken.iter().filter_map(|broken| self.mend(kernel, broken)).collect();
         deeds.extend(closed.iter().filter_map(|name| self.deed(TamperAction::Closed, name, now)));
         if let Some(is_on) = tracing {
-            deeds.extend(self.traced(is_on, now));
+            deeds.extend(self.traced(kernel, is_on));
         }
         for Beside { id, name, program } in beside {
             let deed = self.deed(TamperAction::Beside, &program, now);
@@ -189,17 +189,19 @@ impl Guard {
     }
 
     /// Tracing of functions went off or on.
-    fn traced(&mut self, is_on: bool, now: u64) -> Option<Deed> {
+    fn traced(&mut self, kernel: &mut Loaded, is_on: bool) -> Option<Deed> {
         const ALL: &str = "every fentry and fexit hook";
-        if !is_on {
-            self.blind.entry(ALL.to_owned()).or_insert(self.looked);
-            let detail = Some("what those hooks watch is not seen until it is on again".to_owned());
-            return self.deed(TamperAction::Disabled, ALL, now).map(|deed| Deed { detail, ..deed });
+        let since = *self.blind.entry(ALL.to_owned()).or_insert(self.looked);
+        let mended = (!is_on).then(|| kernel.trace_again());
+        let now = facts::now();
+        let window = window(since, now);
+        if !matches!(mended, Some(Mended::Failed(_))) {
+            self.blind.remove(ALL);
+            self.note(ALL, window);
         }
-        let window = window(self.blind.remove(ALL).unwrap_or(self.looked), now);
-        self.note(ALL, window);
-        let deed = self.deed(TamperAction::Enabled, ALL, now)?;
-        Some(Deed { window: Some(window), ..deed })
+        let action = if is_on { TamperAction::Enabled } else { TamperAction::Disabled };
+        let deed = self.deed(action, ALL, now)?;
+        Some(Deed { window: Some(window), mended, ..deed })
     }
 }
 

@@ -186,8 +186,8 @@ impl Deed {
     #[must_use]
     pub fn outcome(&self) -> Option<String> {
         self.mended.as_ref().map(|mended| match mended {
-            Mended::Proven => "attached again, and fires".to_owned(),
-            Mended::Unproven(reason) => format!("attached again, not proven: {reason}"),
+            Mended::Proven => "put right, and fires".to_owned(),
+            Mended::Unproven(reason) => format!("put right, not proven: {reason}"),
             Mended::Failed(reason) => format!("not put right: {reason}"),
         })
     }

@@ -16,7 +16,23 @@ impl Loaded {
         if let Err(error) = self.watch.mend(programs, broken) {
             return Mended::Failed(error.to_string());
         }
-        let Some((trial, tier)) = trial(&broken.program) else {
+        self.prove_again(&broken.program)
+    }
+
+    /// Switches the tracing of functions on again. What one of these hooks sees, the others do.
+    pub fn trace_again(&mut self) -> Mended {
+        if let Err(error) = self.watch.trace_again() {
+            return Mended::Failed(format!("kernel.ftrace_enabled cannot be set: {error}"));
+        }
+        let programs: Vec<String> = self.watch.traced().map(str::to_owned).collect();
+        let mut proofs = programs.iter().map(|program| self.prove_again(program));
+        proofs
+            .find(|mended| *mended == Mended::Proven)
+            .unwrap_or_else(|| Mended::Unproven("none of these hooks can be proven a second time".to_owned()))
+    }
+
+    fn prove_again(&mut self, program: &str) -> Mended {
+        let Some((trial, tier)) = trial(program) else {
             return Mended::Unproven("no trial is known for it".to_owned());
         };
         match Prover::new(&self.ledger, &mut self.trials, &self.cgroups).prove(trial, tier) {

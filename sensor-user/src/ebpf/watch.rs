@@ -167,6 +167,22 @@ impl Watch {
         Ok(())
     }
 
+    /// Has the kernel run again what is hooked to the beginning of functions. It did when those hooks were attached.
+    ///
+    /// # Errors
+    /// The setting cannot be written: that takes the host's root.
+    pub fn trace_again(&mut self) -> io::Result<()> {
+        std::fs::write(FTRACE, "1")?;
+        self.is_tracing = is_tracing();
+        if self.is_tracing { Ok(()) } else { Err(io::ErrorKind::ReadOnlyFilesystem.into()) }
+    }
+
+    /// Programs that are hooked to functions.
+    pub fn traced(&self) -> impl Iterator<Item = &str> {
+        let traced = self.links.values().filter(|link| link.home == Home::Function);
+        traced.filter_map(|link| self.programs.get(&link.program).map(String::as_str))
+    }
+
     /// Detaches what was attached since the start.
     pub fn release(&mut self) {
         self.again.clear();

@@ -32,7 +32,7 @@ impl Maps {
     pub(super) fn of(programs: &Ebpf) -> Self {
         let (mut names, mut to_freeze) = (BTreeMap::new(), Vec::new());
         for (name, map) in programs.maps() {
-            let Some(map) = data(map) else { continue };
+            let map = data(map);
             if let Ok(info) = map.info() {
                 names.insert(info.id(), name.to_owned());
             }
@@ -57,14 +57,38 @@ impl Maps {
     }
 }
 
-/// Maps of the kinds that the kernel half has.
-fn data(map: &Map) -> Option<&MapData> {
+/// What all kinds have in common.
+fn data(map: &Map) -> &MapData {
     match map {
         Map::Array(data)
+        | Map::ArrayOfMaps(data)
+        | Map::BloomFilter(data)
+        | Map::CgroupArray(data)
+        | Map::CgroupStorage(data)
+        | Map::CgrpStorage(data)
+        | Map::CpuMap(data)
+        | Map::DevMap(data)
+        | Map::DevMapHash(data)
         | Map::HashMap(data)
+        | Map::HashOfMaps(data)
+        | Map::InodeStorage(data)
+        | Map::LpmTrie(data)
         | Map::LruHashMap(data)
         | Map::PerCpuArray(data)
-        | Map::RingBuf(data) => Some(data),
-        _ => None,
+        | Map::PerCpuCgroupStorage(data)
+        | Map::PerCpuHashMap(data)
+        | Map::PerCpuLruHashMap(data)
+        | Map::PerfEventArray(data)
+        | Map::ProgramArray(data)
+        | Map::Queue(data)
+        | Map::ReusePortSockArray(data)
+        | Map::RingBuf(data)
+        | Map::SockHash(data)
+        | Map::SockMap(data)
+        | Map::SkStorage(data)
+        | Map::Stack(data)
+        | Map::StackTraceMap(data)
+        | Map::Unsupported(data)
+        | Map::XskMap(data) => data,
     }
 }
