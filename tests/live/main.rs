@@ -20,6 +20,7 @@ mod hostile;
 mod outbox;
 mod receiver;
 mod monitor;
+mod tamper;
 mod delivery;
 mod topic;
 mod picture;
@@ -69,6 +70,7 @@ fn cases() -> Vec<Case> {
         outbox::cases(),
         receiver::cases(),
         monitor::cases(),
+        tamper::cases(),
         delivery::cases(),
         topic::cases(),
         picture::cases(),

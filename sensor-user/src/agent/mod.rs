@@ -13,6 +13,8 @@ mod lookup;
 mod stranger;
 mod rule;
 mod watch;
+mod guard;
+mod suspect;
 mod learn;
 mod resource;
 mod beat;
@@ -33,14 +35,14 @@ pub use purpose::{events, learn, run};
 pub use start::StartError;
 pub(crate) use start::receivers;
 
-use crate::alert::{Coverage, Loss, Stopped, Subject, Tampering};
+use crate::alert::{Coverage, Loss, Stopped, Subject};
 use crate::config::Config;
 use crate::decode::{Body, Record, decode};
 use crate::ebpf::flow::FlowRows;
 use crate::ebpf::load::Loaded;
-use crate::ebpf::watch::Loaded as LoadedProgram;
 use crate::host::resource::CgroupMeter;
 use crate::metric::{Budget, Metrics};
+use crate::outbox::Opened;
 use crate::pipeline::Pipeline;
 use crate::rule::{Reader, RuleFiles};
 use crate::source::kubernetes;
@@ -53,6 +55,7 @@ use beat::Beat;
 use canary::Canary;
 use door::Doors;
 use facts::Facts;
+use guard::Guard;
 use ledger::Bookkeeper;
 use lookup::Lookups;
 use report::Reporter;
@@ -93,7 +96,8 @@ async fn attend(
     let now = facts::now();
     let mut pipeline = start::pipeline(rules, &config);
     pipeline.seed(inventory, now);
-    let (origin, kept) = start::origin(&config, &purpose);
+    let (origin, mut kept) = start::origin(&config, &purpose);
+    let life = kept.as_mut().and_then(Opened::take_life);
     let reporter = match purpose {
         Purpose::Judge => start::reporter(&config, None, &origin, kept)?,
         Purpose::Show(selection) => start::reporter(&config, Some(selection), &origin, None)?,
@@ -124,6 +128,7 @@ async fn attend(
     }
     crate::ebpf::sys::trim_heap();
     agent.reporter.notice(Subject::Coverage(coverage));
+    agent.begin_life(life);
     agent.watch(shutdown).await;
     Ok(agent.stop().await)
 }
@@ -150,6 +155,7 @@ struct Agent {
     canary: Option<Canary>,
     meter: CgroupMeter,
     beat: Beat,
+    guard: Guard,
     /// Reused in every turn, see [`Agent::turn`].
     exits: Vec<Record>,
 }
@@ -175,6 +181,7 @@ impl Agent {
             canary: None,
             meter: CgroupMeter::read(),
             beat,
+            guard: Guard::new(),
             exits: Vec::new(),
         }
     }
@@ -216,7 +223,7 @@ impl Agent {
     /// renamed a file and ended in the same turn must still be known when the rename is read.
     fn turn(&mut self) {
         let mut exits = std::mem::take(&mut self.exits);
-        let Self { kernel, pipeline, facts, metrics, reporter, books, canary, .. } = self;
+        let Self { kernel, pipeline, facts, metrics, reporter, books, canary, guard, .. } = self;
         let Loaded { ring, flows, .. } = kernel;
         ring.drain(|bytes| match decode(bytes) {
             Ok(record) => {
@@ -231,6 +238,7 @@ impl Agent {
                 if let (Some(canary), Body::Exec(exec)) = (&mut *canary, &record.body) {
                     canary.see(&exec.arguments);
                 }
+                guard.suspects.note(&record);
                 take_rows(flows, pipeline, &record);
                 pipeline.record(record, facts);
                 pipeline.observed().for_each(|event| reporter.event(&event));
@@ -298,7 +306,11 @@ impl Agent {
         self.metrics.late_matches = self.pipeline.late_matches();
         losses.extend(self.metrics.take_losses(&dropped));
         losses.extend(self.pipeline.undecided(facts::now(), is_last));
-        losses.extend(self.look_after());
+        let stalled = self.stalled();
+        self.tell(stalled.into_iter().collect());
+        if !is_last {
+            losses.extend(self.look_after());
+        }
         self.look_at_costs();
         let (lost, counted) = self.books.look(&mut self.kernel, &self.pipeline, is_last);
         losses.extend(lost);
@@ -310,41 +322,12 @@ impl Agent {
         }
     }
 
-    /// Tells who works on the sensor's programs or brings his own; returns what the kernel did not run.
-    fn look_after(&mut self) -> Vec<Loss> {
-        let findings = match self.kernel.watch.look() {
-            Ok(findings) => findings,
-            Err(error) => {
-                warn!(%error, "whether the programs are still attached is not known");
-                return Vec::new();
-            }
-        };
-        let detached = findings.detached.into_iter().map(|program| Tampering::Detached { program });
-        let loaded = findings
-            .loaded
-            .into_iter()
-            .map(|LoadedProgram { id, kind, name, uid }| Tampering::Loaded { id, kind, name, uid });
-        let deeds: Vec<Tampering> = detached.chain(loaded).collect();
-        if !deeds.is_empty() {
-            self.reporter.notice(Subject::Tampering(deeds));
-        }
-        let skipped = findings.skipped.into_iter();
-        skipped
-            .map(|(program, count)| Loss {
-                what: format!("run of {program}"),
-                count,
-                reason: SKIPPED,
-                container: None,
-                window: None,
-            })
-            .collect()
-    }
-
     /// Detaches everything, tells what was still gathering, lets the sinks deliver.
     async fn stop(mut self) -> Option<Learner> {
         self.doors = None;
         // From here on nothing is added: what is read last is all there was.
         self.kernel.programs = None;
+        self.kernel.watch.release();
         // Twice: what fanotify saw waits for a turn.
         self.turn();
         self.turn();
@@ -365,6 +348,7 @@ impl Agent {
         let (events, untaken_connections) = (passed.events, passed.untaken_connections);
         self.reporter.notice(Subject::Stopped(Stopped { alerts, events, untaken_connections, ledger }));
         let losses: Vec<Loss> = self.reporter.finish(FLUSH).await;
+        self.guard.end();
         for Loss { what, count, reason, .. } in losses {
             warn!(what, count, reason, "not delivered before the end");
         }

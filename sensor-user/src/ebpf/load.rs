@@ -1,12 +1,13 @@
 //! Loads the programs and attaches them by tier: the best place the kernel lets us have.
 
 mod place;
+mod freeze;
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::PathBuf;
 
-use aya::maps::{Array, HashMap, Map, MapError, PerCpuArray, RingBuf};
+use aya::maps::{HashMap, Map, MapError, PerCpuArray, RingBuf};
 use aya::{Btf, Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
 use sensor_ebpf::wire::Kind;
@@ -21,12 +22,13 @@ use super::fanotify::FileWatch;
 use super::flow::FlowRows;
 use super::hook::{HOOKS, Means};
 use super::offset::Layout;
-use super::proof::{Proof, Prover};
+use super::proof::{Proof, Prover, Trials};
 use super::ring::Ring;
 use super::watch::Watch;
 use crate::alert::HookCoverage;
 use crate::capture::{Capture, SecretPath, name_key};
 use crate::host::hierarchy::Hierarchy;
+use freeze::Maps;
 use place::{Place, reason};
 
 /// The kernel half, built by `cargo xtask build`. Empty in a binary built without it.
@@ -93,6 +95,10 @@ pub struct Loaded {
     pub proofs: Vec<Option<Proof>>,
     /// Looks after the programs and links from now on.
     pub watch: Watch,
+    /// With these a hook that was attached again is proven.
+    pub trials: Trials,
+    /// Where the cgroup v2 hierarchy is.
+    pub hierarchy: Hierarchy,
 }
 
 /// Loads the programs for a kernel of this layout, attaches what can be attached, and lets each fire.
@@ -103,6 +109,7 @@ pub struct Loaded {
 /// [`LoadError`]; a refused hook that is not required is no error but part of the coverage.
 pub fn load(layout: &Layout, avoid: &[Means], capture: &Capture) -> Result<Loaded, LoadError> {
     let mut programs = open(layout)?;
+    let maps = Maps::of(&programs);
     let hierarchy = Hierarchy::read().ok_or(LoadError::NoCgroup2)?;
     let cgroup = File::open(hierarchy.root())
         .map_err(|source| LoadError::Cgroup2 { path: hierarchy.root().to_owned(), source })?;
@@ -110,7 +117,7 @@ pub fn load(layout: &Layout, avoid: &[Means], capture: &Capture) -> Result<Loade
     let btf = Btf::from_sys_fs().ok();
     let ring: RingBuf<_> = map(&mut programs, "RECORDS")?;
     let ledger = Ledger::new(map::<PerCpuArray<_, _>>(&mut programs, "COUNTERS")?);
-    let trials: Array<_, _> = map(&mut programs, "TRIAL")?;
+    let mut trials = Trials::new(map(&mut programs, "TRIAL")?);
     fill(&mut programs, capture)?;
     let accounts = Accounts::new(map(&mut programs, "ACCOUNTS")?);
     let aggregates = Aggregates::new(map(&mut programs, "AGGREGATES")?);
@@ -120,16 +127,18 @@ pub fn load(layout: &Layout, avoid: &[Means], capture: &Capture) -> Result<Loade
         btf: btf.as_ref(),
         cgroup: &cgroup,
         avoid,
-        prover: Prover::new(&ledger, trials, hierarchy),
+        prover: Prover::new(&ledger, &mut trials, &hierarchy),
         files: None,
         capture,
     };
     let taken = HOOKS.iter().map(|hook| place.take(hook)).collect::<Result<Vec<_>, _>>()?;
     let (hooks, proofs) = taken.into_iter().unzip();
-    let files = place.files;
+    let Place { files, .. } = place;
     let log =
         tracing::enabled!(tracing::Level::DEBUG).then(|| EbpfLogger::init(&mut programs).ok()).flatten();
-    let watch = Watch::begin(ids(&programs));
+    trials.settle().map_err(|error| LoadError::Object(error.to_string()))?;
+    let maps = maps.freeze();
+    let watch = Watch::begin(cgroup, ids(&programs), maps);
     Ok(Loaded {
         programs: Some(programs),
         watch,
@@ -142,6 +151,8 @@ pub fn load(layout: &Layout, avoid: &[Means], capture: &Capture) -> Result<Loade
         files,
         hooks,
         proofs,
+        trials,
+        hierarchy,
     })
 }
 

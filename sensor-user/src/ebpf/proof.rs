@@ -14,7 +14,7 @@ mod system;
 
 use std::fs::DirBuilder;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
@@ -22,7 +22,9 @@ use std::time::Duration;
 
 use aya::maps::{Array, MapData};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::sockopt;
 use sensor_ebpf::wire::Kind;
+use sensor_ebpf::wire::setting::trial;
 
 use super::counter::Ledger;
 use super::fanotify::{FileEvent, FileWatch};
@@ -46,6 +48,8 @@ const RUNTIME: &str = "docker.sock";
 const HOST_PIDS: u64 = 0xEFFF_FFFC;
 /// Why the kernel half cannot tell the agent from others: it goes by the pid the kernel itself uses.
 const ELSEWHERE: &str = "the agent is not in the host's pid namespace (in a pod: hostPID: true)";
+/// Why some hooks cannot be proven a second time.
+const FROZEN: &str = "its trial would have to be announced in a map that is frozen since the start";
 /// No module can be counted on to be unloaded again.
 const NO_MODULE: &str = "loading a module would not be harmless";
 
@@ -60,11 +64,45 @@ pub enum Proof {
     Unprovable(String),
 }
 
+/// What trials need for as long as the agent runs.
+pub struct Trials {
+    /// The map `TRIAL`.
+    cells: Array<MapData, u64>,
+    /// A client and its name server, both the agent's own and connected to each other, once they were needed.
+    names: Option<(UdpSocket, UdpSocket)>,
+    /// Nobody writes the map any more.
+    is_frozen: bool,
+}
+
+impl Trials {
+    #[must_use]
+    pub fn new(cells: Array<MapData, u64>) -> Self {
+        Self { cells, names: None, is_frozen: false }
+    }
+
+    /// Leaves in the map what may stay there: it is about to be frozen.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn settle(&mut self) -> io::Result<()> {
+        let cookie = self.names.as_ref().map(|(client, _)| sockopt::socket_cookie(client)).transpose()?;
+        for (cell, value) in [(trial::CHILDREN, 0), (trial::SOCKET, cookie.unwrap_or(0)), (trial::PEER, 0)] {
+            self.set(cell, value)?;
+        }
+        self.is_frozen = true;
+        Ok(())
+    }
+
+    fn set(&mut self, cell: u32, value: u64) -> io::Result<()> {
+        self.cells.set(cell, value, 0).map_err(io::Error::other)
+    }
+}
+
 /// Does what hooks watch for.
 pub struct Prover<'a> {
     ledger: &'a Ledger,
-    trials: Array<MapData, u64>,
-    hierarchy: Hierarchy,
+    trials: &'a mut Trials,
+    hierarchy: &'a Hierarchy,
     directories: Vec<Private>,
     /// Why there is no directory.
     no_directory: String,
@@ -74,7 +112,7 @@ pub struct Prover<'a> {
 impl<'a> Prover<'a> {
     /// Makes the private directories.
     #[must_use]
-    pub fn new(ledger: &'a Ledger, trials: Array<MapData, u64>, hierarchy: Hierarchy) -> Self {
+    pub fn new(ledger: &'a Ledger, trials: &'a mut Trials, hierarchy: &'a Hierarchy) -> Self {
         let mut no_directory = String::new();
         let mut directories = Vec::new();
         for place in PLACES {
@@ -134,7 +172,7 @@ impl<'a> Prover<'a> {
                 Ok(group) => self.moves(Kind::CgroupRemove, || group.remove()),
                 Err(error) => unprovable(error),
             },
-            Trial::CgroupAttach => self.moves(Kind::CgroupAttach, || system::stay(&self.hierarchy)),
+            Trial::CgroupAttach => self.moves(Kind::CgroupAttach, || system::stay(self.hierarchy)),
             Trial::Namespace => self.moves(Kind::NamespaceEnter, system::reenter),
             Trial::BpfLoad => self.moves(Kind::BpfLoad, system::get_program),
             Trial::ModuleLoad => Proof::Unprovable(NO_MODULE.to_owned()),
@@ -184,7 +222,10 @@ impl<'a> Prover<'a> {
 
     /// Sets a cell of the map `TRIAL`.
     fn set(&mut self, cell: u32, value: u64) -> io::Result<()> {
-        self.trials.set(cell, value, 0).map_err(io::Error::other)
+        if self.trials.is_frozen {
+            return Err(io::Error::other(FROZEN));
+        }
+        self.trials.set(cell, value)
     }
 }
 

@@ -26,6 +26,12 @@ pub fn boot_time() -> u64 {
     time(ClockId::Boottime)
 }
 
+/// `CLOCK_MONOTONIC`, nanoseconds: as [`boot_time`], but for the time that the machine slept.
+#[must_use]
+pub fn waking_time() -> u64 {
+    time(ClockId::Monotonic)
+}
+
 /// `CLOCK_THREAD_CPUTIME_ID`, nanoseconds: what this thread has computed, whoever else had the processor meanwhile.
 #[must_use]
 pub fn thread_time() -> u64 {
