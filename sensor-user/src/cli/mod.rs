@@ -22,6 +22,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 pub use baseline::BaselineCommand;
+pub use check::CheckOptions;
 pub use events::EventOptions;
 pub use failure::Failure;
 pub use ps::PsOptions;
@@ -76,9 +77,9 @@ pub enum Command {
     /// Show at a glance how a running agent is, and whether its alerts arrive
     #[command(after_help = format!("{}\n\n{}", status::EXAMPLES, status::STATUS), long_about = status::ABOUT)]
     Status(StatusOptions),
-    /// Try everything `run` needs on this host, say what would be seen and what not, and end
-    #[command(after_help = EXIT_CODES)]
-    Check(RunOptions),
+    /// Examine this host: what would be seen and delivered here, and what weakens which detections
+    #[command(after_help = format!("{}\n\n{}", check::EXAMPLES, check::STATUS), long_about = check::ABOUT)]
+    Check(CheckOptions),
     /// Learn what is normal for images, and look at what was learned
     #[command(subcommand)]
     Baseline(BaselineCommand),

@@ -27,6 +27,7 @@ use super::ring::Ring;
 use super::watch::Watch;
 use crate::alert::HookCoverage;
 use crate::capture::{Capture, SecretPath, name_key};
+pub(crate) use place::AVOIDED;
 use place::{Place, reason};
 
 /// The kernel half, built by `cargo xtask build`. Empty in a binary built without it.

@@ -38,6 +38,7 @@ pub mod webhook;
 
 mod authority;
 mod outage;
+mod probe;
 mod socket;
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod watch;
 
 use std::path::PathBuf;
 use std::thread;
+use std::time::Duration;
 
 use serde::Deserialize;
 use tokio::sync::mpsc;
@@ -20,12 +21,16 @@ use tracing::{info, warn};
 pub use access::AccessError;
 pub use api::{ApiError, Patience};
 
+use crate::check::runtime::ApiAnswer;
 use crate::state::pod::PodUpdate;
 use access::Access;
 use api::Api;
 
 /// Most updates that wait for the agent. Beyond it the watch waits, and the server with it: nothing is lost.
 const UPDATES_MAX: usize = 256;
+
+/// How long a single question of `tidewaiter check` waits for its answer: whoever waits sits at a terminal.
+const PROBE: Duration = Duration::from_secs(5);
 
 /// Whether and how the Kubernetes API is asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -48,6 +53,32 @@ pub enum Mode {
     Auto,
     /// Always: the agent does not start without access.
     On,
+}
+
+/// Asks once whether the API tells the pods of this node, as the watch would begin.
+pub async fn probe(settings: &Kubernetes) -> ApiAnswer {
+    match settings.mode {
+        Mode::Off => return ApiAnswer::Off,
+        Mode::Auto if settings.kubeconfig.is_none() && !access::is_in_cluster() => return ApiAnswer::Off,
+        Mode::Auto | Mode::On => {}
+    }
+    let found = access::node(settings.node.as_deref())
+        .and_then(|node| access::find(settings.kubeconfig.as_deref()).map(|access| (node, access)));
+    let (node, Access { config, server }) = match found {
+        Ok(found) => found,
+        Err(error) => {
+            return ApiAnswer::NoAccess { reason: error.to_string(), remedy: error.remedy() };
+        }
+    };
+    let patience = Patience { answer: PROBE, ..Patience::default() };
+    let answer = match Api::new(config, patience) {
+        Ok(api) => api.list(&watch::list_path(&node)).await,
+        Err(error) => Err(error),
+    };
+    match answer {
+        Ok(_) => ApiAnswer::Told { server, node },
+        Err(error) => ApiAnswer::Silent { server, reason: error.to_string(), remedy: error.remedy() },
+    }
 }
 
 /// Begins to watch the pods of this node. None: nobody is to be asked.
