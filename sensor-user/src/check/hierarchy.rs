@@ -46,7 +46,7 @@ pub fn cgroup(table: &Fact<String>, namespace: &Fact<u64>) -> Finding {
         ),
         (Some(mount), _) => Finding::good(Check::Cgroup, format!("v2 at {}{beside}", mount.point)),
         (None, Some(mount)) => Finding::problem(
-            Problem::CgroupPart,
+            Problem::CgroupAbsent,
             format!("v2 at {}, but only {} of it", mount.point, mount.root),
         ),
         (None, None) if v1 > 0 => {

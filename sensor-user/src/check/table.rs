@@ -141,7 +141,7 @@ checks! {
     }
     Cgroup Host "cgroup" "where the cgroup v2 hierarchy is mounted, and whether that is its root" {
         CgroupAbsent "absent" Bad [Feed::Every]
-            "the sensor does not start: connections are seen at the root of the v2 hierarchy, and nowhere else"
+            "the sensor does not start: connections are seen at the root of the whole v2 hierarchy, and nowhere else"
             "mount it: `mount -t cgroup2 none /sys/fs/cgroup/unified` (any place will do; v1 may stay beside it)";
         CgroupPart "part" Bad [CONNECTION, DNS, RESOURCE]
             "only connections from below this cgroup are seen, and paths of containers are told from here"

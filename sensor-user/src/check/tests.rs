@@ -99,7 +99,7 @@ fn the_whole_v2_hierarchy_is_wanted_wherever_it_is() {
         (UNIFIED, "good"),
         (HYBRID, "good"),
         (LEGACY, "absent"),
-        (BELOW, "part"),
+        (BELOW, "absent"),
         ("", "absent"),
         ("x\n - \n", "absent"),
     ] {
