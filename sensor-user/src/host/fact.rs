@@ -5,11 +5,12 @@
 use std::ffi::CStr;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, AtFlags, CWD, StatVfsMountFlags, accessat, statvfs};
+use rustix::io::Errno;
 use rustix::net::sockopt::socket_peercred;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use rustix::process::{Resource, getrlimit};
 
 use super::container::ContainerRoots;
@@ -155,13 +156,19 @@ fn used(folder: &Path) -> u64 {
     sizes.filter(std::fs::Metadata::is_file).fold(0, |sum: u64, file| sum.saturating_add(file.len()))
 }
 
-/// Pid of who answers at a local socket.
+/// Pid of who listens at a local socket; it is not waited for if it takes nobody.
 pub fn listener(path: &Path) -> Fact<i32> {
-    match UnixStream::connect(path) {
-        Ok(stream) => Ok(socket_peercred(&stream).map_err(io::Error::from)?.pid.as_raw_nonzero().get()),
+    let pid = || -> Result<i32, Errno> {
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        connect(&socket, &SocketAddrUnix::new(path)?)?;
+        Ok(socket_peercred(&socket)?.pid.as_raw_nonzero().get())
+    };
+    match pid() {
+        Ok(pid) => Ok(pid),
         // Its file is left of one that was killed.
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Err(Unread::Absent),
-        Err(error) => Err(error.into()),
+        Err(Errno::CONNREFUSED) => Err(Unread::Absent),
+        Err(error) => Err(io::Error::from(error).into()),
     }
 }
 

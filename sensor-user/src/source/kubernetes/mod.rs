@@ -139,3 +139,36 @@ fn follow(settings: &Kubernetes, patience: Patience) -> Result<mpsc::Receiver<Po
     thread::Builder::new().name("kubernetes".to_owned()).spawn(body).map_err(AccessError::Thread)?;
     Ok(told)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_probe_says_why_nobody_tells_of_pods() {
+        let settings = |mode, kubeconfig| Kubernetes { mode, kubeconfig, node: Some("node-1".to_owned()) };
+        assert_eq!(probe(&settings(Mode::Off, None)).await, ApiAnswer::Off);
+        let missing = Some(PathBuf::from("/nonexistent/kubeconfig"));
+        let ApiAnswer::NoAccess { reason, .. } = probe(&settings(Mode::Auto, missing)).await else {
+            panic!("there is no kubeconfig");
+        };
+        assert!(reason.contains("/nonexistent/kubeconfig"), "{reason}");
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = format!("https://{}", listener.local_addr().unwrap());
+        drop(listener);
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        write!(
+            file,
+            "{{apiVersion: v1, kind: Config, current-context: c, contexts: [{{name: c, context: {{cluster: k, user: u}}}}], \
+             clusters: [{{name: k, cluster: {{server: '{server}'}}}}], users: [{{name: u, user: {{token: tops3cret}}}}]}}"
+        )
+        .unwrap();
+        let answer = probe(&settings(Mode::On, Some(file.path().to_owned()))).await;
+        let ApiAnswer::Silent { server: told, reason, remedy } = answer else { panic!("{answer:?}") };
+        assert_eq!(told, server);
+        assert!(reason.contains("cannot be reached") && !reason.contains("tops3cret"), "{reason}");
+        assert!(remedy.contains("reach the API server"), "{remedy}");
+    }
+}
