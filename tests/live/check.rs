@@ -16,6 +16,8 @@ use crate::Case;
 /// Something would go unseen or undelivered.
 const NEGATIVE: i32 = 1;
 const NOBODY: &[&str] = &["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"];
+/// The port of tcpmux (RFC 1078), at which nobody has listened for decades.
+const AWAY: &str = "127.0.0.1:1";
 /// Hooks and their proofs take some 0.3 s, a receiver that is silent 5.
 const TIME_MAX: Duration = Duration::from_secs(8);
 
@@ -126,12 +128,14 @@ fn tries_receivers(world: &World) -> Result<String> {
     let directory = world.directory().join("check");
     let ours = Authority::make(&directory.join("ours"))?;
     let other = Authority::make(&directory.join("other"))?;
-    let (tls, tcp, away) = (free_address()?, free_address()?, free_address()?);
+    let tls = free_address()?;
     let secure = Receiver::start(Kind::RsyslogTls, &directory.join("tls"), tls, &ours)?;
+    // Once the other one listens, so that it is another port.
+    let tcp = free_address()?;
     let plain = Receiver::start(Kind::RsyslogTcp, &directory.join("tcp"), tcp, &ours)?;
     let port = tls.port();
     let settings = format!(
-        "syslog:\n  - {}\n  - {}\n  - \"tcp://{away}\"\n  - {{url: \"tls://127.0.0.1:{port}\", ca: \"{}\"}}\n\
+        "syslog:\n  - {}\n  - {}\n  - \"tcp://{AWAY}\"\n  - {{url: \"tls://127.0.0.1:{port}\", ca: \"{}\"}}\n\
          file:\n  - path: {}/alerts.json\n  - path: /proc/alerts.json\noutbox:\n  directory: {}/outbox\n",
         secure.entry(),
         plain.entry(),
@@ -146,7 +150,7 @@ fn tries_receivers(world: &World) -> Result<String> {
     let verified = of(&format!("syslog tls://localhost:{port}"))?;
     ensure!(verified["verdict"] == "good" && text(verified, "what").contains("verified"), "{verified}");
     ensure!(of(&format!("syslog tcp://{tcp}"))?["verdict"] == "good", "{}", checked.document);
-    let silent = of(&format!("syslog tcp://{away}"))?;
+    let silent = of(&format!("syslog tcp://{AWAY}"))?;
     ensure!(silent["problem"] == "away" && text(silent, "what").contains("refused"), "{silent}");
     let stranger = of(&format!("syslog tls://127.0.0.1:{port}"))?;
     ensure!(stranger["problem"] == "refused" && text(stranger, "what").contains("`ca`"), "{stranger}");
