@@ -34,5 +34,6 @@ pub mod validate;
 pub mod verify;
 pub mod cli;
 pub mod metric;
+pub mod check;
 pub mod exposition;
 pub mod shutdown;

@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, reason = "this is the test runner: its report is its purpose")]
 
 mod refusal;
+mod check;
 mod transfer;
 mod story;
 mod chain;
@@ -55,6 +56,7 @@ impl Case {
 fn cases() -> Vec<Case> {
     let groups = [
         refusal::cases(),
+        check::cases(),
         transfer::cases(),
         story::cases(),
         chain::cases(),

@@ -23,6 +23,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 pub use baseline::BaselineCommand;
+pub use check::CheckOptions;
 pub use events::EventOptions;
 pub use failure::Failure;
 pub use probe::ProbeOptions;
@@ -81,9 +82,9 @@ pub enum Command {
     /// Ask a running agent whether it lives, or is ready, for supervisors such as Kubernetes
     #[command(after_help = EXIT_CODES)]
     Probe(ProbeOptions),
-    /// Try everything `run` needs on this host, say what would be seen and what not, and end
-    #[command(after_help = EXIT_CODES)]
-    Check(RunOptions),
+    /// Examine this host: what would be seen and delivered here, and what weakens which detections
+    #[command(after_help = format!("{}\n\n{}", check::EXAMPLES, check::STATUS), long_about = check::ABOUT)]
+    Check(CheckOptions),
     /// Learn what is normal for images, and look at what was learned
     #[command(subcommand)]
     Baseline(BaselineCommand),

@@ -4,10 +4,12 @@
 //! and firing it, never by a kernel version.
 
 mod table;
+mod feed;
 
 use clap::ValueEnum;
 use serde::Deserialize;
 
+pub use feed::Feed;
 pub use table::HOOKS;
 
 use super::fanotify::FileEvent;

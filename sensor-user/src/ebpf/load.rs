@@ -29,6 +29,7 @@ use crate::alert::HookCoverage;
 use crate::capture::{Capture, SecretPath, name_key};
 use crate::host::hierarchy::Hierarchy;
 use freeze::Maps;
+pub(crate) use place::AVOIDED;
 use place::{Place, reason};
 
 /// The kernel half, built by `cargo xtask build`. Empty in a binary built without it.

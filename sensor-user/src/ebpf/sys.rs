@@ -168,6 +168,33 @@ pub fn raise_locked_memory() -> io::Result<()> {
     if outcome == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// What the kernel knows of its clock of the day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KernelClock {
+    /// Somebody keeps it right (`STA_UNSYNC` is not set, and the call does not say `TIME_ERROR`).
+    pub is_synchronised: bool,
+    /// The most it may be wrong by, microseconds.
+    pub error_max: i64,
+}
+
+/// `adjtimex(2)` that changes nothing, for which nobody needs a privilege.
+///
+/// # Errors
+/// What the kernel says; a seccomp filter may forbid the call.
+pub fn kernel_clock() -> io::Result<KernelClock> {
+    let mut clock = std::mem::MaybeUninit::<libc::timex>::zeroed();
+    // SAFETY: the pointer is to a whole `timex` that lives across the call. All of it is zero, a value that each of its
+    // fields has, and `modes` of zero asks for no change; the kernel fills it.
+    let state = unsafe { libc::adjtimex(clock.as_mut_ptr()) };
+    if state < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: it was zeroed, and every field is a number, for which any bytes are a value.
+    let clock = unsafe { clock.assume_init() };
+    let is_synchronised = state != libc::TIME_ERROR && clock.status & libc::STA_UNSYNC == 0;
+    Ok(KernelClock { is_synchronised, error_max: clock.maxerror })
+}
+
 /// The first page of a file, mapped shared (`mmap(2)`), until it is dropped.
 pub struct Mapping {
     address: NonNull<libc::c_void>,

@@ -14,6 +14,7 @@ pub mod mount;
 pub mod user;
 pub mod resource;
 pub mod own;
+pub mod fact;
 mod file;
 
 pub use file::FileError;

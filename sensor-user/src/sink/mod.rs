@@ -40,6 +40,7 @@ pub mod webhook;
 mod authority;
 mod outage;
 mod secret;
+mod probe;
 mod socket;
 
 #[cfg(test)]

@@ -10,6 +10,8 @@ use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 
+use super::Protocol;
+use super::link::Link;
 use super::secret::Secret;
 use super::{HttpAddress, HttpAddressError};
 use crate::sink::secret::SecretError;
@@ -140,6 +142,15 @@ impl FileError {
 }
 
 impl HttpReceiver {
+    /// Whether a connection can be opened, over which nothing is asked; and whether the receiver wanted a certificate of
+    /// this host and got none.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub(in crate::sink) async fn reach(&self, protocol: Protocol) -> std::io::Result<bool> {
+        Ok(Link::open(self, protocol).await?.is_unanswered())
+    }
+
     /// Reads the files that it takes to connect, so that a mistake in one shows at the start.
     ///
     /// # Errors

@@ -31,6 +31,8 @@ mod lane;
 #[cfg(test)]
 mod tests;
 
+use std::io;
+
 use uuid::Uuid;
 
 pub use login::{Login, Mechanism};
@@ -38,10 +40,19 @@ pub use target::{KafkaTarget, KafkaTargetError};
 
 pub(super) use fault::Fault;
 
+use self::cluster::Cluster;
 use self::lane::Lane;
 use super::Feed;
 
 /// Delivers until there will be nothing more; `agent` is whose messages they are.
 pub(super) async fn run(target: KafkaTarget, agent: Uuid, feed: Feed) {
     Lane::new(target, agent.to_string(), &feed).run(feed).await;
+}
+
+/// Whether the leader of this host's partition can be found and logs this host in; nothing is written.
+///
+/// # Errors
+/// Why not.
+pub(super) async fn reach(target: &KafkaTarget) -> io::Result<()> {
+    Cluster::new(target.clone(), String::new()).leader().await.map(drop)
 }
