@@ -246,6 +246,26 @@ pub fn trim_heap() {
     };
 }
 
+/// In a static program: names of hosts are looked up by the C library's own means (/etc/hosts, DNS), whatever
+/// /etc/nsswitch.conf says. Else the libraries that it names would be loaded, with the C library that this host has beside
+/// the one in the program (nss(5)); where a resolver of the host is at work, its address is in /etc/resolv.conf. Before
+/// any thread is started.
+pub fn resolve_alone() {
+    #[cfg(all(target_env = "gnu", target_feature = "crt-static"))]
+    {
+        unsafe extern "C" {
+            /// glibc's nss/nss.h.
+            fn __nss_configure_lookup(
+                database: *const libc::c_char,
+                services: *const libc::c_char,
+            ) -> libc::c_int;
+        }
+        // SAFETY: two strings that live for ever, of a database and of services that glibc knows; nobody looks a name up
+        // yet. What it returns says that either is unknown.
+        unsafe { __nss_configure_lookup(c"hosts".as_ptr(), c"files dns".as_ptr()) };
+    }
+}
+
 /// Readiness of a descriptor for reading. Must be called within a tokio runtime.
 ///
 /// # Errors
