@@ -6,6 +6,7 @@
 
 mod baseline;
 mod check;
+mod config;
 mod events;
 mod failure;
 mod ps;
@@ -79,6 +80,9 @@ pub enum Command {
     /// Try everything `run` needs on this host, say what would be seen and what not, and end
     #[command(after_help = EXIT_CODES)]
     Check(RunOptions),
+    /// Show what the configuration's files say together
+    #[command(after_help = EXIT_CODES)]
+    Config(ConfigOptions),
     /// Learn what is normal for images, and look at what was learned
     #[command(subcommand)]
     Baseline(BaselineCommand),
@@ -101,9 +105,8 @@ pub enum Command {
 /// Options of `run`. They win over the configuration file; lists add to it.
 #[derive(Clone, Debug, Default, Args)]
 pub struct RunOptions {
-    /// Read this configuration (every key: deploy/tidewaiter.yaml)
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
+    #[command(flatten)]
+    pub config: ConfigOptions,
     /// How messages look on standard output
     #[arg(long, value_enum)]
     pub format: Option<FormatChoice>,
@@ -141,6 +144,28 @@ pub struct RunOptions {
     pub log: Option<LogLevel>,
 }
 
+/// Which configuration.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ConfigOptions {
+    /// Read this configuration and conf.d/*.yaml beside it (every key: deploy/tidewaiter.yaml); without it
+    /// /etc/tidewaiter/tidewaiter.yaml, if there is one
+    #[arg(long = "config", value_name = "FILE")]
+    pub path: Option<PathBuf>,
+    /// Read no configuration, not even that in /etc
+    #[arg(long, conflicts_with = "path")]
+    pub no_config: bool,
+}
+
+impl ConfigOptions {
+    /// What the files say.
+    ///
+    /// # Errors
+    /// As [`Config::read`].
+    pub fn load(&self) -> Result<Config, ConfigError> {
+        if self.no_config { Ok(Config::default()) } else { Config::load(self.path.as_deref()) }
+    }
+}
+
 /// Which rules.
 #[derive(Clone, Debug, Default, Args)]
 pub struct RuleOptions {
@@ -158,10 +183,7 @@ impl RunOptions {
     /// # Errors
     /// As [`Config::read`].
     pub fn config(self) -> Result<Config, ConfigError> {
-        let mut config = match &self.config {
-            Some(path) => Config::read(path)?,
-            None => Config::default(),
-        };
+        let mut config = self.config.load()?;
         config.format = self.format.unwrap_or(config.format);
         config.facility = self.facility.unwrap_or(config.facility);
         config.log = self.log.unwrap_or(config.log);
@@ -196,6 +218,7 @@ pub fn execute(cli: Cli) -> ExitCode {
         Command::Ps(options) => ps::ps(options),
         Command::Status(options) => status::status(&options),
         Command::Check(options) => check::check(options),
+        Command::Config(options) => config::config(&options),
         Command::Baseline(command) => baseline::execute(command),
         Command::Rules(command) => rules::execute(command),
         Command::Validate(options) => validate::validate(options),
