@@ -25,6 +25,7 @@ mod picture;
 mod reload;
 mod validate;
 mod cluster;
+mod image;
 mod start;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -72,6 +73,7 @@ fn cases() -> Vec<Case> {
         reload::cases(),
         validate::cases(),
         cluster::cases(),
+        image::cases(),
         start::cases(),
     ];
     groups.into_iter().flatten().collect()
