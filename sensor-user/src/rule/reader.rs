@@ -292,7 +292,7 @@ fn compare(configuration: &ConfigFiles) {
             keys.join(", ")
         ),
         Err(error) => {
-            warn!(%error, "the configuration has changed, and the agent would not start with it; {}", error.help())
+            warn!(%error, "the configuration has changed, and the agent would not start with it; {}", error.help());
         }
     }
 }
