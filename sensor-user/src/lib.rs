@@ -10,6 +10,7 @@
 pub mod agent;
 pub mod ebpf;
 pub mod octet;
+mod packed;
 #[cfg(test)]
 mod fuzz;
 pub mod decode;

@@ -29,6 +29,7 @@ mod reload;
 mod validate;
 mod cluster;
 mod place;
+mod image;
 mod start;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -80,6 +81,7 @@ fn cases() -> Vec<Case> {
         validate::cases(),
         cluster::cases(),
         place::cases(),
+        image::cases(),
         start::cases(),
     ];
     groups.into_iter().flatten().collect()

@@ -10,7 +10,7 @@ use sigma::RuleSet;
 
 use super::Agent;
 use crate::alert::{Heartbeat, HookCount, HookCoverage, Loss, LossSum, Subject, Tampering};
-use crate::config::Config;
+use crate::config::{Config, ConfigFiles};
 
 /// How often. Two that fail to come tell of a dead sensor within a minute, which is how soon people look; 2,880
 /// documents of 1.2 KiB a day are less than one busy alert an hour.
@@ -32,6 +32,8 @@ pub(super) struct Beat {
 impl Beat {
     pub(super) fn new(started: Instant, config: &Config, hooks: &[HookCoverage]) -> Self {
         let mut configuration = Context::new(&SHA256);
+        // In how many files it is written does not count.
+        let config = Config { files: ConfigFiles::default(), ..config.clone() };
         // The rendering names every key and value, in the order of declaration; every map in it is sorted.
         configuration.update(format!("{config:?}").as_bytes());
         Self { started, hooks: count(hooks), configuration }
@@ -130,6 +132,7 @@ impl Agent {
             configuration: self.beat.digest(self.pipeline.costs().0),
             sinks: self.reporter.outstanding(),
         };
+        self.service.standing(&heartbeat);
         self.reporter.notice(Subject::Heartbeat(heartbeat));
     }
 }

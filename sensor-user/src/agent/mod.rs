@@ -23,6 +23,7 @@ mod ask;
 mod canary;
 mod door;
 mod count;
+mod service;
 
 use std::future::Future;
 use std::time::{Duration, Instant};
@@ -59,6 +60,7 @@ use guard::Guard;
 use ledger::Bookkeeper;
 use lookup::Lookups;
 use report::Reporter;
+use service::Service;
 use wait::{asked, later, steady, told};
 
 /// How often tables are swept and losses are told. A first loss is known within this time.
@@ -77,6 +79,8 @@ async fn attend(
     shutdown: impl Future<Output = ()>,
 ) -> Result<Option<Learner>, StartError> {
     let started = Instant::now();
+    let service = if matches!(purpose, Purpose::Judge) { Service::find() } else { Service::default() };
+    start::tell_files(&config);
     let files = RuleFiles::new(&config);
     let rules = files.read()?;
     // Before anything that takes long: a change from here on is seen, and SIGHUP does not end the sensor.
@@ -122,6 +126,7 @@ async fn attend(
     agent.standing = Standing::new(&origin, &coverage.hooks);
     agent.pods = pods;
     agent.reader = reader;
+    agent.service = service;
     if !agent.reporter.observes() {
         agent.doors = Some(Doors::open(&config, &origin));
         agent.canary = Canary::new(&config.canary, facts::now());
@@ -129,6 +134,7 @@ async fn attend(
     crate::ebpf::sys::trim_heap();
     agent.reporter.notice(Subject::Coverage(coverage));
     agent.begin_life(life);
+    agent.service.ready();
     agent.watch(shutdown).await;
     Ok(agent.stop().await)
 }
@@ -145,6 +151,7 @@ struct Agent {
     lookups: Lookups,
     /// Reads the rules again.
     reader: Option<Reader>,
+    service: Service,
     /// What the Kubernetes API tells, where it is asked.
     pods: Option<mpsc::Receiver<PodUpdate>>,
     /// What fanotify told too early.
@@ -174,6 +181,7 @@ impl Agent {
             books: Bookkeeper::default(),
             lookups: Lookups::new(&config.containers),
             reader: None,
+            service: Service::default(),
             pods: None,
             waiting: watch::Waiting::default(),
             doors: None,
@@ -207,6 +215,7 @@ impl Agent {
                 _ = poll.tick() => self.poll(),
                 _ = measure.tick() => self.measure(),
                 _ = beat.tick() => self.beat(),
+                () = self.service.due() => self.service.alive(),
                 _ = trim.tick() => crate::ebpf::sys::trim_heap(),
             }
             self.turn();
@@ -324,6 +333,7 @@ impl Agent {
 
     /// Detaches everything, tells what was still gathering, lets the sinks deliver.
     async fn stop(mut self) -> Option<Learner> {
+        self.service.ending();
         self.doors = None;
         // From here on nothing is added: what is read last is all there was.
         self.kernel.programs = None;

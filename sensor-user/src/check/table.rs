@@ -4,7 +4,7 @@
 
 use super::{Section, Verdict};
 use crate::ebpf::hook::Feed;
-use crate::event::field::{Category, Field};
+use crate::event::field::Field;
 
 /// Declares [`Check`], [`Problem`] and what is said of each.
 macro_rules! checks {

@@ -6,6 +6,7 @@
 
 mod baseline;
 mod check;
+mod config;
 mod events;
 mod failure;
 mod ps;
@@ -85,6 +86,9 @@ pub enum Command {
     /// Examine this host: what would be seen and delivered here, and what weakens which detections
     #[command(after_help = format!("{}\n\n{}", check::EXAMPLES, check::STATUS), long_about = check::ABOUT)]
     Check(CheckOptions),
+    /// Show what the configuration's files say together
+    #[command(after_help = EXIT_CODES)]
+    Config(ConfigOptions),
     /// Learn what is normal for images, and look at what was learned
     #[command(subcommand)]
     Baseline(BaselineCommand),
@@ -107,9 +111,8 @@ pub enum Command {
 /// Options of `run`. They win over the configuration file; lists add to it.
 #[derive(Clone, Debug, Default, Args)]
 pub struct RunOptions {
-    /// Read this configuration (every key: deploy/tidewaiter.yaml)
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
+    #[command(flatten)]
+    pub config: ConfigOptions,
     /// How messages look on standard output
     #[arg(long, value_enum)]
     pub format: Option<FormatChoice>,
@@ -151,6 +154,28 @@ pub struct RunOptions {
     pub log: Option<LogLevel>,
 }
 
+/// Which configuration.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ConfigOptions {
+    /// Read this configuration and conf.d/*.yaml beside it (every key: deploy/tidewaiter.yaml); without it
+    /// /etc/tidewaiter/tidewaiter.yaml, if there is one
+    #[arg(long = "config", value_name = "FILE")]
+    pub path: Option<PathBuf>,
+    /// Read no configuration, not even that in /etc
+    #[arg(long, conflicts_with = "path")]
+    pub no_config: bool,
+}
+
+impl ConfigOptions {
+    /// What the files say.
+    ///
+    /// # Errors
+    /// As [`Config::read`].
+    pub fn load(&self) -> Result<Config, ConfigError> {
+        if self.no_config { Ok(Config::default()) } else { Config::load(self.path.as_deref()) }
+    }
+}
+
 /// Which rules.
 #[derive(Clone, Debug, Default, Args)]
 pub struct RuleOptions {
@@ -168,10 +193,7 @@ impl RunOptions {
     /// # Errors
     /// As [`Config::read`].
     pub fn config(self) -> Result<Config, ConfigError> {
-        let mut config = match &self.config {
-            Some(path) => Config::read(path)?,
-            None => Config::default(),
-        };
+        let mut config = self.config.load()?;
         config.format = self.format.unwrap_or(config.format);
         config.facility = self.facility.unwrap_or(config.facility);
         config.log = self.log.unwrap_or(config.log);
@@ -208,6 +230,7 @@ pub fn execute(cli: Cli) -> ExitCode {
         Command::Status(options) => status::status(&options),
         Command::Probe(options) => probe::probe(&options),
         Command::Check(options) => check::check(options),
+        Command::Config(options) => config::config(&options),
         Command::Baseline(command) => baseline::execute(command),
         Command::Rules(command) => rules::execute(command),
         Command::Validate(options) => validate::validate(options),

@@ -5,6 +5,8 @@
 //! setting must not be a setting in silence. Nothing here acts on what it reads.
 
 mod error;
+mod tree;
+mod files;
 mod allow;
 mod outbox;
 mod baseline;
@@ -15,6 +17,7 @@ pub use allow::AllowFiles;
 pub use baseline::{read_baseline, write_baseline};
 pub use canary::CanarySettings;
 pub use error::{ConfigError, Excerpt};
+pub use files::{ConfigFiles, PLACE};
 pub use metrics::{MetricsPlace, MetricsPlaceError, MetricsSettings};
 pub use outbox::OutboxSettings;
 
@@ -84,6 +87,9 @@ pub struct Config {
     pub metrics: MetricsSettings,
     /// Whether delivery is tried from time to time.
     pub canary: CanarySettings,
+    /// What all of it was read from.
+    #[serde(skip)]
+    pub files: ConfigFiles,
 }
 
 impl Default for Config {
@@ -111,6 +117,7 @@ impl Default for Config {
             control: Some(PathBuf::from(SOCKET)),
             metrics: MetricsSettings::default(),
             canary: CanarySettings::default(),
+            files: ConfigFiles::default(),
         }
     }
 }
@@ -229,15 +236,6 @@ impl fmt::Debug for Milliseconds {
 }
 
 impl Config {
-    /// Reads a configuration file.
-    ///
-    /// # Errors
-    /// When it cannot be read, is longer than [`FILE_MAX`], or holds something else than a
-    /// configuration; the error points at the place.
-    pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        Self::parse(&read_text(path)?, path)
-    }
-
     /// Reads the text of a configuration file; `path` is for errors only. An empty text is the
     /// default configuration.
     ///

@@ -28,12 +28,10 @@ use super::watch::Watch;
 use crate::alert::HookCoverage;
 use crate::capture::{Capture, SecretPath, name_key};
 use crate::host::hierarchy::Hierarchy;
+use crate::packed;
 use freeze::Maps;
 pub(crate) use place::AVOIDED;
 use place::{Place, reason};
-
-/// The kernel half, built by `cargo xtask build`. Empty in a binary built without it.
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tidewaiter-ebpf.o"));
 
 /// Why the kernel half could not be loaded.
 #[derive(Debug, Error)]
@@ -167,7 +165,9 @@ fn ids(programs: &Ebpf) -> BTreeMap<u32, String> {
 }
 
 fn open(layout: &Layout) -> Result<Ebpf, LoadError> {
-    if OBJECT.is_empty() {
+    // The reader of objects wants it aligned to eight bytes, and the allocator aligns what is large to sixteen.
+    let object = packed::object();
+    if object.is_empty() {
         return Err(LoadError::NoObject);
     }
     // Kernels before 5.11 charge maps to this limit; elsewhere it does nothing. Not having
@@ -182,7 +182,7 @@ fn open(layout: &Layout) -> Result<Ebpf, LoadError> {
         .override_global(aya_log::LEVEL, kernel_log.as_bytes(), true)
         .override_global("OFFSETS", layout.offsets.as_bytes(), true)
         .override_global("FACTS", layout.facts.as_bytes(), true)
-        .load(OBJECT)
+        .load(&object)
         .map_err(|error| LoadError::Object(reason(&error)))
 }
 
