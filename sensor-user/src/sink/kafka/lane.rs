@@ -198,7 +198,7 @@ impl Lane {
                     self.settle(0);
                     return Ok(Outcome::Refused(Fault::of(code, &self.topic, said.as_deref())));
                 }
-                Meaning::Moved if was_proven && !is_last => self.link = None,
+                Meaning::Moved if !is_last => self.link = None,
                 Meaning::Forgotten if !is_last => self.producer = None,
                 // Too old, after a long outage, says a broker that has a bound for it. That of now it takes.
                 Meaning::Untimely if is_timely => is_timely = false,
