@@ -38,7 +38,7 @@ pub(crate) use start::receivers;
 
 use crate::alert::{Coverage, Loss, Stopped, Subject};
 use crate::config::Config;
-use crate::decode::{Body, Record, decode};
+use crate::decode::{Body, DecodeError, Record, decode};
 use crate::ebpf::flow::FlowRows;
 use crate::ebpf::load::Loaded;
 use crate::host::resource::CgroupMeter;
@@ -232,36 +232,36 @@ impl Agent {
     /// renamed a file and ended in the same turn must still be known when the rename is read.
     fn turn(&mut self) {
         let mut exits = std::mem::take(&mut self.exits);
+        let mut is_silent = true;
         let Self { kernel, pipeline, facts, metrics, reporter, books, canary, guard, .. } = self;
         let Loaded { ring, flows, .. } = kernel;
-        ring.drain(|bytes| match decode(bytes) {
-            Ok(record) => {
-                trace!(?record);
-                if let Body::Exit { .. } = record.body {
-                    exits.push(record);
-                    return;
+        ring.drain(|bytes| {
+            is_silent = false;
+            match decode(bytes) {
+                Ok(record) => {
+                    trace!(?record);
+                    if let Body::Exit { .. } = record.body {
+                        exits.push(record);
+                        return;
+                    }
+                    if let Body::CgroupRemove(cgroup) = &record.body {
+                        books.note_gone(cgroup.id, record.time);
+                    }
+                    if let (Some(canary), Body::Exec(exec)) = (&mut *canary, &record.body) {
+                        canary.see(&exec.arguments);
+                    }
+                    guard.suspects.note(&record);
+                    take_rows(flows, pipeline, &record);
+                    pipeline.record(record, facts);
+                    pipeline.observed().for_each(|event| reporter.event(&event));
                 }
-                if let Body::CgroupRemove(cgroup) = &record.body {
-                    books.note_gone(cgroup.id, record.time);
-                }
-                if let (Some(canary), Body::Exec(exec)) = (&mut *canary, &record.body) {
-                    canary.see(&exec.arguments);
-                }
-                guard.suspects.note(&record);
-                take_rows(flows, pipeline, &record);
-                pipeline.record(record, facts);
-                pipeline.observed().for_each(|event| reporter.event(&event));
-            }
-            Err(error) => {
-                metrics.refused_records += 1;
-                if metrics.refused_records == 1 {
-                    warn!(%error, "a record of the kernel half makes no sense; counted, not guessed");
-                }
+                Err(error) => refuse(&error, metrics),
             }
         });
         let ends = exits.iter().map(|exit| (exit.actor.pid, exit.time)).collect();
         let Self { kernel, pipeline, facts, metrics, waiting, .. } = self;
-        watch::turn(kernel, metrics, watch::Turn { pipeline, facts, waiting, ends, now: facts::now() });
+        is_silent &=
+            !watch::turn(kernel, metrics, watch::Turn { pipeline, facts, waiting, ends, now: facts::now() });
         for exit in exits.drain(..) {
             take_rows(&mut self.kernel.flows, &mut self.pipeline, &exit);
             self.pipeline.record(exit, &mut self.facts);
@@ -280,6 +280,7 @@ impl Agent {
             }
             self.reporter.alert(account);
         }
+        self.kernel.pace(is_silent);
         self.fly(now);
     }
 
@@ -364,6 +365,13 @@ impl Agent {
         }
         info!(alerts, ?passed, repeats, "stopped");
         learner
+    }
+}
+
+fn refuse(error: &DecodeError, metrics: &mut Metrics) {
+    metrics.refused_records += 1;
+    if metrics.refused_records == 1 {
+        warn!(%error, "a record of the kernel half makes no sense; counted, not guessed");
     }
 }
 
