@@ -8,6 +8,7 @@
 )]
 
 mod chart;
+mod page;
 
 use std::collections::BTreeSet;
 use std::fs;
