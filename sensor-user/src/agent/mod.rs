@@ -236,7 +236,8 @@ impl Agent {
         let Loaded { ring, flows, .. } = kernel;
         ring.drain(|bytes| match decode(bytes) {
             Ok(record) => {
-                trace!(?record);
+                // No text of it: the log is a way out as well.
+                trace!(time = record.time, pid = record.actor.pid, "record");
                 if let Body::Exit { .. } = record.body {
                     exits.push(record);
                     return;
