@@ -29,6 +29,10 @@ const SECRETS: [&str; 4] = [
     "ghp_Kv7fourthSecret94000000000000000000",
 ];
 
+/// Ends where a secret begins.
+const RULE: &str = "title: Lab secret\nlogsource:\n  product: linux\n  category: process_creation\nlevel: high\n\
+                    detection:\n  found:\n    CommandLine|contains: ";
+
 pub(crate) fn cases() -> Vec<Case> {
     vec![
         Case::new("redact: curl with secrets, every way out", leaves_no_secret),
@@ -52,7 +56,10 @@ fn container<'w>(world: &'w World, name: &str) -> Result<Container<'w>> {
 fn leaves_no_secret(world: &World) -> Result<String> {
     let folder = world.directory().join("redact");
     fs::create_dir_all(&folder)?;
-    let mut agent = agent(world, "redact", &folder, "log: trace\n")?;
+    let rule = world.directory().join("redact.yml");
+    fs::write(&rule, format!("{RULE}{}\n  condition: found\n", SECRETS[0]))?;
+    let more = format!("log: trace\nrules: [{}]\n", rule.display());
+    let mut agent = agent(world, "redact", &folder, &more)?;
     agent.await_ready()?;
     let container = container(world, "redact")?;
     let mut observer = world.observer("redact-events", &["--container", &container.id])?;
@@ -66,8 +73,15 @@ fn leaves_no_secret(world: &World) -> Result<String> {
 
     let what = format!("an alert about {}", container.id);
     let alert = agent.await_line(ALERT_MAX, &what, |line| line.is_alert_of(&container.id))?;
-    ensure!(alert.text("tidewaiter.detection") == "curl_download", "it is {}", alert.text("rule.name"));
     ensure_shape(&alert.document)?;
+    // One rule asks for the program, the other for the secret: both see the truth.
+    for name in ["Lab secret", "curl"] {
+        let of_both = |text: &str| text.contains(name);
+        agent.await_line(ALERT_MAX, name, |line| {
+            let evidence = line.field("tidewaiter.story.evidence").map(Value::to_string).unwrap_or_default();
+            line.text("container.id") == container.id && of_both(&evidence)
+        })?;
+    }
     observer.await_line(ALERT_MAX, "the second curl's end", |line| {
         line.text("event.action") == "exit" || line.text("process.command_line").contains("/tmp/again")
     })?;

@@ -1,6 +1,7 @@
 //! Every sample is hit, whichever way it comes; what is none stays; no way out has a secret.
 
 mod corpus;
+mod page;
 mod way;
 
 use std::fmt::Write as _;
