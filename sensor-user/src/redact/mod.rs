@@ -5,8 +5,9 @@
 //! [`Stream`](crate::sink::Stream) for events, and the control socket's answers. Behind a door there is no text
 //! of before, so that no form, no file and no receiver can get one.
 //!
-//! It knows forms ([`FORMS`]) and guesses nothing: a secret that looks like any other word stays. Linear in the length
-//! of a text; a text without a hit is neither copied nor changed.
+//! It knows forms ([`FORMS`]) and guesses nothing: a secret that looks like any other word stays. A text is searched once,
+//! in time linear in its length; only where that finds a word of a secret it is read. What has no secret is neither
+//! copied nor changed.
 
 mod form;
 mod mark;
@@ -166,8 +167,10 @@ impl Tally<'_> {
         let mut marks = mark::places(text).chain(settings::set_places(text)).collect::<Vec<_>>();
         marks.sort_unstable();
         // What begins inside a mark was made of its letters.
-        let is_inside = |at: usize| marks.iter().any(|(from, to)| (from + 1..*to).contains(&at));
-        found.retain(|span| !is_inside(span.place.start));
+        let behind = |at: usize| marks.partition_point(|(_, to)| *to <= at);
+        found.retain(|span| {
+            marks.get(behind(span.place.start)).is_none_or(|(from, _)| span.place.start <= *from)
+        });
         // Where two overlap they are one, told by what begins first and is longest.
         found.sort_by_key(|span| (span.place.start, std::cmp::Reverse(span.place.end)));
         let mut whole: Vec<Span> = Vec::with_capacity(found.len());
@@ -182,7 +185,7 @@ impl Tally<'_> {
         let (mut replaced, mut at, before) = (String::with_capacity(text.len() + 64), 0, self.count);
         for Span { place, by } in whole {
             let mut begin = place.start;
-            let inside = marks.iter().filter(|(from, to)| *from < place.end && *to > place.start);
+            let inside = marks.iter().skip(behind(begin)).take_while(|(from, _)| *from < place.end);
             for (from, to) in inside.copied().chain([(place.end, place.end)]) {
                 if begin < from
                     && let (Some(kept), Some(secret)) = (text.get(at..begin), text.get(begin..from))

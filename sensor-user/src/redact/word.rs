@@ -300,6 +300,9 @@ fn is_reference(value: &str) -> bool {
     value.strip_prefix('$').map_or(value.starts_with('`'), |rest| rest.starts_with(begins))
 }
 
+/// How far before a part the quote is looked for that it ends, bytes.
+const NEAR: usize = 256;
+
 /// A part without the quotes around it; a quote that is not of a pair belongs to it.
 fn unquoted(text: &str, part: Range<usize>) -> (usize, usize) {
     let inner = text.get(part.clone()).unwrap_or_default();
@@ -307,7 +310,8 @@ fn unquoted(text: &str, part: Range<usize>) -> (usize, usize) {
         return (part.start, part.end);
     };
     let is_around = inner.len() > 1 && inner.starts_with(quote);
-    let is_open = text.get(..part.start).is_some_and(|before| before.matches(quote).count() % 2 == 1);
+    let near = text.floor_char_boundary(part.start.saturating_sub(NEAR));
+    let is_open = text.get(near..part.start).is_some_and(|before| before.matches(quote).count() % 2 == 1);
     match (is_around, is_open) {
         (true, _) => (part.start + 1, part.end - 1),
         (false, true) => (part.start, part.end - 1),
