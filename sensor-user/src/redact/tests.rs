@@ -147,6 +147,14 @@ fn a_mark_tells_equal_secrets_and_no_length() {
 fn a_secret_with_blanks_goes_whole_where_words_are_known() {
     let given = ["gpg", "--passphrase", "correct horse battery", "-d", "f"].map(str::to_owned);
     assert_eq!(bare(arguments(&given).line()), "gpg --passphrase <> -d f");
+    let fields = ["curl", "-c", "jar", "--data-urlencode", "password=two words", "h"].map(str::to_owned);
+    assert_eq!(bare(arguments(&fields).line()), "curl -c jar --data-urlencode password=<> h");
+    let conninfo = ["psql", "host=db password=hunter2 user=bob"].map(str::to_owned);
+    assert_eq!(bare(arguments(&conninfo).line()), "psql host=db password=<> user=bob");
+    let remote = ["ssh", "h", "PGPASSWORD=hunter2 psql -h db"].map(str::to_owned);
+    assert_eq!(bare(arguments(&remote).line()), "ssh h PGPASSWORD=<> psql -h db");
+    let header = ["git", "-c", "http.extraHeader=Authorization: Basic Ym9iOng=", "fetch"].map(str::to_owned);
+    assert_eq!(bare(arguments(&header).line()), "git -c http.extraHeader=Authorization: Basic <> fetch");
     let script = ["sh", "-c", "gpg --passphrase 'correct horse' -d f"].map(str::to_owned);
     assert_eq!(bare(arguments(&script).line()), "sh -c gpg --passphrase '<>' -d f");
 }
@@ -218,7 +226,8 @@ proptest! {
             prop_assert_eq!(told.iter().count(), given.iter().count());
             prop_assert_eq!(told.count(), given.count());
             prop_assert_eq!(told.line(), told.iter().collect::<Vec<_>>().join(" "));
-            let is_plain = !words.iter().any(|word| word.contains(QUOTES));
+            let is_glued = mark::places(told.line()).any(|(_, end)| told.line()[end..].starts_with(char::is_alphanumeric));
+            let is_plain = !is_glued && !words.iter().any(|word| word.contains(QUOTES));
             prop_assert!(!is_plain || tally_of.tally().arguments(&told).is_none(), "{:?} was {:?}", told, given);
         } else {
             prop_assert_eq!(tally.count, 0);
@@ -247,14 +256,16 @@ fn fuzzed_lines_are_redacted_or_left() {
 
 const QUOTES: [char; 3] = ['\'', '"', '\\'];
 
-/// Once more changes nothing. A quote that has lost its other half to a secret may open or close another: then more
-/// is taken out, never less.
+/// Once more changes nothing. A quote that has lost its other half to a secret may open or close another, and what is
+/// glued to a secret may be a word of its own behind a mark: then more is taken out, never less.
 fn ensure_settled(text: &str) {
     let redactor = Redactor::default();
     let once = redactor.line(text).into_owned();
     let twice = redactor.line(&once);
     let marks = |text: &str| mark::places(text).count();
-    assert!(twice == once || text.contains(QUOTES), "{text}\n{once}\n{twice}");
+    let is_word = |rest: &str| rest.starts_with(|letter: char| letter.is_alphanumeric() || letter == '_');
+    let is_glued = mark::places(&once).any(|(_, end)| is_word(&once[end..]));
+    assert!(twice == once || is_glued || text.contains(QUOTES), "{text}\n{once}\n{twice}");
     assert!(marks(&twice) >= marks(&once), "{text}\n{once}\n{twice}");
 }
 

@@ -13,6 +13,10 @@ use super::tool::{Kind, Tool};
 /// How deep lines within words of lines are read: `ssh h "sh -c 'mysql -p…'"` is three.
 const DEPTH_MAX: u32 = 4;
 
+/// Programs to which `-c` brings a script.
+const SHELLS: [&str; 11] =
+    ["sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "fish", "busybox", "su", "runuser"];
+
 /// A secret's place in a text, and why it is one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Span {
@@ -38,7 +42,9 @@ pub(super) struct Reader {
     next: Option<Next>,
     /// The word before was `set`.
     is_set: bool,
-    /// The next word that has blanks is a script: `-c` was said, or ssh.
+    /// A shell was named.
+    has_shell: bool,
+    /// The next word that has blanks is a script: a shell's `-c` was said, or ssh.
     is_script: bool,
 }
 
@@ -141,7 +147,9 @@ impl Reader {
     fn note(&mut self, text: &str) {
         self.is_set = text == "set";
         self.has_login |= text == "login";
-        self.is_script |= matches!(text.rsplit('/').next(), Some("ssh" | "eval"));
+        let base = text.rsplit('/').next().unwrap_or(text);
+        self.has_shell |= SHELLS.contains(&base);
+        self.is_script |= matches!(base, "ssh" | "eval");
         let name = text.rsplit(['/', ';', '|', '&', '(', '`', '\'', '"', '=']).next().unwrap_or(text);
         if let Some(tool) = Tool::by_name(name) {
             (self.tool, self.has_login) = (Some(tool), false);
@@ -174,7 +182,8 @@ impl Reader {
             return;
         }
         // `bash -ec`, `su --command`.
-        self.is_script |= text == "--command" || (long.is_none() && name.len() < 5 && name.ends_with('c'));
+        let is_script = text == "--command" || (long.is_none() && name.len() < 5 && name.ends_with('c'));
+        self.is_script |= self.has_shell && is_script;
         let is_named = (long.is_some() || name.len() > 2) && is_secret(name);
         match value_at {
             // `--secret id=…` of image builds names a file or a variable.
