@@ -40,13 +40,24 @@ impl Tally<'_> {
             Body::ProcessAccess(ProcessAccess { target, target_pid: _, signal: _ }) => {
                 target.iter_mut().for_each(|target| self.process(target));
             }
-            Body::NetworkConnection(connection) | Body::NetworkFlow(Flow { connection, .. }) => {
-                let Connection { hostname, .. } = connection;
-                self.name(hostname);
+            Body::NetworkConnection(connection) => self.connection(connection),
+            Body::NetworkFlow(flow) => {
+                let Flow {
+                    connection,
+                    bytes_sent: _,
+                    bytes_received: _,
+                    bytes_sent_new: _,
+                    bytes_received_new: _,
+                    state: _,
+                } = flow;
+                self.connection(connection);
             }
             Body::NetworkSocket(socket) => match socket {
                 Socket::Runtime { path } => self.string(path),
-                Socket::Raw { .. } | Socket::Packet | Socket::Vsock | Socket::Other { .. } => {}
+                Socket::Raw { protocol: _ }
+                | Socket::Packet
+                | Socket::Vsock
+                | Socket::Other { family: _, kind: _ } => {}
             },
             Body::DnsQuery(DnsQuery { server: _, name, kind: _, answer }) => {
                 self.string(name);
@@ -70,6 +81,12 @@ impl Tally<'_> {
         }
     }
 
+    fn connection(&mut self, connection: &mut Connection) {
+        let Connection { socket: _, protocol: _, address: _, port: _, hostname, direction: _, connected: _ } =
+            connection;
+        self.name(hostname);
+    }
+
     fn change(&mut self, change: &mut SystemChange) {
         match change {
             SystemChange::CgroupAttach { target_pid: _, path } => self.string(path),
@@ -78,7 +95,8 @@ impl Tally<'_> {
                 self.string(source);
                 self.string(target);
             }
-            SystemChange::NamespaceEnter { .. } | SystemChange::Identity { .. } => {}
+            SystemChange::NamespaceEnter { mnt_ns: _, pid_ns: _, net_ns: _ }
+            | SystemChange::Identity { trick: _ } => {}
         }
     }
 }

@@ -34,14 +34,45 @@ impl Tally<'_> {
 
     /// Searches without a copy. What a command means is part of its line, so it is not searched again.
     fn may_have(&self, process: &Process) -> bool {
-        let Process { executable, arguments, session, directory, comm, .. } = process;
-        let Executable { path, invoked, applet, loaded, interpreter, written, .. } = executable;
-        let names =
-            [invoked, applet, loaded, interpreter, directory, &session.terminal].into_iter().flatten();
+        let Process {
+            key: _,
+            parent: _,
+            executable,
+            arguments,
+            arguments_truncated: _,
+            command: _,
+            session,
+            directory,
+            comm,
+            uid: _,
+            gid: _,
+            effective_uid: _,
+            mnt_ns: _,
+            pid_ns: _,
+            cgroup_id: _,
+            container: _,
+            standing: _,
+            exec_time: _,
+        } = process;
+        let Executable {
+            path,
+            invoked,
+            applet,
+            loaded,
+            interpreter,
+            file: _,
+            memfd: _,
+            deleted: _,
+            upper_layer: _,
+            written,
+        } = executable;
+        let Session { login_uid: _, terminal, net_ns: _, user_ns: _, by_thread: _, streams: _, environment } =
+            session;
+        let names = [invoked, applet, loaded, interpreter, directory, terminal].into_iter().flatten();
         let written = written.as_deref().map(|written| [written.image.as_str(), written.arguments.line()]);
         let texts = [arguments.line(), path.as_str(), comm.as_str()].into_iter();
         let texts = texts.chain(names.map(String::as_str)).chain(written.into_iter().flatten());
-        let mut texts = texts.chain(session.environment.iter().map(String::as_str));
+        let mut texts = texts.chain(environment.iter().map(String::as_str));
         texts.any(|text| self.redactor.may_have(text))
     }
 
