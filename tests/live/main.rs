@@ -18,6 +18,7 @@ mod runtime;
 mod socket;
 mod output;
 mod hostile;
+mod redact;
 mod outbox;
 mod receiver;
 mod monitor;
@@ -70,6 +71,7 @@ fn cases() -> Vec<Case> {
         socket::cases(),
         output::cases(),
         hostile::cases(),
+        redact::cases(),
         outbox::cases(),
         receiver::cases(),
         monitor::cases(),
