@@ -5,8 +5,9 @@
 
 make_cgroup "docker/$(od -An -tx1 -N32 /dev/urandom | tr -d ' \n')"
 mkfifo "$stage/inside" "$stage/done"
-# Its program starts within the cgroup before anybody enters: that is what makes it a container's.
-unshare --mount sh -c 'echo $$ >"$1/cgroup.procs"; exec sh -c '\''echo $$ >"$1"; exec cat "$2"'\'' sh "$2" "$3"' \
+# Its program starts within the cgroup before anybody enters: that is what makes it a container's. Not sh after sh:
+# a runtime's stage, which starts itself once more, is not the container yet.
+unshare --mount sh -c 'echo $$ >"$1/cgroup.procs"; exec env sh -c '\''echo $$ >"$1"; exec cat "$2"'\'' sh "$2" "$3"' \
     sh "$cgroup" "$stage/inside" "$stage/done" &
 read -r target <"$stage/inside"
 nsenter --target "$target" --mount cat /dev/null
