@@ -40,7 +40,7 @@ impl Position {
         Ok(Self { page, left, moved: 0 })
     }
 
-    /// To be called before a batch: what somebody else wrote is undone.
+    /// To be called before the agent moves it: what somebody else wrote is undone.
     fn check(&mut self) {
         let position = self.page.position();
         if position.load(Ordering::Acquire) != self.left {
@@ -49,7 +49,7 @@ impl Position {
         }
     }
 
-    /// To be called behind a batch.
+    /// To be called at once when the agent has moved it.
     fn leave(&mut self) {
         self.left = self.page.position().load(Ordering::Acquire);
     }
@@ -81,16 +81,22 @@ impl Ring {
 
     /// Hands out waiting records, oldest first.
     pub fn drain(&mut self, each: impl FnMut(&[u8])) {
-        self.position.check();
         self.more = self.take(each);
-        self.position.leave();
     }
 
     /// Takes a batch; whether there is more.
     fn take(&mut self, mut each: impl FnMut(&[u8])) -> bool {
         for _ in 0..BATCH_MAX {
-            let Some(record) = self.records.next() else { return false };
+            // The position moves where records that were given up are passed over, and where one is let go: only then,
+            // since whoever writes it is at work while the record of his start is.
+            self.position.check();
+            let record = self.records.next();
+            self.position.leave();
+            let Some(record) = record else { return false };
             each(&record);
+            self.position.check();
+            drop(record);
+            self.position.leave();
         }
         true
     }
