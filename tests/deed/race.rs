@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use rustix::io::Errno;
@@ -20,11 +20,14 @@ use crate::truth::Truth;
 
 pub(crate) const DEEDS: &[Deed] = &[deed("race", "connect", connect)];
 
-/// Times unless told.
+/// Times unless told; with `--seconds` they are spread over these.
 const COUNT: u64 = 100_000;
 
 /// The addresses that take turns, both this machine's.
 const ADDRESSES: [Ipv4Addr; 2] = [Ipv4Addr::LOCALHOST, Ipv4Addr::new(127, 0, 0, 2)];
+
+/// So long it may be ahead of its pace: shorter sleeps are not kept to.
+const SLICE: Duration = Duration::from_millis(10);
 
 /// Tries to find two ports that are free on both addresses.
 const TRIES: usize = 16;
@@ -44,7 +47,7 @@ fn connect(request: &Request) -> Result<Truth> {
     let count = request.count.unwrap_or(COUNT);
     let (destinations, failed) = thread::scope(|scope| {
         scope.spawn(|| flip(&shared, ports, &over));
-        let outcome = connect_often(&shared, count, request.tcp);
+        let outcome = connect_often(&shared, count, request);
         over.store(true, Ordering::Relaxed);
         outcome
     })?;
@@ -94,12 +97,17 @@ fn flip(shared: &SharedAddress, ports: [u16; 2], over: &AtomicBool) {
 }
 
 /// Where the sockets went, and how many connects failed.
-fn connect_often(shared: &SharedAddress, count: u64, tcp: bool) -> Result<(Destinations, u64)> {
+fn connect_often(shared: &SharedAddress, count: u64, request: &Request) -> Result<(Destinations, u64)> {
     let (mut destinations, mut failed) = (Destinations::new(), 0);
-    for _ in 0..count {
-        match connect_once(shared, tcp)? {
+    let (start, all) = (Instant::now(), Duration::from_secs(request.seconds.unwrap_or(0)));
+    for number in 0..count {
+        match connect_once(shared, request.tcp)? {
             Some(to) => *destinations.entry(to).or_default() += 1,
             None => failed += 1,
+        }
+        let due = start + all.mul_f64((number + 1) as f64 / count as f64);
+        if let Some(early) = due.checked_duration_since(Instant::now()).filter(|early| *early >= SLICE) {
+            thread::sleep(early);
         }
     }
     Ok((destinations, failed))

@@ -11,6 +11,10 @@ use crate::octet;
 /// isolates (UAX 9), and characters without any width that hide text or join it.
 #[must_use]
 pub fn is_unsafe(character: char) -> bool {
+    // Nearly all that is ever asked about.
+    if matches!(character, ' '..='~') {
+        return false;
+    }
     character.is_control()
         || matches!(character,
             '\u{ad}'                        // soft hyphen
