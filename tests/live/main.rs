@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, reason = "this is the test runner: its report is its purpose")]
 
 mod refusal;
+mod privilege;
 mod transfer;
 mod story;
 mod chain;
@@ -52,6 +53,7 @@ impl Case {
 fn cases() -> Vec<Case> {
     let groups = [
         refusal::cases(),
+        privilege::cases(),
         transfer::cases(),
         story::cases(),
         chain::cases(),

@@ -20,11 +20,13 @@ mod wait;
 mod ask;
 mod canary;
 mod door;
+mod confine;
 mod count;
 
 use std::future::Future;
 use std::time::{Duration, Instant};
 
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tracing::{debug, info, trace, warn};
 
@@ -40,10 +42,11 @@ use crate::ebpf::flow::FlowRows;
 use crate::ebpf::load::Loaded;
 use crate::ebpf::watch::Loaded as LoadedProgram;
 use crate::host::resource::CgroupMeter;
+use crate::keeper::{KeeperError, Link};
 use crate::metric::{Budget, Metrics};
 use crate::pipeline::Pipeline;
 use crate::rule::{Reader, RuleFiles};
-use crate::source::kubernetes;
+use crate::source::kubernetes::{self, Prepared};
 use crate::state::baseline::Learner;
 use crate::state::flow::POLL;
 use crate::state::pod::PodUpdate;
@@ -51,6 +54,7 @@ use crate::state::resource::RESOURCE_PERIOD;
 use ask::Standing;
 use beat::Beat;
 use canary::Canary;
+use confine::{Life, Needs};
 use door::Doors;
 use facts::Facts;
 use ledger::Bookkeeper;
@@ -76,28 +80,38 @@ async fn attend(
     let started = Instant::now();
     let files = RuleFiles::new(&config);
     let rules = files.read()?;
-    // Before anything that takes long: a change from here on is seen, and SIGHUP does not end the sensor.
-    let reader = if matches!(purpose, Purpose::Judge) { start::reader(files, &rules) } else { None };
+    let is_judge = matches!(purpose, Purpose::Judge);
+    // From here on SIGHUP does not end the sensor. Whoever reads the rules again begins with reading them.
+    let _hangups = is_judge.then(|| signal(SignalKind::hangup()));
     let baseline = start::baseline(&config)?;
-    if matches!(purpose, Purpose::Judge) {
+    if is_judge {
         receivers(&config.targets(false))?;
     }
     start::privilege()?;
     let layout = start::layout()?;
-    let pods = kubernetes::start(&config.kubernetes)?;
+    let pods = kubernetes::prepare(&config.kubernetes)?;
+    let link = Link::start().map_err(StartError::Keeper)?;
     let mut loaded = crate::ebpf::load::load(&layout, &config.avoid, &config.capture)?;
     watch::begin(&mut loaded);
     // The hooks are attached: what starts from here on is in the ring, the rest is in /proc.
     let inventory = start::inventory()?;
     let processes = inventory.len();
+    let (origin, kept) = start::origin(&config, &purpose);
+    let is_shown = matches!(purpose, Purpose::Show(_) | Purpose::Learn(_));
+    let doors = (!is_shown).then(|| Doors::open(&config, &origin));
+    loaded.hooks.extend(confine::weakened());
+    // Before any thread is started: what threads have is taken from each of them alone.
+    let needs = Needs { config: &config, ledger: &loaded.ledger, pods: pods.as_ref(), out: purpose.out() };
+    let life = confine::confine(link, &needs)?;
+    let pods = pods.map(Prepared::start).transpose()?;
+    let reader = if is_judge { start::reader(files, &rules) } else { None };
     let now = facts::now();
     let mut pipeline = start::pipeline(rules, &config);
     pipeline.seed(inventory, now);
-    let (origin, kept) = start::origin(&config, &purpose);
     let reporter = match purpose {
         Purpose::Judge => start::reporter(&config, None, &origin, kept)?,
         Purpose::Show(selection) => start::reporter(&config, Some(selection), &origin, None)?,
-        Purpose::Learn => start::learning_reporter(&origin)?,
+        Purpose::Learn(_) => start::learning_reporter(&origin)?,
     };
     baseline.into_iter().for_each(|baseline| pipeline.set_baseline(baseline));
     if reporter.observes() {
@@ -118,14 +132,15 @@ async fn attend(
     agent.standing = Standing::new(&origin, &coverage.hooks);
     agent.pods = pods;
     agent.reader = reader;
+    agent.doors = doors;
     if !agent.reporter.observes() {
-        agent.doors = Some(Doors::open(&config, &origin));
         agent.canary = Canary::new(&config.canary, facts::now());
     }
     crate::ebpf::sys::trim_heap();
     agent.reporter.notice(Subject::Coverage(coverage));
-    agent.watch(shutdown).await;
-    Ok(agent.stop().await)
+    let is_blind = agent.watch(shutdown, &life).await;
+    let learner = agent.stop().await;
+    if is_blind { Err(StartError::Keeper(KeeperError::Died)) } else { Ok(learner) }
 }
 
 /// The parts that the loop needs.
@@ -179,8 +194,8 @@ impl Agent {
         }
     }
 
-    /// The loop: until told to end.
-    async fn watch(&mut self, shutdown: impl Future<Output = ()>) {
+    /// The loop: until told to end. True: the keeper has ended before.
+    async fn watch(&mut self, shutdown: impl Future<Output = ()>, life: &Life) -> bool {
         tokio::pin!(shutdown);
         let mut sweep = steady(SWEEP);
         let mut poll = steady(Duration::from_nanos(POLL));
@@ -189,8 +204,9 @@ impl Agent {
         let mut beat = later(beat::PERIOD);
         loop {
             tokio::select! {
-                () = &mut shutdown => return,
-                () = self.reporter.reader_gone() => return,
+                () = &mut shutdown => return false,
+                () = self.reporter.reader_gone() => return false,
+                () = life.over() => return true,
                 () = self.kernel.ring.ready() => {}
                 answer = self.lookups.answer() => self.lookups.take(answer, &mut self.pipeline),
                 Some(update) = told(&mut self.pods) => self.pipeline.containers.tell_pod(update, facts::now()),
@@ -204,7 +220,7 @@ impl Agent {
             }
             self.turn();
             tokio::select! {
-                () = &mut shutdown => return,
+                () = &mut shutdown => return false,
                 () = self.reporter.flush() => {}
             }
         }

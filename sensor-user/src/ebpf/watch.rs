@@ -10,15 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 
-use aya::programs::loaded_programs;
+use crate::keeper;
+pub use crate::keeper::LoadedProgram as Loaded;
 
 /// Where the kernel tells what the agent's descriptors are.
 const DESCRIPTORS: &str = "/proc/self/fdinfo";
-/// Most programs of others that are looked at: hosts with service meshes have some hundreds.
-const PROGRAMS_MAX: usize = 4096;
-
-/// Types of programs that service managers load all day, and that see no more than their cgroup.
-const EVERYDAY: &str = "cgroup_";
 
 /// What was found since the last look.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,18 +25,6 @@ pub struct Findings {
     pub loaded: Vec<Loaded>,
     /// Runs that the kernel skipped, by program.
     pub skipped: Vec<(String, u64)>,
-}
-
-/// A BPF program of somebody else.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Loaded {
-    pub id: u32,
-    /// `enum bpf_prog_type`, in lower case (`cgroup_skb`).
-    pub kind: String,
-    /// Given by its loader: a claim.
-    pub name: String,
-    /// User that loaded it, where the kernel tells.
-    pub uid: Option<u32>,
 }
 
 /// What is known so far.
@@ -108,22 +92,17 @@ impl Watch {
             return Vec::new();
         }
         let (mut now, mut news) = (BTreeSet::new(), Vec::new());
-        for program in loaded_programs().take(PROGRAMS_MAX) {
-            let Ok(program) = program else {
-                // Not permitted, or gone between the listing and the look: the next look tells which.
-                self.lists = !now.is_empty();
-                break;
-            };
-            let id = program.id();
+        let Ok(programs) = keeper::programs() else {
+            self.lists = false;
+            return Vec::new();
+        };
+        for Loaded { id, kind, name, uid } in programs {
             if self.names.contains_key(&id) {
                 continue;
             }
             now.insert(id);
-            let kind = format!("{:?}", program.program_type());
-            let kind = kind.trim_start_matches("BPF_PROG_TYPE_").to_ascii_lowercase();
-            if !self.others.contains(&id) && !kind.starts_with(EVERYDAY) {
-                let name = program.name_as_str().unwrap_or_default().to_owned();
-                news.push(Loaded { id, kind, name, uid: program.created_by_uid() });
+            if !self.others.contains(&id) {
+                news.push(Loaded { id, kind, name, uid });
             }
         }
         self.others = now;
