@@ -81,7 +81,9 @@ pub(super) fn state_of_user(
     path: &Path,
     what: What,
 ) -> io::Result<OwnedFd> {
-    Ok(openat2(home, way.join(path), what.flags(), Mode::empty(), CONFINED)?)
+    // A link in the last place is looked at itself.
+    let flags = if what == What::Place { what.flags() | OFlags::NOFOLLOW } else { what.flags() };
+    Ok(openat2(home, way.join(path), flags, Mode::empty(), CONFINED)?)
 }
 
 impl What {
@@ -127,7 +129,8 @@ pub(super) fn programs() -> io::Result<Vec<LoadedProgram>> {
         if kind.starts_with(EVERYDAY) || all.len() >= TOLD_MAX {
             continue;
         }
-        let name = program.name_as_str().unwrap_or_default().to_owned();
+        // Not as text by the library: that would load small programs, to find out whether this kernel has names.
+        let name = String::from_utf8_lossy(program.name()).into_owned();
         all.push(LoadedProgram { id: program.id(), kind, name, uid: program.created_by_uid() });
     }
     Ok(all)

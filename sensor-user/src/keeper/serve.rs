@@ -88,8 +88,6 @@ pub fn serve() -> ExitCode {
             std::thread::Builder::new().name(name.to_owned()).spawn_scoped(scope, body).is_ok()
         };
         let started = THREADS.into_iter().zip(others).map(start).filter(|is_started| *is_started).count();
-        // The library finds out by small programs of its own what the kernel tells of programs: now, while it may.
-        let _ = here::programs();
         let answer = match privilege::forbid(Part::Keeper) {
             Ok(_) if started == THREADS.len() => Message::default(),
             Ok(_) => refusal("it has no further threads"),
