@@ -97,17 +97,15 @@ async fn attend(
     let inventory = start::inventory()?;
     let processes = inventory.len();
     let (origin, kept) = start::origin(&config, &purpose);
-    let is_shown = matches!(purpose, Purpose::Show(_) | Purpose::Learn(_));
-    let doors = (!is_shown).then(|| Doors::open(&config, &origin));
+    let doors = is_judge.then(|| Doors::open(&config, &origin));
     loaded.hooks.extend(confine::weakened());
     // Before any thread is started: what threads have is taken from each of them alone.
     let needs = Needs { config: &config, ledger: &loaded.ledger, pods: pods.as_ref(), out: purpose.out() };
     let life = confine::confine(link, &needs)?;
     let pods = pods.map(Prepared::start).transpose()?;
     let reader = if is_judge { start::reader(files, &rules) } else { None };
-    let now = facts::now();
     let mut pipeline = start::pipeline(rules, &config);
-    pipeline.seed(inventory, now);
+    pipeline.seed(inventory, facts::now());
     let reporter = match purpose {
         Purpose::Judge => start::reporter(&config, None, &origin, kept)?,
         Purpose::Show(selection) => start::reporter(&config, Some(selection), &origin, None)?,
@@ -133,9 +131,7 @@ async fn attend(
     agent.pods = pods;
     agent.reader = reader;
     agent.doors = doors;
-    if !agent.reporter.observes() {
-        agent.canary = Canary::new(&config.canary, facts::now());
-    }
+    agent.canary = is_judge.then(|| Canary::new(&config.canary, facts::now())).flatten();
     crate::ebpf::sys::trim_heap();
     agent.reporter.notice(Subject::Coverage(coverage));
     let is_blind = agent.watch(shutdown, &life).await;
