@@ -1,4 +1,5 @@
-//! Puts the kernel half where the agent embeds it: `$OUT_DIR/tidewaiter-ebpf.o`.
+//! Packs what the agent embeds into `$OUT_DIR`: the kernel half, and the folders of `rules/`, those files apart that a
+//! running agent never needs.
 //!
 //! It builds nothing: `cargo xtask build` compiles the kernel half and leaves the object in
 //! `target/ebpf/`. Where that has not happened yet an empty object stands in, so that tests, clippy and
@@ -11,7 +12,6 @@ fn main() -> io::Result<()> {
     println!("cargo::rerun-if-env-changed=TIDEWAITER_EBPF");
     println!("cargo::rerun-if-env-changed=CARGO_TARGET_DIR");
     println!("cargo::rerun-if-changed=build.rs");
-    // Embedded by a macro that does not watch what it reads.
     println!("cargo::rerun-if-changed=../rules");
 
     let object = match env::var_os("TIDEWAITER_EBPF") {
@@ -20,10 +20,50 @@ fn main() -> io::Result<()> {
     };
     println!("cargo::rerun-if-changed={}", object.display());
 
-    let embedded = variable("OUT_DIR")?.join("tidewaiter-ebpf.o");
-    fs::copy(&object, &embedded).map(drop).map_err(|error| {
+    let bytes = fs::read(&object).map_err(|error| {
         io::Error::other(format!("cannot embed the kernel half {}: {error}", object.display()))
-    })
+    })?;
+    pack("tidewaiter-ebpf", &bytes)?;
+
+    let rules = variable("CARGO_MANIFEST_DIR")?.join("../rules");
+    let mut files = Vec::new();
+    gather(&rules, "", &mut files)?;
+    files.sort();
+    let is_wanted = |(name, _): &&(String, String)| RUNNING.iter().any(|end| name.ends_with(end));
+    let archive = |files: Vec<&(String, String)>| -> String {
+        files.iter().map(|(name, text)| format!("{name}\0{text}\0")).collect()
+    };
+    pack("rules", archive(files.iter().filter(is_wanted).collect()).as_bytes())?;
+    pack("proofs", archive(files.iter().filter(|file| !is_wanted(file)).collect()).as_bytes())
+}
+
+/// The files of a detection that an agent reads when it starts; the others prove it.
+const RUNNING: [&str; 2] = ["/rule.yml", "/ads.md"];
+
+/// The best that the packer can do: it is done once, and unpacking takes the same time.
+const LEVEL: u8 = 10;
+
+/// An empty text stays one.
+fn pack(name: &str, bytes: &[u8]) -> io::Result<()> {
+    let packed =
+        if bytes.is_empty() { Vec::new() } else { miniz_oxide::deflate::compress_to_vec(bytes, LEVEL) };
+    fs::write(variable("OUT_DIR")?.join(name).with_extension("packed"), packed)
+}
+
+/// The names, from `rules/` on, and texts of all files below a folder.
+fn gather(folder: &Path, before: &str, files: &mut Vec<(String, String)>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = format!("{before}{}", entry.file_name().to_string_lossy());
+        if entry.file_type()?.is_dir() {
+            gather(&entry.path(), &format!("{name}/"), files)?;
+        } else {
+            let text = fs::read_to_string(entry.path())
+                .map_err(|error| io::Error::other(format!("cannot embed rules/{name}: {error}")))?;
+            files.push((name, text));
+        }
+    }
+    Ok(())
 }
 
 /// An empty file where there is none: cargo reruns this script at every build while a watched file is missing.

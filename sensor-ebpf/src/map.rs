@@ -13,6 +13,10 @@ use crate::task::now;
 /// `BPF_NOEXIST` (include/uapi/linux/bpf.h): an insertion leaves a row that is there as it is.
 pub const NO_EXIST: u64 = 1;
 
+/// `BPF_F_RDONLY_PROG`: programs only read it. The agent freezes such a map once it is filled, and then nobody
+/// writes it any more, not by the system call, and not by a program of his own that he gives this map to.
+const READ_ONLY: u32 = 1 << 7;
+
 /// Records on their way to the agent, in the order in which they were made.
 #[map]
 pub static RECORDS: RingBuf = RingBuf::with_byte_size(RING_SIZE, 0);
@@ -86,19 +90,19 @@ pub struct Datagram {
 
 /// First eight bytes of the names of environment variables that are kept; filled by the agent.
 #[map]
-pub static ENVIRONMENT_KEYS: HashMap<u64, u32> = HashMap::with_max_entries(KEYS_MAX, 0);
+pub static ENVIRONMENT_KEYS: HashMap<u64, u32> = HashMap::with_max_entries(KEYS_MAX, READ_ONLY);
 
 /// Last components of the paths of files whose opening is told, cut at 16 bytes, or three characters and
 /// `*`; filled by the agent.
 #[map]
-pub static SECRET_NAMES: HashMap<[u8; 16], u32> = HashMap::with_max_entries(KEYS_MAX, 0);
+pub static SECRET_NAMES: HashMap<[u8; 16], u32> = HashMap::with_max_entries(KEYS_MAX, READ_ONLY);
 
 /// As many as a person would list.
 const KEYS_MAX: u32 = 256;
 
 /// What the agent does to prove the hooks, see [`trial`].
 #[map]
-pub static TRIAL: Array<u64> = Array::with_max_entries(trial::CELLS, 0);
+pub static TRIAL: Array<u64> = Array::with_max_entries(trial::CELLS, READ_ONLY);
 
 /// Most recent (process, file) and (socket, destination) pairs that were told: enough for the files
 /// of several compilers at once; evicting one only makes a record appear twice.

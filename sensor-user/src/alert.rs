@@ -7,6 +7,7 @@ mod correlation;
 mod notice;
 mod rule;
 mod story;
+mod tampering;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -19,10 +20,11 @@ pub use canary::{CanaryReport, FAILED, reason};
 pub use correlation::{Correlation, Member};
 pub use notice::{
     Aggregate, Backlog, Coverage, Heartbeat, HookCount, HookCoverage, LedgerRow, Loss, LossSum, Notice,
-    Stopped, Subject, Tampering, Target, Window,
+    Stopped, Subject, Target, Window,
 };
 pub use rule::{Expensive, Reload, RuleChange, RuleMistake, RuleName, RuleNames, RulePlace, RuleRefusal};
 pub use story::{Evidence, Participant, Stage, StageReached, Story};
+pub use tampering::{Action as TamperAction, Deed, Gap, Mended, Suspect, Tampering};
 
 use crate::event::{Direction, Protocol};
 use crate::state::container::Container;

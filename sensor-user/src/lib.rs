@@ -10,6 +10,7 @@
 pub mod agent;
 pub mod ebpf;
 pub mod octet;
+mod packed;
 #[cfg(test)]
 mod fuzz;
 pub mod decode;
@@ -36,5 +37,6 @@ pub mod validate;
 pub mod verify;
 pub mod cli;
 pub mod metric;
+pub mod check;
 pub mod exposition;
 pub mod shutdown;

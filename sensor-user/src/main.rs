@@ -6,5 +6,6 @@ use clap::Parser;
 use sensor_user::cli::{Cli, execute};
 
 fn main() -> ExitCode {
+    sensor_user::ebpf::sys::resolve_alone();
     execute(Cli::parse())
 }

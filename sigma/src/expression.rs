@@ -134,6 +134,14 @@ impl Program {
         start..index(self.parts.len())
     }
 
+    /// The tests it may ask for, by their numbers.
+    pub(super) fn tests(&self) -> impl Iterator<Item = u32> {
+        self.steps.iter().filter_map(|step| match step {
+            Step::Test(number) => Some(*number),
+            Step::Not(_) | Step::And(_) | Step::Or(_) | Step::AtLeast(..) => None,
+        })
+    }
+
     /// Runs the program; `ask` answers a test by its number.
     pub(super) fn run(&self, ask: &mut impl FnMut(u32) -> Truth) -> Truth {
         self.step(self.root, ask)

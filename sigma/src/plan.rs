@@ -3,6 +3,8 @@
 //! A witness of a rule is a set of literals of which at least one must be found before the rule
 //! can be true. Only rules with a witness found, or none to look for, run at all.
 
+use std::collections::BTreeSet;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::expression::{Expression, Program};
@@ -97,6 +99,24 @@ impl Plan {
     ) -> impl Iterator<Item = (FilterIndex, &'p Program)> {
         let filters = rule.filters.iter().filter_map(|&at| self.filters.get(at as usize));
         filters.map(|(index, program)| (*index, program))
+    }
+
+    /// The fields that a rule asks for, whatever it asks of them.
+    pub(super) fn fields_of(&self, rule: &PlannedRule) -> BTreeSet<FieldId> {
+        let mut fields = BTreeSet::new();
+        for number in rule.program.tests() {
+            match self.test(number) {
+                Some(Numbered::Literal { slot }) => fields.extend(self.fields.get(slot).map(|it| it.field)),
+                Some(Numbered::Lazy(Test { field, predicate }, _)) => {
+                    fields.insert(*field);
+                    if let Predicate::SameAs { other, .. } = predicate {
+                        fields.insert(*other);
+                    }
+                }
+                None => {}
+            }
+        }
+        fields
     }
 
     fn index_witness(

@@ -1,5 +1,7 @@
 //! All rules that were understood, ready to match. All or none: one mistake refuses the set.
 
+use std::collections::BTreeSet;
+
 use rustc_hash::FxHashMap;
 use uuid::Uuid;
 
@@ -12,7 +14,7 @@ use super::filter::{self, Filter, Resolver};
 use super::placeholder::Placeholders;
 use super::plan::Plan;
 use super::predicate::TestTable;
-use super::record::{LogSourceId, Taxonomy};
+use super::record::{FieldId, LogSourceId, Taxonomy};
 use super::rule::{FilterIndex, Rule, RuleIndex};
 use super::succession::{Succession, is_same};
 use super::yaml::Data;
@@ -90,6 +92,21 @@ impl RuleSet {
     #[must_use]
     pub fn rule(&self, index: RuleIndex) -> Option<&Rule> {
         self.rules.get(index.0 as usize)
+    }
+
+    /// The fields whose values a rule depends on. Of a correlation those that it groups by or counts; what the rules
+    /// that it joins ask for is theirs.
+    #[must_use]
+    pub fn fields(&self, index: RuleIndex) -> BTreeSet<FieldId> {
+        let planned = self.plans.values().find_map(|plan| {
+            let rule = plan.rules.iter().find(|rule| rule.index == index)?;
+            Some(plan.fields_of(rule))
+        });
+        let correlation = self.rule(index).and_then(|rule| rule.correlation.as_ref());
+        let joined = correlation
+            .into_iter()
+            .flat_map(|it| it.group_by.iter().flat_map(|key| &key.fields).chain(&it.condition.ids).copied());
+        joined.chain(planned.into_iter().flatten()).collect()
     }
 
     /// In order of loading.

@@ -23,8 +23,9 @@ use tests::wait;
 const TOLD_MAX: Duration = Duration::from_secs(20);
 /// The node that the source is of.
 const NODE: &str = "node-1";
-/// Rights as they are handed out.
-const RBAC: &str = include_str!("../../deploy/kubernetes/rbac.yaml");
+/// The account and its rights as they are handed out.
+const ACCOUNT: &str = include_str!("../../deploy/kubernetes/base/account.yaml");
+const RIGHTS: &str = include_str!("../../deploy/kubernetes/component/api/rbac.yaml");
 
 /// One thing that must hold.
 struct Case {
@@ -48,12 +49,13 @@ impl World {
         let lab = std::env::var_os("TIDEWAITER_LAB").map(PathBuf::from);
         let lab = lab.context("TIDEWAITER_LAB is not set: run `cargo xtask test cluster`")?;
         let cluster = Cluster::start(&lab, directory)?;
-        cluster.create(RBAC).context("deploy/kubernetes/rbac.yaml")?;
+        cluster.create(ACCOUNT).context("deploy/kubernetes/base/account.yaml")?;
+        cluster.create(RIGHTS).context("deploy/kubernetes/component/api/rbac.yaml")?;
         cluster.create(pod::NAMESPACE)?;
         Ok(Self { cluster: RefCell::new(cluster) })
     }
 
-    /// A kubeconfig of the account of `deploy/kubernetes/rbac.yaml`, through `port`.
+    /// A kubeconfig of the account of `deploy/kubernetes`, through `port`.
     fn kubeconfig(&self, port: u16) -> Result<PathBuf> {
         let cluster = self.cluster.borrow();
         let token = cluster.token("tidewaiter", "tidewaiter")?;

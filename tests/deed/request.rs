@@ -17,7 +17,7 @@ pub(crate) const SECONDS_MAX: u64 = 3600;
 pub(crate) const BYTES_MAX: usize = 1 << 30;
 
 const USAGE: &str = "usage: deed list [unprivileged] | deed ACTION WAY [--dir DIR] [--to ADDRESS:PORT] [--bytes N] [--count N] \
-                     [--seconds N] [--path PATH] [--target-pid PID] [--tcp] [--settled]";
+                     [--seconds N] [--path PATH] [--target-pid PID] [--id ID] [--tcp] [--settled]";
 
 /// What the program is to do.
 #[derive(Debug)]
@@ -49,6 +49,8 @@ pub(crate) struct Request {
     /// A file or socket that exists.
     pub(crate) path: Option<PathBuf>,
     pub(crate) target_pid: Option<Pid>,
+    /// The kernel's id of a link or map.
+    pub(crate) id: Option<u32>,
     /// Race with TCP rather than UDP sockets.
     pub(crate) tcp: bool,
     /// Files that another process made are written back to their disk before they are used.
@@ -95,6 +97,7 @@ impl Request {
             "--dir" => self.dir = Some(value.into()),
             "--path" => self.path = Some(value.into()),
             "--to" => self.to = Some(value.parse()?),
+            "--id" => self.id = Some(value.parse()?),
             "--target-pid" => {
                 self.target_pid = Some(Pid::from_raw(value.parse()?).context("no process has it")?);
             }

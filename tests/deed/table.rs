@@ -50,6 +50,7 @@ pub(crate) fn all() -> impl Iterator<Item = Deed> {
         file::read::DEEDS,
         system::target::DEEDS,
         system::host::DEEDS,
+        system::tamper::DEEDS,
         flood::DEEDS,
         pace::DEEDS,
         race::DEEDS,

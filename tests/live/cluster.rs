@@ -15,8 +15,9 @@ use tests::world::{SHARED, World, artefact};
 use crate::Case;
 use crate::transfer::ALERT_MAX;
 
-/// Rights as they are handed out.
-const RBAC: &str = include_str!("../../deploy/kubernetes/rbac.yaml");
+/// The account and its rights as they are handed out.
+const ACCOUNT: &str = include_str!("../../deploy/kubernetes/base/account.yaml");
+const RIGHTS: &str = include_str!("../../deploy/kubernetes/component/api/rbac.yaml");
 const NODE: &str = "node-1";
 const UPLOAD: [&str; 5] = ["curl", "-sS", "-T", "/lab/payload.bin", "http://10.201.0.1/upload/cluster.bin"];
 /// Whoever does not answer holds up no start.
@@ -31,7 +32,8 @@ fn tells_what_the_api_knows(world: &World) -> Result<String> {
     let directory = world.directory().join("cluster");
     std::fs::create_dir(&directory)?;
     let cluster = Cluster::start(&lab, &directory)?;
-    cluster.create(RBAC)?;
+    cluster.create(ACCOUNT)?;
+    cluster.create(RIGHTS)?;
     cluster.create(&format!("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {POD_NAMESPACE}\n"))?;
     let uid = create(&cluster, "parcel")?;
     let token = cluster.token("tidewaiter", "tidewaiter")?;

@@ -6,6 +6,7 @@
 
 mod refusal;
 mod privilege;
+mod check;
 mod transfer;
 mod story;
 mod chain;
@@ -21,11 +22,15 @@ mod hostile;
 mod outbox;
 mod receiver;
 mod monitor;
+mod tamper;
 mod delivery;
+mod topic;
 mod picture;
 mod reload;
 mod validate;
 mod cluster;
+mod place;
+mod image;
 mod start;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -54,6 +59,7 @@ fn cases() -> Vec<Case> {
     let groups = [
         refusal::cases(),
         privilege::cases(),
+        check::cases(),
         transfer::cases(),
         story::cases(),
         chain::cases(),
@@ -69,11 +75,15 @@ fn cases() -> Vec<Case> {
         outbox::cases(),
         receiver::cases(),
         monitor::cases(),
+        tamper::cases(),
         delivery::cases(),
+        topic::cases(),
         picture::cases(),
         reload::cases(),
         validate::cases(),
         cluster::cases(),
+        place::cases(),
+        image::cases(),
         start::cases(),
     ];
     groups.into_iter().flatten().collect()

@@ -22,6 +22,7 @@ pub mod authority;
 pub mod receiver;
 pub mod nginx;
 pub mod collector;
+pub mod kafka;
 pub mod cluster;
 pub mod wire;
 pub mod schema;

@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::command;
+use crate::dist;
 use crate::package;
 use crate::place::Place;
 use crate::progress;
@@ -32,7 +33,9 @@ pub(crate) fn kernel_half(place: &Place) -> Result<()> {
     let key = format!("target.{}", toolchain::TARGET);
     cargo.arg("--config").arg(format!("{key}.linker='{}'", linker.display()));
     // BTF names every map and program to the kernel's own tools, and bpf_loop is refused without it.
-    cargo.arg("--config").arg(format!("{key}.rustflags=['-Cdebuginfo=2','-Clink-arg=--btf']"));
+    // BTF names source files too: without the folders of this machine.
+    let remaps = dist::remaps(place)?.into_iter().map(|flag| format!(",'{flag}'")).collect::<String>();
+    cargo.arg("--config").arg(format!("{key}.rustflags=['-Cdebuginfo=2','-Clink-arg=--btf'{remaps}]"));
     // A caller's flags are meant for the host, and would replace these.
     cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
     command::show(&mut cargo).context("the kernel half does not build")?;

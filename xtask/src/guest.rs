@@ -46,25 +46,39 @@ pub(crate) struct Guest {
 impl Guest {
     /// Packs a root that runs `script` with these programs in `/usr/bin`, and lays the kernel and a disk beside it.
     pub(crate) fn pack(place: &Place, kernel: LabPart, script: &str, programs: &[Artifact]) -> Result<Self> {
+        let guest = Self::empty(place);
+        guest.fill(place, script, programs).context("cannot make the guest's root")?;
+        guest.boot_files(place, kernel)?;
+        Ok(guest)
+    }
+
+    /// A guest of which there is nothing yet but its place.
+    pub(crate) fn empty(place: &Place) -> Self {
         let machine = LabPart::Machine.path(place);
         sweep(&machine.join("srv"));
         let directory = machine.join("srv").join(format!("guest-{}", process::id()));
-        let guest = Self { machine, directory };
-        guest.fill(place, script, programs).context("cannot make the guest's root")?;
+        Self { machine, directory }
+    }
+
+    /// Where its files are, as seen from outside.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Lays the kernel, its modules, the packed root and an empty disk.
+    pub(crate) fn boot_files(&self, place: &Place, kernel: LabPart) -> Result<()> {
         let kernel = kernel.path(place);
-        guest.add_modules(&kernel).context("cannot give the guest its modules")?;
-        fs::copy(kernel.join("vmlinuz"), guest.directory.join("vmlinuz"))
-            .context("cannot copy the kernel")?;
+        self.add_modules(&kernel).context("cannot give the guest its modules")?;
+        fs::copy(kernel.join("vmlinuz"), self.directory.join("vmlinuz")).context("cannot copy the kernel")?;
         // Not compressed: an emulated processor would spend longer unpacking than QEMU does reading.
         let pack = "(cd root && find . | cpio --quiet -o -H newc > ../initrd)";
         // mke2fs is in every Debian.
         let disk = format!("truncate -s {DISK_MB}M disk && /sbin/mke2fs -q -F -t ext4 disk");
-        let line = format!("cd {} && {pack} && {disk}", guest.inside("").display());
+        let line = format!("cd {} && {pack} && {disk}", self.inside("").display());
         command::log(
-            Command::new("chroot").arg(&guest.machine).args(["sh", "-ec", &line]),
+            Command::new("chroot").arg(&self.machine).args(["sh", "-ec", &line]),
             &place.log("guest-pack"),
-        )?;
-        Ok(guest)
+        )
     }
 
     /// The lab's machine, to chroot into.

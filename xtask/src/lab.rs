@@ -3,8 +3,10 @@
 //! - `image/` and `image.tar`: a small Debian with the real tools people move files with; a container's root.
 //! - `corpus/` and `corpus.tar`: a Debian with what everyday containers run: packages of three kinds, servers, a compiler.
 //! - `machine/`: a Debian with QEMU and rsyslog, used by `chroot`; nothing in it is ever started on the host.
+//! - `system/`: a Debian with systemd, which a guest boots to have the package installed.
 //! - `apiserver/`: a Kubernetes API server and its database.
-//! - `python/`: a Python with pySigma, another reader of rules, OCSF's schema, and OpenTelemetry's definitions for a receiver of logs.
+//! - `python/`: a Python with pySigma, another reader of rules, OCSF's schema, OpenTelemetry's definitions for a receiver of logs, and
+//!   librdkafka's brokers.
 //! - `syslog-ng/`: Debian's syslog-ng with its libraries, unpacked.
 //! - `kernel/<version>/`: distribution kernels for QEMU, unpacked.
 //!
@@ -64,6 +66,12 @@ const IMAGE_FINISH: &str = "mkdir -p /opt/busybox && /bin/busybox --install -s /
 const MACHINE: &[&str] =
     &["busybox-static", "ca-certificates", "cpio", "iproute2", "qemu-system-x86", "rsyslog"];
 
+/// What a host has that the package comes to, and a web server to download from.
+const SYSTEM: &[&str] = &["busybox-static", "curl", "procps", "rsyslog", "systemd-sysv"];
+
+/// No password opens it: nobody logs in.
+const SYSTEM_FINISH: &str = "apt-get clean";
+
 /// apt inside the machine finds and fetches kernels, so that the host's own sources do not matter.
 const MACHINE_FINISH: &str = "apt-get update";
 
@@ -73,6 +81,7 @@ pub(crate) enum LabPart {
     Image,
     Corpus,
     Machine,
+    System,
     ApiServer,
     Python,
     SyslogNg,
@@ -85,6 +94,7 @@ impl LabPart {
             Self::Image => "lab image",
             Self::Corpus => "lab corpus",
             Self::Machine => "lab machine",
+            Self::System => "lab system",
             Self::ApiServer => "lab API server",
             Self::Python => "lab Python",
             Self::SyslogNg => "lab syslog-ng",
@@ -100,6 +110,9 @@ impl LabPart {
             Self::Corpus => corpus::doing(),
             Self::Machine => {
                 format!("QEMU and rsyslog without installing them: Debian {SUITE} to chroot into")
+            }
+            Self::System => {
+                format!("a host for the Debian package to come to: Debian {SUITE} with systemd, for QEMU")
             }
             Self::ApiServer => format!(
                 "Kubernetes' own for the tests of its source: built from Debian {}'s sources, some minutes",
@@ -124,6 +137,7 @@ impl LabPart {
             Self::Image => place.lab().join("image"),
             Self::Corpus => place.lab().join("corpus"),
             Self::Machine => place.lab().join("machine"),
+            Self::System => place.lab().join("system"),
             Self::ApiServer => place.lab().join("apiserver"),
             Self::Python => place.lab().join("python"),
             Self::SyslogNg => place.lab().join("syslog-ng"),
@@ -141,6 +155,7 @@ impl LabPart {
             Self::Image => format!("{SUITE} {}\n{IMAGE_FINISH}\n", IMAGE.join(" ")),
             Self::Corpus => corpus::recipe(),
             Self::Machine => format!("{SUITE} {}\n{MACHINE_FINISH}\n", MACHINE.join(" ")),
+            Self::System => format!("{SUITE} {}\n{SYSTEM_FINISH}\n", SYSTEM.join(" ")),
             Self::ApiServer => apiserver::recipe(),
             Self::Python => python::recipe(),
             Self::SyslogNg => syslog_ng::recipe(),
@@ -159,7 +174,7 @@ impl LabPart {
                 Some(image_tar(place)).filter(|tar| tar.is_file()).map(|tar| tar.display().to_string())
             }
             Self::Corpus => corpus::found(place),
-            Self::Machine => Some(path.display().to_string()),
+            Self::Machine | Self::System => Some(path.display().to_string()),
             Self::ApiServer => apiserver::found(&path),
             Self::Python => python::found(&path),
             Self::SyslogNg => syslog_ng::found(&path),
@@ -175,6 +190,7 @@ impl LabPart {
             Self::Image
             | Self::Corpus
             | Self::Machine
+            | Self::System
             | Self::ApiServer
             | Self::SyslogNg
             | Self::Kernel(_) => true,
@@ -196,6 +212,7 @@ impl LabPart {
             Self::Image => make_image(place, &draft),
             Self::Corpus => corpus::make(place, &draft),
             Self::Machine => make_machine(place, &draft),
+            Self::System => make_system(place, &draft),
             Self::ApiServer => apiserver::make(place, &draft),
             Self::Python => python::make(place, &draft),
             Self::SyslogNg => syslog_ng::make(place, &draft),
@@ -237,6 +254,12 @@ fn make_machine(place: &Place, draft: &Path) -> Result<String> {
     debootstrap(place, draft, MACHINE, "lab-machine")?;
     inside(draft, MACHINE_FINISH, place, "lab-machine-finish")?;
     Ok(format!("Debian {SUITE}"))
+}
+
+fn make_system(place: &Place, draft: &Path) -> Result<String> {
+    debootstrap(place, draft, SYSTEM, "lab-system")?;
+    inside(draft, SYSTEM_FINISH, place, "lab-system-finish")?;
+    Ok(format!("Debian {SUITE} with systemd"))
 }
 
 /// A Debian root with `packages`.

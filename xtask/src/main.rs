@@ -5,8 +5,10 @@
 
 mod run;
 mod build;
+mod dist;
 mod test;
 mod vm;
+mod trial;
 mod bench;
 mod fuzz;
 mod tidy;
@@ -21,6 +23,7 @@ mod apiserver;
 mod python;
 mod syslog_ng;
 mod guest;
+mod system;
 mod module;
 mod artifact;
 mod qemu;
@@ -63,6 +66,14 @@ enum Task {
         /// Optimised, as users run it: target/release/tidewaiter
         #[arg(long)]
         release: bool,
+    },
+    /// Make what is handed on: the static binary, a Debian package, an image, the bill of materials, in target/dist
+    ///
+    /// Of one commit and one tool chain the files are always the same, wherever the repository lies.
+    Dist {
+        /// The machine it is for; another than this one takes Debian's cross compiler and rustup's target
+        #[arg(long, value_enum, default_value = std::env::consts::ARCH)]
+        machine: dist::Machine,
     },
     /// Run every check: formatting, house rules, lints, unit, replay, live and vm tests (root)
     ///
@@ -145,6 +156,7 @@ fn perform(task: Task) -> Result<()> {
     match task {
         Task::Run { words } => run::run(&place, &words),
         Task::Build { release } => build::build(&place, release),
+        Task::Dist { machine } => dist::dist(&place, machine).map(drop),
         Task::Test { parts, words } => test::test(&place, &parts, &words),
         Task::Vm { kernel, timeout, command } => {
             vm::run(&place, &kernel::chosen(&kernel)?, &command, Duration::from_secs(timeout))

@@ -32,6 +32,32 @@ pub(crate) const STRIP: HostTool = HostTool {
     file: "/usr/lib/llvm-22/bin/llvm-strip",
 };
 
+/// Link what is handed on for another machine than this one; not installed unasked.
+pub(crate) const GCC_ARM: HostTool = HostTool {
+    name: "gcc for aarch64",
+    package: "gcc-aarch64-linux-gnu libc6-dev-arm64-cross",
+    purpose: "links the binary for another machine",
+    file: "aarch64-linux-gnu-gcc",
+};
+pub(crate) const GCC_X86: HostTool = HostTool {
+    name: "gcc for x86_64",
+    package: "gcc-x86-64-linux-gnu libc6-dev-amd64-cross",
+    purpose: "links the binary for another machine",
+    file: "x86_64-linux-gnu-gcc",
+};
+
+/// The C library to be linked into the binary: where it lies depends on the machine.
+pub(crate) const LIBC: HostTool = HostTool {
+    name: "libc.a",
+    package: "libc6-dev",
+    purpose: "is linked into the binary that is handed on",
+    file: LIBC_FILE,
+};
+#[cfg(target_arch = "x86_64")]
+const LIBC_FILE: &str = "/usr/lib/x86_64-linux-gnu/libc.a";
+#[cfg(not(target_arch = "x86_64"))]
+const LIBC_FILE: &str = "/usr/lib/aarch64-linux-gnu/libc.a";
+
 /// Real containers for the live tests; only the daemon's presence counts, the tests start their own.
 pub(crate) const DOCKER: HostTool = HostTool {
     name: "docker",

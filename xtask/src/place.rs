@@ -51,6 +51,11 @@ impl Place {
         self.target.join("lab")
     }
 
+    /// What is handed on.
+    pub(crate) fn dist(&self) -> PathBuf {
+        self.target.join("dist")
+    }
+
     /// What long commands said; one file each.
     pub(crate) fn log(&self, name: &str) -> PathBuf {
         self.target.join("log").join(format!("{name}.log"))

@@ -1,6 +1,7 @@
 //! The lab's Python: a virtual environment with pySigma, which the rule engine is compared with, the OCSF schema,
-//! which events are held against, and OpenTelemetry's definitions, by which a receiver of logs decodes. Every package of it
-//! has one version, and nothing is looked up beyond the lists.
+//! which events are held against, OpenTelemetry's definitions, by which a receiver of logs decodes, librdkafka, whose brokers take what
+//! is written to Kafka, and Kubernetes' schemas, which manifests are held against. Every package of it has one version, and
+//! nothing is looked up beyond the lists.
 
 use std::path::Path;
 use std::process::Command;
@@ -39,7 +40,8 @@ pub(crate) fn make(place: &Place, draft: &Path) -> Result<String> {
     }
     command::log(&mut pip, &place.log("lab-python-packages"))
         .context("its packages cannot be installed; they need the network and a Python package index")?;
-    Ok("pySigma, pydantic-ocsf and OpenTelemetry's definitions in a virtual environment".to_owned())
+    Ok("pySigma, pydantic-ocsf, OpenTelemetry's definitions, librdkafka and Kubernetes' schemas in a virtual environment"
+        .to_owned())
 }
 
 /// Where `path` has its Python.

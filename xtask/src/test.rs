@@ -20,6 +20,7 @@ use crate::place::Place;
 use crate::progress;
 use crate::setup;
 use crate::tidy;
+use crate::trial;
 use crate::verdict::Tally;
 use crate::vm;
 
@@ -40,6 +41,8 @@ pub(crate) enum Choice {
     Load,
     /// A transfer, and every way, on each of the lab's kernels in QEMU (root)
     Vm,
+    /// What `dist` makes: the image under runc, the package on a Debian under systemd (root); only when it is named
+    Package,
 }
 
 /// One part of a test run, in the order in which they run.
@@ -58,15 +61,21 @@ enum Part {
     Corpus,
     Load,
     Vm,
+    Package,
 }
 
 /// What `cargo test` is told for the unit tests, and for those that replay.
 const UNIT: &[&str] = &["--no-fail-fast", "--workspace", "--exclude", "tests"];
 const REPLAY: &[&str] =
     &["--no-fail-fast", "--package", "tests", "--test", "replay", "--test", "truth", "--test", "scale"];
-const DIFFERENTIAL: &[&str] = &["--no-fail-fast", "--package", "tests", "--test", "differential"];
+/// Those that ask the lab's Python.
+const DIFFERENTIAL: &[&str] =
+    &["--no-fail-fast", "--package", "tests", "--test", "differential", "--test", "deploy"];
 /// Tests that only run when they are named.
 const NAMED: [&str; 5] = ["cluster", "live", "matrix", "corpus", "load"];
+
+/// The part that only runs when it is named, and why.
+const APART: &str = "what is handed on was not tried: linking it as a whole takes many minutes; `cargo xtask test package` does";
 
 /// How a part went.
 enum Outcome {
@@ -76,7 +85,7 @@ enum Outcome {
 }
 
 impl Part {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Format,
         Self::Tidy,
         Self::Build,
@@ -89,6 +98,7 @@ impl Part {
         Self::Corpus,
         Self::Load,
         Self::Vm,
+        Self::Package,
     ];
 
     fn name(self) -> &'static str {
@@ -105,6 +115,7 @@ impl Part {
             Self::Corpus => "corpus",
             Self::Load => "load",
             Self::Vm => "vm",
+            Self::Package => "package",
         }
     }
 
@@ -120,8 +131,14 @@ impl Part {
             Self::Corpus => *choice == Choice::Corpus,
             Self::Load => *choice == Choice::Load,
             Self::Vm => *choice == Choice::Vm,
+            Self::Package => *choice == Choice::Package,
         };
-        choices.is_empty() || choices.iter().any(by)
+        choices.is_empty() && self != Self::Package || choices.iter().any(by)
+    }
+
+    /// Whether who names it wants it done or to fail.
+    fn is_asked_for(self) -> bool {
+        matches!(self, Self::Cluster | Self::Live | Self::Corpus | Self::Load | Self::Vm | Self::Package)
     }
 
     /// Why it cannot be done here, with the remedy.
@@ -134,10 +151,10 @@ impl Part {
             Self::Format => lacks("fmt", "rustup component add rustfmt"),
             Self::Clippy => lacks("clippy", "rustup component add clippy"),
             Self::Licences => lacks("deny", "cargo install --locked cargo-deny"),
-            Self::Vm if ARCH != "x86_64" => {
+            Self::Vm | Self::Package if ARCH != "x86_64" => {
                 Some(format!("the lab's kernels are for x86_64, and this is {ARCH}"))
             }
-            Self::Live | Self::Corpus | Self::Load | Self::Vm => {
+            Self::Live | Self::Corpus | Self::Load | Self::Vm | Self::Package => {
                 require_root("this part", "test").err().map(|error| error.to_string())
             }
             Self::Cluster if LabPart::ApiServer.found(place).is_none() => {
@@ -186,7 +203,9 @@ impl Part {
                 let replay = count(cargo(&["test"]).args(REPLAY));
                 // What it lacks, the test says itself.
                 if let Err(error) = setup::ensure(setup::DIFFERENTIAL, place) {
-                    progress::say(&format!("rules are not compared with pySigma: {error:#}"));
+                    progress::say(&format!(
+                        "rules and manifests are not compared with what Python has: {error:#}"
+                    ));
                 }
                 let mut differential = cargo(&["test"]);
                 differential.args(DIFFERENTIAL).args(["--", "--nocapture"]);
@@ -215,6 +234,15 @@ impl Part {
                 let kernels: Vec<_> = KERNELS.iter().collect();
                 vm::whole(place, &kernels)
             }
+            Self::Package => {
+                setup::ensure(setup::LIVE, place)?;
+                build::build(place, true)?;
+                let shipment = trial::shipment(place)?;
+                let mut live = cargo(&["test", "--package", "tests", "--test", "live", "--", "image:"]);
+                live.env("TIDEWAITER_BIN", place.agent(true)).env("TIDEWAITER_LAB", place.lab());
+                let live = count(live.env("TIDEWAITER_IMAGE", shipment.image()));
+                Ok(live?.with(trial::package(place, &shipment)?))
+            }
         }
     }
 }
@@ -236,14 +264,14 @@ pub(crate) fn test(place: &Place, choices: &[Choice], words: &[String]) -> Resul
         let outcome = attempt(part, place, words, !choices.is_empty());
         rows.push((part, outcome, start.elapsed()));
     }
-    report(&rows)
+    report(&rows, choices.is_empty())
 }
 
 /// A part that was asked for by name and cannot be done has failed; among all others it is skipped, and told.
 fn attempt(part: Part, place: &Place, words: &[String], named: bool) -> Outcome {
     if let Some(obstacle) = part.obstacle(place) {
         progress::say(&format!("skipped: {obstacle}"));
-        return if named && matches!(part, Part::Cluster | Part::Live | Part::Corpus | Part::Load | Part::Vm) {
+        return if named && part.is_asked_for() {
             Outcome::Failed(Tally::default(), obstacle)
         } else {
             Outcome::Skipped(obstacle)
@@ -261,7 +289,7 @@ fn attempt(part: Part, place: &Place, words: &[String], named: bool) -> Outcome 
 
 /// The table of parts, then the one closing line. A part without counted tests counts as one when it fails or
 /// is skipped, so that the line never says less than what happened.
-fn report(rows: &[(Part, Outcome, Duration)]) -> Result<()> {
+fn report(rows: &[(Part, Outcome, Duration)], is_whole: bool) -> Result<()> {
     progress::title("\nTidewaiter: tests");
     let mut sum = Tally::default();
     let mut failed = Vec::new();
@@ -283,6 +311,9 @@ fn report(rows: &[(Part, Outcome, Duration)]) -> Result<()> {
                 progress::skipped(part.name(), reason);
             }
         }
+    }
+    if is_whole {
+        progress::say(&format!("  - {APART}"));
     }
     writeln!(stdout(), "{sum}").context("cannot write the result")?;
     if !failed.is_empty() {

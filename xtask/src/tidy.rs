@@ -28,7 +28,8 @@ const LONG: &[(&str, &str)] = &[];
 const VAGUE: [&str; 8] = ["util", "utils", "helper", "helpers", "common", "manager", "managers", "misc"];
 
 /// Where `unsafe` may stand: programs in the kernel, and system calls that no crate offers.
-const UNSAFE: [&str; 3] = ["sensor-ebpf/", "sensor-user/src/ebpf/sys.rs", "tests/deed/sys/"];
+const UNSAFE: [&str; 4] =
+    ["sensor-ebpf/", "sensor-user/src/ebpf/sys.rs", "sensor-user/src/ebpf/sys/", "tests/deed/sys/"];
 
 /// Words that betray a broken rule, and the rule. Split in two so that this file does not betray itself.
 const WORDS: [(&str, &str); 3] = [

@@ -8,6 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::command;
+use crate::lab;
 use crate::package;
 use crate::place::Place;
 
@@ -19,9 +20,6 @@ const LLVM: u32 = 22;
 
 /// The linker's newest release that reads LLVM 22.
 const LINKER_VERSION: &str = "0.13.0";
-
-/// What calls cargo with libFuzzer's coverage counters.
-const FUZZER_VERSION: &str = "0.13.2";
 
 /// A Debian compiler built for browsers and BPF; its `core` for our target comes prebuilt.
 const DEBIAN_CARGO: &str = "/usr/bin/cargo";
@@ -141,22 +139,55 @@ pub(crate) fn build_linker(place: &Place) -> Result<String> {
     Ok(format!("built {LINKER_VERSION} with LLVM {LLVM}"))
 }
 
-/// A cargo-fuzz of our version in `target/tools`.
+/// A tool of cargo's that is built from crates into `target/tools`.
+struct CargoTool {
+    name: &'static str,
+    version: &'static str,
+}
+
+/// What calls cargo with libFuzzer's coverage counters.
+const FUZZER: CargoTool = CargoTool { name: "cargo-fuzz", version: "0.13.2" };
+
+/// What has the linker add the list of crates to a binary.
+const AUDITABLE: CargoTool = CargoTool { name: "cargo-auditable", version: "0.7.7" };
+
+impl CargoTool {
+    /// Ours, of our version, as cargo noted it: not each of them says it itself.
+    fn found(&self, place: &Place) -> Option<PathBuf> {
+        let path = place.tools().join("bin").join(self.name);
+        let noted = fs::read_to_string(place.tools().join(".crates.toml")).ok()?;
+        (path.is_file() && noted.contains(&format!("\"{} {} ", self.name, self.version))).then_some(path)
+    }
+
+    fn build(&self, place: &Place) -> Result<String> {
+        let mut cargo = command::cargo();
+        let version = format!("={}", self.version);
+        cargo.args(["install", "--locked", self.name, "--version", &version, "--root"]).arg(place.tools());
+        let output = place.tools().join("build");
+        command::log(cargo.arg("--target-dir").arg(&output), &place.log(self.name))?;
+        lab::remove(&output)?;
+        Ok(format!("built {}", self.version))
+    }
+}
+
+/// cargo-fuzz in `target/tools`.
 pub(crate) fn fuzzer(place: &Place) -> Option<PathBuf> {
-    let path = place.tools().join("bin/cargo-fuzz");
-    let version = command::read(Command::new(&path).args(["fuzz", "--version"])).ok()?;
-    (version.split_whitespace().nth(1) == Some(FUZZER_VERSION)).then_some(path)
+    FUZZER.found(place)
 }
 
 /// Builds cargo-fuzz into `target/tools`.
 pub(crate) fn build_fuzzer(place: &Place) -> Result<String> {
-    let mut cargo = command::cargo();
-    cargo.args(["install", "--locked", "cargo-fuzz", "--version", &format!("={FUZZER_VERSION}"), "--root"]);
-    let output = place.tools().join("build");
-    cargo.arg(place.tools()).arg("--target-dir").arg(&output);
-    command::log(&mut cargo, &place.log("cargo-fuzz"))?;
-    fs::remove_dir_all(&output).with_context(|| format!("cannot remove {}", output.display()))?;
-    Ok(format!("built {FUZZER_VERSION}"))
+    FUZZER.build(place)
+}
+
+/// cargo-auditable in `target/tools`.
+pub(crate) fn auditable(place: &Place) -> Option<PathBuf> {
+    AUDITABLE.found(place)
+}
+
+/// Builds cargo-auditable into `target/tools`.
+pub(crate) fn build_auditable(place: &Place) -> Result<String> {
+    AUDITABLE.build(place)
 }
 
 /// A bitcode newer than the linker's LLVM fails late and darkly; say it early.

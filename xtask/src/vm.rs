@@ -119,7 +119,7 @@ fn merge(matrix: &Path, column: &[String]) -> Result<()> {
 }
 
 /// Tells each check of the transfer test, and how many there were.
-fn told(run: &Run) -> Tally {
+pub(crate) fn told(run: &Run) -> Tally {
     progress::title(&format!("Linux {} in QEMU", run.verdict.release));
     let checks = run.verdict.checks();
     for check in &checks {
@@ -164,7 +164,7 @@ fn command(
 
 /// One kernel after the other: one that fails does not keep the others from being tried. A kernel that cannot be
 /// fetched is skipped and told, as long as another one ran: unstable's mirrors are not always whole.
-fn every(
+pub(crate) fn every(
     place: &Place,
     kernels: &[&'static Kernel],
     mut task: impl FnMut(&'static Kernel) -> Result<(Run, Tally)>,

@@ -161,7 +161,8 @@ offsets! {
 }
 
 /// Cells of the map `TRIAL`, through which the agent says what of its own to count while it proves its
-/// hooks at start. All are zero afterwards.
+/// hooks at start. Afterwards the map is frozen, with the cookie of a socket that the agent keeps for as long as it runs:
+/// by that it proves hooks that it attached again.
 pub mod trial {
     /// Not zero: children of the agent are its own doing. Only then: for good it would be a place to
     /// hide, for whoever gets the agent to start a program or is handed over to it as an orphan.

@@ -83,7 +83,7 @@ impl Agent {
         let Some(doors) = &self.doors else { return };
         let attached = self.standing.hooks.iter().filter(|hook| hook.attached.is_some()).count();
         doors.pulse.attached.store(attached as u64, Ordering::Relaxed);
-        doors.pulse.detached.store(self.reporter.sums().detached, Ordering::Relaxed);
+        doors.pulse.blind.store(self.kernel.watch.broken_links() as u64, Ordering::Relaxed);
     }
 
     /// The picture of now, with how far connections are.
@@ -112,6 +112,7 @@ impl Agent {
             configuration: self.beat.digest(self.pipeline.costs().0),
             hooks: self.standing.hooks.clone(),
             detached: self.reporter.sums().detached,
+            blind: self.kernel.watch.broken_links() as u64,
             records: self.records(&passed),
             events: Events {
                 total: passed.events,

@@ -10,7 +10,7 @@ use sigma::RuleSet;
 
 use super::Agent;
 use crate::alert::{Heartbeat, HookCount, HookCoverage, Loss, LossSum, Subject, Tampering};
-use crate::config::Config;
+use crate::config::{Config, ConfigFiles};
 
 /// How often. Two that fail to come tell of a dead sensor within a minute, which is how soon people look; 2,880
 /// documents of 1.2 KiB a day are less than one busy alert an hour.
@@ -32,6 +32,8 @@ pub(super) struct Beat {
 impl Beat {
     pub(super) fn new(started: Instant, config: &Config, hooks: &[HookCoverage]) -> Self {
         let mut configuration = Context::new(&SHA256);
+        // In how many files it is written does not count.
+        let config = Config { files: ConfigFiles::default(), ..config.clone() };
         // The rendering names every key and value, in the order of declaration; every map in it is sorted.
         configuration.update(format!("{config:?}").as_bytes());
         Self { started, hooks: count(hooks), configuration }
@@ -64,6 +66,7 @@ fn count(hooks: &[HookCoverage]) -> HookCount {
         weakened: attached.iter().filter(|hook| hook.weakens.is_some()).count(),
         missing: hooks.len() - attached.len(),
         detached: 0,
+        blind: 0,
     }
 }
 
@@ -80,8 +83,9 @@ impl Sums {
         match subject {
             Subject::Loss(losses) => losses.iter().for_each(|loss| self.add(loss)),
             Subject::Tampering(deeds) => {
-                let is_detached = |deed: &&Tampering| matches!(deed, Tampering::Detached { .. });
-                self.detached += deeds.iter().filter(is_detached).count() as u64;
+                let is_unhooked =
+                    |deed: &&Tampering| matches!(deed, Tampering::Done(deed) if deed.action.unhooks());
+                self.detached += deeds.iter().filter(is_unhooked).count() as u64;
             }
             Subject::Coverage(_)
             | Subject::Aggregation(_)
@@ -109,6 +113,7 @@ impl Sums {
 impl Agent {
     /// Tells that the sensor lives, and how it stands.
     pub(super) fn beat(&mut self) {
+        self.guard.beat();
         let sums = self.reporter.sums();
         let mut losses = sums.losses.clone();
         // Who has room for a few only keeps the first.
@@ -118,10 +123,16 @@ impl Agent {
             alerts: self.reporter.alerts(),
             events: self.pipeline.passed().events,
             losses,
-            hooks: HookCount { detached: sums.detached, ..self.beat.hooks },
+            hooks: HookCount {
+                detached: sums.detached,
+                blind: self.kernel.watch.broken_links(),
+                ..self.beat.hooks
+            },
+            gaps: self.guard.gaps(),
             configuration: self.beat.digest(self.pipeline.costs().0),
             sinks: self.reporter.outstanding(),
         };
+        self.service.standing(&heartbeat);
         self.reporter.notice(Subject::Heartbeat(heartbeat));
     }
 }
@@ -131,6 +142,7 @@ mod tests {
     use sigma::{Placeholders, Source};
 
     use super::*;
+    use crate::alert::{Deed, TamperAction};
     use crate::event::field::Fields;
 
     fn loss(what: &str, reason: &'static str, count: u64) -> Loss {
@@ -153,7 +165,20 @@ mod tests {
         let mut sums = Sums::default();
         sums.note(&Subject::Loss(vec![loss("a", "full", 2), loss("a", "gone", 1)]));
         sums.note(&Subject::Loss(vec![loss("a", "full", 40)]));
-        sums.note(&Subject::Tampering(vec![Tampering::Detached { program: "connect4".to_owned() }]));
+        let deed = |action| {
+            let (name, times) = ("connect4".to_owned(), 1);
+            Tampering::Done(Deed {
+                action,
+                name,
+                window: None,
+                mended: None,
+                times,
+                detail: None,
+                by: Vec::new(),
+            })
+        };
+        let deeds = [TamperAction::Detached, TamperAction::Restored, TamperAction::Beside].map(deed);
+        sums.note(&Subject::Tampering(deeds.into()));
         let told: Vec<_> = sums.losses.iter().map(|sum| (sum.reason, sum.count)).collect();
         assert_eq!((told, sums.detached), (vec![("full", 42), ("gone", 1)], 1));
         for index in 0..2 * LOSSES_MAX {
@@ -188,6 +213,6 @@ mod tests {
             weakens,
         };
         let hooks = [hook(true, None), hook(true, Some("renames")), hook(false, Some("module loads"))];
-        assert_eq!(count(&hooks), HookCount { attached: 2, weakened: 1, missing: 1, detached: 0 });
+        assert_eq!(count(&hooks), HookCount { attached: 2, weakened: 1, missing: 1, detached: 0, blind: 0 });
     }
 }

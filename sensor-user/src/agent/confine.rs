@@ -20,10 +20,12 @@ use super::StartError;
 use crate::alert::HookCoverage;
 use crate::config::Config;
 use crate::ebpf::counter::Ledger;
+use crate::ebpf::load::Loaded;
 use crate::ebpf::sys;
+use crate::ebpf::watch::FTRACE;
 use crate::host::mount;
-use crate::keeper::{KeeperError, Link};
-use crate::privilege::{self, Grants, Ground, Part, PrivilegeError};
+use crate::keeper::{KeeperError, Link, Own, Terms};
+use crate::privilege::{self, Grants, Ground, Part, Ports, PrivilegeError};
 use crate::sink::Reach;
 use crate::source::kubernetes::Prepared;
 
@@ -73,7 +75,7 @@ impl Life {
 /// What a start has that decides what is needed from now on.
 pub(super) struct Needs<'a> {
     pub(super) config: &'a Config,
-    pub(super) ledger: &'a Ledger,
+    pub(super) kernel: &'a Loaded,
     pub(super) pods: Option<&'a Prepared>,
     /// A folder that is written when the agent has ended.
     pub(super) out: Option<&'a Path>,
@@ -81,11 +83,10 @@ pub(super) struct Needs<'a> {
 
 /// Gives up all that is not needed. Must be called while there is one thread.
 pub(super) fn confine(link: Link, needs: &Needs<'_>) -> Result<Life, StartError> {
-    let kept = if reads_without(needs.ledger) { CapabilitySet::empty() } else { CapabilitySet::BPF };
+    let kept = if reads_without(&needs.kernel.ledger) { CapabilitySet::empty() } else { CapabilitySet::BPF };
     let grants = grants(needs);
-    let ContainerFolders(roots) = ContainerFolders::of(needs.config);
     privilege::await_alone()?;
-    let link = link.begin(privilege::held().contains(CapabilitySet::SYS_ADMIN), roots)?;
+    let link = link.begin(terms(needs))?;
     privilege::keep(kept, None)?;
     let ground = privilege::confine(&grants)?;
     let is_deadly = privilege::forbid(Part::Agent)?;
@@ -94,13 +95,16 @@ pub(super) fn confine(link: Link, needs: &Needs<'_>) -> Result<Life, StartError>
     Ok(Life(life))
 }
 
-/// Paths of root's runtimes, for the keeper.
-struct ContainerFolders(Vec<Vec<u8>>);
-
-impl ContainerFolders {
-    fn of(config: &Config) -> Self {
-        let folders = config.containers.folders().into_iter();
-        Self(folders.map(|path| path.as_os_str().as_bytes().to_vec()).collect())
+/// What the keeper judges by.
+fn terms(needs: &Needs<'_>) -> Terms {
+    let watch = &needs.kernel.watch;
+    let roots = needs.config.containers.folders().into_iter();
+    // A cgroup that tells no number is none that the keeper attaches to.
+    let cgroup = rustix::fs::fstat(watch.cgroup()).map(|stat| (stat.st_dev, stat.st_ino)).unwrap_or_default();
+    Terms {
+        wants_files: privilege::held().contains(CapabilitySet::SYS_ADMIN),
+        roots: roots.map(|path| path.as_os_str().as_bytes().to_vec()).collect(),
+        own: Own { programs: watch.programs().collect(), cgroup },
     }
 }
 
@@ -173,14 +177,17 @@ fn grants(needs: &Needs<'_>) -> Grants {
     let read = &mut grants.read;
     read.extend(ALWAYS.iter().chain(&NAMES).chain(&ZONES).map(PathBuf::from));
     read.extend(hierarchies());
-    read.extend(config.rules.iter().chain(&config.allow).flat_map(|path| around(path)));
+    read.push(needs.kernel.hierarchy.root().to_owned());
+    // What of the configuration has changed is told when rules are read again.
+    let files = config.files.read().iter().chain(&config.rules).chain(&config.allow);
+    read.extend(files.flat_map(|path| around(path)));
     read.extend(reaches.iter().flat_map(|reach| &reach.read).flat_map(|path| around(path)));
     if let Some(pods) = needs.pods {
         read.extend(ANCHORS.iter().map(PathBuf::from));
         read.extend(pods.paths().iter().flat_map(|path| around(path)));
     }
     let is_name = |host: &str| host.parse::<IpAddr>().is_err();
-    let has_names = reaches.iter().any(|reach| reach.server.as_ref().is_some_and(|(host, _)| is_name(host)));
+    let has_names = reaches.iter().flat_map(|reach| &reach.servers).any(|(host, _)| is_name(host));
     let is_link = Path::new(RESOLVER).symlink_metadata().is_ok_and(|it| it.is_symlink());
     if (has_names || needs.pods.is_some()) && !is_link {
         // What takes its place when a lease is renewed is another file.
@@ -198,10 +205,20 @@ fn grants(needs: &Needs<'_>) -> Grants {
         // One that is not there cannot be granted, and who writes there would make it.
         let _ = make(folder);
     }
-    let servers = reaches.iter().filter_map(|reach| reach.server.as_ref());
-    grants.ports = servers.map(|(_, port)| *port).chain([DNS]).collect();
-    grants.ports.extend(needs.pods.map(Prepared::port));
+    if needs.kernel.watch.traced().next().is_some() {
+        // The one setting that the agent puts right itself: it is root's to write, whatever his capabilities.
+        grants.write.push(PathBuf::from(FTRACE));
+    }
+    grants.ports = ports(&reaches, needs.pods);
     grants
+}
+
+fn ports(reaches: &[Reach], pods: Option<&Prepared>) -> Ports {
+    if reaches.iter().any(|reach| reach.names_others) {
+        return Ports::Any;
+    }
+    let servers = reaches.iter().flat_map(|reach| &reach.servers);
+    Ports::These(servers.map(|(_, port)| *port).chain([DNS]).chain(pods.map(Prepared::port)).collect())
 }
 
 fn make(folder: &Path) -> io::Result<()> {

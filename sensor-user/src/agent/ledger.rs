@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use sensor_ebpf::wire::counter::Account;
+use sensor_ebpf::wire::setting::LIMIT_BURST;
 use tracing::warn;
 
 use super::{facts, report};
@@ -25,6 +27,8 @@ pub(super) struct Bookkeeper {
     books: Books,
     /// Cgroups that were removed, and when.
     gone: VecDeque<(u64, u64)>,
+    /// Limits that somebody else has set, since they were asked for.
+    forged: u64,
 }
 
 impl Bookkeeper {
@@ -53,12 +57,21 @@ impl Bookkeeper {
         look.epoch = if is_last { u32::MAX } else { Books::epoch(time) };
         if self.books.has_news(&look.counters) {
             look.accounts = kernel.accounts.read();
+            for (key, _) in look.accounts.iter().filter(|(_, account)| is_forged(account, time)) {
+                kernel.accounts.unlimit(key);
+                self.forged += 1;
+            }
             look.aggregates = kernel.aggregates.take(look.epoch);
         }
         let aggregates = self.books.aggregates(&look, pipeline);
         let losses = self.books.losses(&look, pipeline);
         self.close(kernel, time);
         (losses, aggregates)
+    }
+
+    /// How many limits somebody else had set since the last call.
+    pub(super) fn take_forged(&mut self) -> u64 {
+        std::mem::take(&mut self.forged)
     }
 
     /// Kinds that had any records, each with what became of them.
@@ -80,6 +93,13 @@ impl Bookkeeper {
     }
 }
 
+/// A bucket that is full again later than the sensor's programs ever let it be: its cgroup would be told of no more.
+fn is_forged(account: &Account, now: u64) -> bool {
+    /// The rows are read after the clock.
+    const LATER: u64 = 1_000_000_000;
+    account.full > now + LIMIT_BURST + LATER
+}
+
 impl Owner for Pipeline {
     fn container(&self, cgroup_id: u64) -> Option<Arc<Container>> {
         self.containers.get(&self.containers.by_cgroup(cgroup_id)?)
@@ -91,5 +111,19 @@ impl Owner for Pipeline {
 
     fn date(&self, time: u64) -> Timestamp {
         report::date(time)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_beyond_what_the_programs_set_is_forged() {
+        let now = 3_600_000_000_000;
+        let full = |full| Account { full, ..Account::default() };
+        assert!(!is_forged(&full(0), now));
+        assert!(!is_forged(&full(now + LIMIT_BURST), now));
+        assert!(is_forged(&full(u64::MAX), now));
     }
 }

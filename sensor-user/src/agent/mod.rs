@@ -13,6 +13,8 @@ mod lookup;
 mod stranger;
 mod rule;
 mod watch;
+mod guard;
+mod suspect;
 mod learn;
 mod resource;
 mod beat;
@@ -22,6 +24,7 @@ mod canary;
 mod door;
 mod confine;
 mod count;
+mod service;
 
 use std::future::Future;
 use std::time::{Duration, Instant};
@@ -35,15 +38,15 @@ pub use purpose::{events, learn, run};
 pub use start::StartError;
 pub(crate) use start::receivers;
 
-use crate::alert::{Coverage, Loss, Stopped, Subject, Tampering};
+use crate::alert::{Coverage, Loss, Stopped, Subject};
 use crate::config::Config;
 use crate::decode::{Body, Record, decode};
 use crate::ebpf::flow::FlowRows;
 use crate::ebpf::load::Loaded;
-use crate::ebpf::watch::Loaded as LoadedProgram;
 use crate::host::resource::CgroupMeter;
 use crate::keeper::{KeeperError, Link};
 use crate::metric::{Budget, Metrics};
+use crate::outbox::Opened;
 use crate::pipeline::Pipeline;
 use crate::rule::{Reader, RuleFiles};
 use crate::source::kubernetes::{self, Prepared};
@@ -57,9 +60,11 @@ use canary::Canary;
 use confine::{Life, Needs};
 use door::Doors;
 use facts::Facts;
+use guard::Guard;
 use ledger::Bookkeeper;
 use lookup::Lookups;
 use report::Reporter;
+use service::Service;
 use wait::{asked, later, steady, told};
 
 /// How often tables are swept and losses are told. A first loss is known within this time.
@@ -78,6 +83,8 @@ async fn attend(
     shutdown: impl Future<Output = ()>,
 ) -> Result<Option<Learner>, StartError> {
     let started = Instant::now();
+    let service = if matches!(purpose, Purpose::Judge) { Service::find() } else { Service::default() };
+    start::tell_files(&config);
     let files = RuleFiles::new(&config);
     let rules = files.read()?;
     let is_judge = matches!(purpose, Purpose::Judge);
@@ -96,12 +103,13 @@ async fn attend(
     // The hooks are attached: what starts from here on is in the ring, the rest is in /proc.
     let inventory = start::inventory()?;
     let processes = inventory.len();
-    let (origin, kept) = start::origin(&config, &purpose);
+    let (origin, mut kept) = start::origin(&config, &purpose);
+    let mark = kept.as_mut().and_then(Opened::take_life);
     let doors = is_judge.then(|| Doors::open(&config, &origin));
     loaded.hooks.extend(confine::weakened());
     // Before any thread is started: what threads have is taken from each of them alone.
-    let needs = Needs { config: &config, ledger: &loaded.ledger, pods: pods.as_ref(), out: purpose.out() };
-    let life = confine::confine(link, &needs)?;
+    let out = purpose.out();
+    let life = confine::confine(link, &Needs { config: &config, kernel: &loaded, pods: pods.as_ref(), out })?;
     let pods = pods.map(Prepared::start).transpose()?;
     let reader = if is_judge { start::reader(files, &rules) } else { None };
     let mut pipeline = start::pipeline(rules, &config);
@@ -130,10 +138,13 @@ async fn attend(
     agent.standing = Standing::new(&origin, &coverage.hooks);
     agent.pods = pods;
     agent.reader = reader;
+    agent.service = service;
     agent.doors = doors;
     agent.canary = is_judge.then(|| Canary::new(&config.canary, facts::now())).flatten();
     crate::ebpf::sys::trim_heap();
     agent.reporter.notice(Subject::Coverage(coverage));
+    agent.begin_life(mark);
+    agent.service.ready();
     let is_blind = agent.watch(shutdown, &life).await;
     let learner = agent.stop().await;
     if is_blind { Err(StartError::Keeper(KeeperError::Died)) } else { Ok(learner) }
@@ -151,6 +162,7 @@ struct Agent {
     lookups: Lookups,
     /// Reads the rules again.
     reader: Option<Reader>,
+    service: Service,
     /// What the Kubernetes API tells, where it is asked.
     pods: Option<mpsc::Receiver<PodUpdate>>,
     /// What fanotify told too early.
@@ -161,6 +173,7 @@ struct Agent {
     canary: Option<Canary>,
     meter: CgroupMeter,
     beat: Beat,
+    guard: Guard,
     /// Reused in every turn, see [`Agent::turn`].
     exits: Vec<Record>,
 }
@@ -169,6 +182,7 @@ impl Agent {
     fn new(config: &Config, kernel: Loaded, pipeline: Pipeline, reporter: Reporter, beat: Beat) -> Self {
         let mut budget = Budget::default();
         budget.begin(facts::now(), pipeline.costs().1);
+        let meter = CgroupMeter::read(kernel.hierarchy.clone());
         Self {
             kernel,
             pipeline,
@@ -179,13 +193,15 @@ impl Agent {
             books: Bookkeeper::default(),
             lookups: Lookups::new(&config.containers),
             reader: None,
+            service: Service::default(),
             pods: None,
             waiting: watch::Waiting::default(),
             doors: None,
             standing: Standing::default(),
             canary: None,
-            meter: CgroupMeter::read(),
+            meter,
             beat,
+            guard: Guard::new(),
             exits: Vec::new(),
         }
     }
@@ -212,6 +228,7 @@ impl Agent {
                 _ = poll.tick() => self.poll(),
                 _ = measure.tick() => self.measure(),
                 _ = beat.tick() => self.beat(),
+                () = self.service.due() => self.service.alive(),
                 _ = trim.tick() => crate::ebpf::sys::trim_heap(),
             }
             self.turn();
@@ -228,7 +245,7 @@ impl Agent {
     /// renamed a file and ended in the same turn must still be known when the rename is read.
     fn turn(&mut self) {
         let mut exits = std::mem::take(&mut self.exits);
-        let Self { kernel, pipeline, facts, metrics, reporter, books, canary, .. } = self;
+        let Self { kernel, pipeline, facts, metrics, reporter, books, canary, guard, .. } = self;
         let Loaded { ring, flows, .. } = kernel;
         ring.drain(|bytes| match decode(bytes) {
             Ok(record) => {
@@ -243,6 +260,7 @@ impl Agent {
                 if let (Some(canary), Body::Exec(exec)) = (&mut *canary, &record.body) {
                     canary.see(&exec.arguments);
                 }
+                guard.suspects.note(&record);
                 take_rows(flows, pipeline, &record);
                 pipeline.record(record, facts);
                 pipeline.observed().for_each(|event| reporter.event(&event));
@@ -310,7 +328,11 @@ impl Agent {
         self.metrics.late_matches = self.pipeline.late_matches();
         losses.extend(self.metrics.take_losses(&dropped));
         losses.extend(self.pipeline.undecided(facts::now(), is_last));
-        losses.extend(self.look_after());
+        let stalled = self.stalled();
+        self.tell(stalled.into_iter().collect());
+        if !is_last {
+            losses.extend(self.look_after());
+        }
         self.look_at_costs();
         let (lost, counted) = self.books.look(&mut self.kernel, &self.pipeline, is_last);
         losses.extend(lost);
@@ -322,41 +344,13 @@ impl Agent {
         }
     }
 
-    /// Tells who works on the sensor's programs or brings his own; returns what the kernel did not run.
-    fn look_after(&mut self) -> Vec<Loss> {
-        let findings = match self.kernel.watch.look() {
-            Ok(findings) => findings,
-            Err(error) => {
-                warn!(%error, "whether the programs are still attached is not known");
-                return Vec::new();
-            }
-        };
-        let detached = findings.detached.into_iter().map(|program| Tampering::Detached { program });
-        let loaded = findings
-            .loaded
-            .into_iter()
-            .map(|LoadedProgram { id, kind, name, uid }| Tampering::Loaded { id, kind, name, uid });
-        let deeds: Vec<Tampering> = detached.chain(loaded).collect();
-        if !deeds.is_empty() {
-            self.reporter.notice(Subject::Tampering(deeds));
-        }
-        let skipped = findings.skipped.into_iter();
-        skipped
-            .map(|(program, count)| Loss {
-                what: format!("run of {program}"),
-                count,
-                reason: SKIPPED,
-                container: None,
-                window: None,
-            })
-            .collect()
-    }
-
     /// Detaches everything, tells what was still gathering, lets the sinks deliver.
     async fn stop(mut self) -> Option<Learner> {
+        self.service.ending();
         self.doors = None;
         // From here on nothing is added: what is read last is all there was.
         self.kernel.programs = None;
+        self.kernel.watch.release();
         // Twice: what fanotify saw waits for a turn.
         self.turn();
         self.turn();
@@ -377,6 +371,7 @@ impl Agent {
         let (events, untaken_connections) = (passed.events, passed.untaken_connections);
         self.reporter.notice(Subject::Stopped(Stopped { alerts, events, untaken_connections, ledger }));
         let losses: Vec<Loss> = self.reporter.finish(FLUSH).await;
+        self.guard.end();
         for Loss { what, count, reason, .. } in losses {
             warn!(what, count, reason, "not delivered before the end");
         }

@@ -11,6 +11,8 @@ impl Agent {
     /// Takes over rules that were read again, or tells why not.
     pub(super) fn reload(&mut self, news: News) {
         let reload = match news {
+            News::Asked => return self.service.reading(),
+            News::Unchanged => return self.service.ready(),
             News::Loaded(fresh) => {
                 // What is in the ring was done under the rules of before.
                 self.turn();
@@ -33,6 +35,7 @@ impl Agent {
             }
         };
         self.reporter.notice(Subject::Reload(reload));
+        self.service.ready();
     }
 
     /// Tells of rules that take more time than their budget.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sigma::{Diagnostic, Engine};
 use thiserror::Error;
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::purpose::Purpose;
 use super::report::Reporter;
@@ -97,6 +97,14 @@ impl From<Mistakes> for StartError {
             Mistakes::Catalogue(problems) => Self::Catalogue(problems),
             Mistakes::Allow(error) => Self::Allow(error),
         }
+    }
+}
+
+/// Says what the configuration was read from.
+pub(super) fn tell_files(config: &Config) {
+    let files: Vec<_> = config.files.read().iter().map(|path| path.display().to_string()).collect();
+    if !files.is_empty() {
+        info!("configuration: {}", files.join(", "));
     }
 }
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use sensor_ebpf::wire::counter::Counter;
 use uuid::Uuid;
 
-use super::{CanaryReport, Expensive, Place, Reload};
+use super::{CanaryReport, Expensive, Gap, Place, Reload, Tampering};
 use crate::state::container::Container;
 
 /// Something about the sensor itself, in the same stream as its alerts.
@@ -126,6 +126,8 @@ pub struct Heartbeat {
     /// What was told as lost, by kind and reason, each once.
     pub losses: Vec<LossSum>,
     pub hooks: HookCount,
+    /// When the sensor did not see all that it covers, the newest last.
+    pub gaps: Vec<Gap>,
     /// `sha256:` and the digest of configuration and rules in hexadecimal.
     pub configuration: String,
     pub sinks: Vec<Backlog>,
@@ -157,8 +159,10 @@ pub struct HookCount {
     pub weakened: usize,
     /// Nowhere to be attached.
     pub missing: usize,
-    /// Programs that somebody detached since.
+    /// How often somebody has unhooked a program since.
     pub detached: u64,
+    /// Programs that are unhooked now.
+    pub blind: usize,
 }
 
 /// What waits in a sink.
@@ -186,21 +190,4 @@ pub struct Stopped {
 pub struct LedgerRow {
     pub kind: &'static str,
     pub counter: Counter,
-}
-
-/// One thing that somebody did to the sensor, or beside it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Tampering {
-    /// A program of the sensor's was detached: what it saw is not seen any more.
-    Detached { program: String },
-    /// A BPF program was loaded by somebody else.
-    Loaded {
-        id: u32,
-        /// `enum bpf_prog_type`, in lower case.
-        kind: String,
-        /// Given by its loader: a claim.
-        name: String,
-        /// User that loaded it, where the kernel tells.
-        uid: Option<u32>,
-    },
 }

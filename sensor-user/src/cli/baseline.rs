@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 
 use super::run::{attend_for, log_to_stderr};
 use super::table::print;
-use super::{EXIT_CODES, Exit, Failure};
+use super::{ConfigOptions, EXIT_CODES, Exit, Failure};
 use crate::agent;
 use crate::config::{Config, LogLevel, read_baseline, write_baseline};
 use crate::sink::text::quantity::duration;
@@ -65,9 +65,9 @@ pub struct LearnOptions {
     /// Add it to what this one knows
     #[arg(long, value_name = "FILE")]
     pub merge: Option<PathBuf>,
-    /// Read this configuration; its rules and receivers are left out
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
+    /// Its rules and receivers are left out
+    #[command(flatten)]
+    pub config: ConfigOptions,
     /// How much to log on standard error
     #[arg(long, value_enum, value_name = "LEVEL")]
     pub log: Option<LogLevel>,
@@ -102,10 +102,7 @@ pub(super) fn execute(command: BaselineCommand) -> Result<Exit, Failure> {
 
 fn learn(options: LearnOptions) -> Result<Exit, Failure> {
     let LearnOptions { time, out, merge, config, log } = options;
-    let config = match &config {
-        Some(path) => Config::read(path)?,
-        None => Config::default(),
-    };
+    let config = config.load()?;
     let before = merge.as_deref().map(read).transpose()?;
     // Said now, not when the time is over.
     writable(&out)?;

@@ -1,12 +1,10 @@
 //! `tidewaiter events`: the same sensor as `run`, but instead of judging what happens it shows all of it.
 
-use std::path::PathBuf;
-
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 
 use super::run::{attend, log_to_stderr};
-use super::{Exit, Failure};
+use super::{ConfigOptions, Exit, Failure};
 use crate::agent;
 use crate::config::{Config, ConfigError, FormatChoice, LogLevel};
 use crate::ebpf::hook::Means;
@@ -38,9 +36,9 @@ Examples:
 /// Options of `events`. Those that narrow hold together; a category may be given several times.
 #[derive(Clone, Debug, Default, Args)]
 pub struct EventOptions {
-    /// Read this configuration; its rules and receivers are left out
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
+    /// Its rules and receivers are left out
+    #[command(flatten)]
+    pub config: ConfigOptions,
     /// How events look
     #[arg(long, value_enum)]
     pub format: Option<FormatChoice>,
@@ -77,10 +75,7 @@ impl EventOptions {
     /// # Errors
     /// As [`Config::read`].
     pub fn config(&self) -> Result<Config, ConfigError> {
-        let mut config = match &self.config {
-            Some(path) => Config::read(path)?,
-            None => Config::default(),
-        };
+        let mut config = self.config.load()?;
         config.avoid.extend(&self.avoid);
         Ok(Config {
             format: self.format.unwrap_or(config.format),

@@ -6,12 +6,14 @@
 
 mod baseline;
 mod check;
+mod config;
 mod events;
 mod failure;
 mod ps;
 mod rules;
 mod run;
 mod status;
+mod probe;
 mod table;
 mod validate;
 mod verify;
@@ -22,8 +24,10 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 pub use baseline::BaselineCommand;
+pub use check::CheckOptions;
 pub use events::EventOptions;
 pub use failure::Failure;
+pub use probe::ProbeOptions;
 pub use ps::PsOptions;
 pub use rules::RulesCommand;
 pub use status::StatusOptions;
@@ -32,7 +36,7 @@ pub use verify::VerifyOptions;
 
 use crate::config::{Config, ConfigError, FormatChoice, LogLevel, MetricsPlace};
 use crate::ebpf::hook::Means;
-use crate::sink::{Facility, OtlpTarget, SyslogReceiver, SyslogTarget, WebhookTarget};
+use crate::sink::{Facility, KafkaTarget, OtlpTarget, SyslogReceiver, SyslogTarget, WebhookTarget};
 
 const EXIT_CODES: &str = "\
 Exit status:
@@ -76,9 +80,15 @@ pub enum Command {
     /// Show at a glance how a running agent is, and whether its alerts arrive
     #[command(after_help = format!("{}\n\n{}", status::EXAMPLES, status::STATUS), long_about = status::ABOUT)]
     Status(StatusOptions),
-    /// Try everything `run` needs on this host, say what would be seen and what not, and end
+    /// Ask a running agent whether it lives, or is ready, for supervisors such as Kubernetes
     #[command(after_help = EXIT_CODES)]
-    Check(RunOptions),
+    Probe(ProbeOptions),
+    /// Examine this host: what would be seen and delivered here, and what weakens which detections
+    #[command(after_help = format!("{}\n\n{}", check::EXAMPLES, check::STATUS), long_about = check::ABOUT)]
+    Check(CheckOptions),
+    /// Show what the configuration's files say together
+    #[command(after_help = EXIT_CODES)]
+    Config(ConfigOptions),
     /// Learn what is normal for images, and look at what was learned
     #[command(subcommand)]
     Baseline(BaselineCommand),
@@ -104,9 +114,8 @@ pub enum Command {
 /// Options of `run`. They win over the configuration file; lists add to it.
 #[derive(Clone, Debug, Default, Args)]
 pub struct RunOptions {
-    /// Read this configuration (every key: deploy/tidewaiter.yaml)
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
+    #[command(flatten)]
+    pub config: ConfigOptions,
     /// How messages look on standard output
     #[arg(long, value_enum)]
     pub format: Option<FormatChoice>,
@@ -119,6 +128,10 @@ pub struct RunOptions {
     /// Send OpenTelemetry logs to http://HOST:4318, https://, grpc://HOST:4317 or grpcs://; may be given several times
     #[arg(long, value_name = "RECEIVER")]
     pub otlp: Vec<OtlpTarget>,
+    /// Write to a topic, kafka://HOST:PORT/TOPIC or kafkas:// over TLS, of several brokers HOST:PORT,HOST:PORT; may be given
+    /// several times
+    #[arg(long, value_name = "TOPIC")]
+    pub kafka: Vec<KafkaTarget>,
     /// Where syslog receivers file the messages
     #[arg(long, value_enum)]
     pub facility: Option<Facility>,
@@ -144,6 +157,28 @@ pub struct RunOptions {
     pub log: Option<LogLevel>,
 }
 
+/// Which configuration.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ConfigOptions {
+    /// Read this configuration and conf.d/*.yaml beside it (every key: deploy/tidewaiter.yaml); without it
+    /// /etc/tidewaiter/tidewaiter.yaml, if there is one
+    #[arg(long = "config", value_name = "FILE")]
+    pub path: Option<PathBuf>,
+    /// Read no configuration, not even that in /etc
+    #[arg(long, conflicts_with = "path")]
+    pub no_config: bool,
+}
+
+impl ConfigOptions {
+    /// What the files say.
+    ///
+    /// # Errors
+    /// As [`Config::read`].
+    pub fn load(&self) -> Result<Config, ConfigError> {
+        if self.no_config { Ok(Config::default()) } else { Config::load(self.path.as_deref()) }
+    }
+}
+
 /// Which rules.
 #[derive(Clone, Debug, Default, Args)]
 pub struct RuleOptions {
@@ -161,16 +196,14 @@ impl RunOptions {
     /// # Errors
     /// As [`Config::read`].
     pub fn config(self) -> Result<Config, ConfigError> {
-        let mut config = match &self.config {
-            Some(path) => Config::read(path)?,
-            None => Config::default(),
-        };
+        let mut config = self.config.load()?;
         config.format = self.format.unwrap_or(config.format);
         config.facility = self.facility.unwrap_or(config.facility);
         config.log = self.log.unwrap_or(config.log);
         config.syslog.extend(self.syslog.into_iter().map(SyslogReceiver::from));
         config.webhook.extend(self.webhook);
         config.otlp.extend(self.otlp);
+        config.kafka.extend(self.kafka);
         config.outbox.directory = self.outbox.or(config.outbox.directory);
         config.rules.extend(self.rules.paths);
         config.avoid.extend(self.avoid);
@@ -199,7 +232,9 @@ pub fn execute(cli: Cli) -> ExitCode {
         Command::Events(options) => events::events(options),
         Command::Ps(options) => ps::ps(options),
         Command::Status(options) => status::status(&options),
+        Command::Probe(options) => probe::probe(&options),
         Command::Check(options) => check::check(options),
+        Command::Config(options) => config::config(&options),
         Command::Baseline(command) => baseline::execute(command),
         Command::Rules(command) => rules::execute(command),
         Command::Validate(options) => validate::validate(options),

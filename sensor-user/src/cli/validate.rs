@@ -183,6 +183,10 @@ fn subjects(options: &ValidateOptions) -> Result<Vec<Subject>, Failure> {
 /// What the agent is given besides its own.
 fn agent_options(options: &ValidateOptions) -> Vec<OsString> {
     let mut all: Vec<OsString> = Vec::new();
+    if options.config.is_none() {
+        // That of the host has its receivers in it.
+        all.push("--no-config".into());
+    }
     let mut give = |name: &str, value: OsString| all.extend([OsString::from(name), value]);
     if let Some(config) = &options.config {
         give("--config", config.into());

@@ -13,6 +13,8 @@ pub enum ConfigError {
     Unreadable { path: PathBuf, source: io::Error },
     #[error("{} is {size} bytes long, such a file has at most {max}", path.display())]
     TooLong { path: PathBuf, size: u64, max: u64 },
+    #[error("{} has {count} files, at most {max} are laid over one another", folder.display())]
+    TooMany { folder: PathBuf, count: usize, max: usize },
     #[error("{excerpt}")]
     Invalid { excerpt: Box<Excerpt> },
 }
@@ -50,6 +52,7 @@ impl ConfigError {
         match self {
             Self::Unreadable { .. } => "name a file that this user may read, with --config or under `allow`",
             Self::TooLong { .. } => "name a Tidewaiter configuration, a file of allow-lists, or a baseline",
+            Self::TooMany { .. } => "put what belongs together into one file",
             Self::Invalid { .. } => {
                 "every key with its default is in deploy/tidewaiter.yaml, every allow-list in deploy/allow.yaml"
             }
@@ -61,7 +64,7 @@ impl ConfigError {
     pub fn excerpt(&self) -> Option<&Excerpt> {
         match self {
             Self::Invalid { excerpt } => Some(excerpt),
-            Self::Unreadable { .. } | Self::TooLong { .. } => None,
+            Self::Unreadable { .. } | Self::TooLong { .. } | Self::TooMany { .. } => None,
         }
     }
 }

@@ -5,6 +5,8 @@
 //! setting must not be a setting in silence. Nothing here acts on what it reads.
 
 mod error;
+mod tree;
+mod files;
 mod allow;
 mod outbox;
 mod baseline;
@@ -15,6 +17,7 @@ pub use allow::AllowFiles;
 pub use baseline::{read_baseline, write_baseline};
 pub use canary::CanarySettings;
 pub use error::{ConfigError, Excerpt};
+pub use files::{ConfigFiles, PLACE};
 pub use metrics::{MetricsPlace, MetricsPlaceError, MetricsSettings};
 pub use outbox::OutboxSettings;
 
@@ -32,7 +35,9 @@ use crate::capture::Capture;
 use crate::control::SOCKET;
 use crate::ebpf::hook::Means;
 use crate::host::container::ContainerRoots;
-use crate::sink::{Facility, FileTarget, Format, OtlpTarget, SyslogReceiver, Target, WebhookTarget};
+use crate::sink::{
+    Facility, FileTarget, Format, KafkaTarget, OtlpTarget, SyslogReceiver, Target, WebhookTarget,
+};
 use crate::source::kubernetes::Kubernetes;
 
 /// The whole configuration.
@@ -53,6 +58,8 @@ pub struct Config {
     pub webhook: Vec<WebhookTarget>,
     /// Receivers of OpenTelemetry logs.
     pub otlp: Vec<OtlpTarget>,
+    /// Topics of Kafka.
+    pub kafka: Vec<KafkaTarget>,
     pub outbox: OutboxSettings,
     /// The detections built into the binary.
     pub embedded_rules: bool,
@@ -80,6 +87,9 @@ pub struct Config {
     pub metrics: MetricsSettings,
     /// Whether delivery is tried from time to time.
     pub canary: CanarySettings,
+    /// What all of it was read from.
+    #[serde(skip)]
+    pub files: ConfigFiles,
 }
 
 impl Default for Config {
@@ -92,6 +102,7 @@ impl Default for Config {
             file: Vec::new(),
             webhook: Vec::new(),
             otlp: Vec::new(),
+            kafka: Vec::new(),
             outbox: OutboxSettings::default(),
             embedded_rules: true,
             rules: Vec::new(),
@@ -106,6 +117,7 @@ impl Default for Config {
             control: Some(PathBuf::from(SOCKET)),
             metrics: MetricsSettings::default(),
             canary: CanarySettings::default(),
+            files: ConfigFiles::default(),
         }
     }
 }
@@ -224,15 +236,6 @@ impl fmt::Debug for Milliseconds {
 }
 
 impl Config {
-    /// Reads a configuration file.
-    ///
-    /// # Errors
-    /// When it cannot be read, is longer than [`FILE_MAX`], or holds something else than a
-    /// configuration; the error points at the place.
-    pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        Self::parse(&read_text(path)?, path)
-    }
-
     /// Reads the text of a configuration file; `path` is for errors only. An empty text is the
     /// default configuration.
     ///
@@ -255,8 +258,9 @@ impl Config {
         let files = self.file.iter().cloned().map(Target::File);
         let webhooks = self.webhook.iter().cloned().map(Target::Webhook);
         let collectors = self.otlp.iter().cloned().map(Target::Otlp);
+        let topics = self.kafka.iter().cloned().map(Target::Kafka);
         let stdout = std::iter::once(Target::Stdout(self.format.resolve(terminal)));
-        stdout.chain(syslog).chain(files).chain(webhooks).chain(collectors).collect()
+        stdout.chain(syslog).chain(files).chain(webhooks).chain(collectors).chain(topics).collect()
     }
 }
 

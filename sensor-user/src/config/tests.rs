@@ -24,6 +24,7 @@ fn every_key_is_documented() {
         "facility",
         "webhook",
         "otlp",
+        "kafka",
         "embedded_rules",
         "rules",
         "allow",
@@ -66,7 +67,8 @@ fn nothing_said_is_the_default() {
 fn reads_every_key() {
     let config = parse(
         "format: json\nlog: debug\nsyslog: [\"tcp://h:6514\", unix:///dev/log]\nfacility: local3\n\
-         webhook: [\"http://h/a\"]\notlp: [\"grpc://h\", {url: \"http://h\", body: document}]\nembedded_rules: false\nrules: [/etc/tidewaiter/rules]\nallow: [/etc/tidewaiter/allow.yaml]\nstory: {gather: 250}\n\
+         webhook: [\"http://h/a\"]\notlp: [\"grpc://h\", {url: \"http://h\", body: document}]\n\
+         kafka: [\"kafka://h,g:1/t\", {url: \"kafkas://h/t\", format: cef, user: u, password_file: /p}]\nembedded_rules: false\nrules: [/etc/tidewaiter/rules]\nallow: [/etc/tidewaiter/allow.yaml]\nstory: {gather: 250}\n\
          containers:\n  docker: [/data/docker]\nbaseline: /var/lib/tidewaiter/baseline.json\ncontrol: /run/other/agent.sock\n\
          kubernetes: {mode: on, kubeconfig: /etc/tidewaiter/kubeconfig, node: node-1}\n",
     )
@@ -96,6 +98,8 @@ fn reads_every_key() {
             "webhook http://h:80/a",
             "otlp grpc://h:4317",
             "otlp http://h:4318/v1/logs",
+            "kafka kafka://h:9092,g:1/t",
+            "kafka kafkas://h:9093/t as cef",
         ]
     );
 }
@@ -115,6 +119,7 @@ fn mistakes_are_told_with_their_place() {
         ("syslog:\n  - {url: \"tcp://h:1\", ca: /a}\n", 2, 5, "`ca` says how to trust tcp://h:1"),
         ("syslog:\n  - url: tls://h\n    verify: false\n", 3, 5, "verify"),
         ("webhook:\n  - {url: \"https://h\", tokenfile: /a}\n", 2, 24, "tokenfile"),
+        ("kafka:\n  - kafka://h:1\n", 2, 5, "names no topic"),
         ("otlp:\n  - udp://h:1\n", 2, 5, "write http://HOST:PORT or https://HOST:PORT"),
         ("embedded_rules: yes please\n", 1, 17, "invalid boolean"),
         ("format: xml\n", 1, 9, "xml"),

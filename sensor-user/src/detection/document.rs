@@ -7,12 +7,11 @@ use std::fs;
 use std::io::Read as _;
 use std::path::Path;
 
-use include_dir::{Dir, include_dir};
 use sigma::Source;
 
 use super::{Problem, Strategy};
+use crate::packed;
 
-pub(super) static BUILT_IN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../rules");
 /// What the names of the binary's own documents begin with.
 pub(super) const EMBEDDED: &str = "built-in:";
 
@@ -46,20 +45,17 @@ impl Emulation {
     /// The built-in ones, by name.
     #[must_use]
     pub fn built_in() -> Vec<Self> {
-        let text = |folder: &Dir<'static>, file| folder.get_file(folder.path().join(file))?.contents_utf8();
-        let of = |folder: &'static Dir<'static>| {
-            let name = folder.path().to_str()?;
-            Some(Self { name, emulate: text(folder, "emulate.sh")?, benign: text(folder, "benign.sh")? })
-        };
-        let mut emulations: Vec<_> = BUILT_IN.dirs().filter_map(of).collect();
-        emulations.sort_by_key(|emulation| emulation.name);
-        emulations
+        let proofs = packed::proofs();
+        let emulations = proofs.folders("emulate.sh").filter_map(|(name, emulate)| {
+            Some(Self { name, emulate, benign: proofs.get(&format!("{name}/benign.sh"))? })
+        });
+        emulations.collect()
     }
 
     /// The name and text of what they all read.
     #[must_use]
     pub fn shared() -> (&'static str, &'static str) {
-        (SHARED, BUILT_IN.get_file(SHARED).and_then(|file| file.contents_utf8()).unwrap_or_default())
+        (SHARED, packed::proofs().get(SHARED).unwrap_or_default())
     }
 }
 
@@ -74,20 +70,13 @@ pub(super) struct Document {
 
 /// The binary's own, by name.
 pub(super) fn built_in() -> Vec<Document> {
-    let text = |folder: &Dir<'static>, file| folder.get_file(folder.path().join(file))?.contents_utf8();
-    let mut documents: Vec<_> = BUILT_IN
-        .dirs()
-        .filter_map(|folder| {
-            let name = folder.path().to_str()?;
-            Some(Document {
-                name: name.to_owned(),
-                rule: Source::new(format!("{EMBEDDED}{name}"), text(folder, RULE)?),
-                strategy: text(folder, STRATEGY).map(Strategy::new),
-            })
-        })
-        .collect();
-    documents.sort_by(|one, other| one.name.cmp(&other.name));
-    documents
+    let rules = packed::rules();
+    let documents = rules.folders(RULE).map(|(name, rule)| Document {
+        name: name.to_owned(),
+        rule: Source::new(format!("{EMBEDDED}{name}"), rule),
+        strategy: rules.get(&format!("{name}/{STRATEGY}")).map(Strategy::new),
+    });
+    documents.collect()
 }
 
 /// The rules at a path: one file, or all below a folder, by path.

@@ -7,8 +7,9 @@ use std::path::Path;
 
 use sigma::Source;
 
-use super::document::{BUILT_IN, EMBEDDED, RULE, read_text};
+use super::document::{EMBEDDED, RULE, read_text};
 use super::{Catalogue, Problem};
+use crate::packed;
 
 const FOLDER: &str = "events";
 const MATCH: &str = "match.jsonl";
@@ -50,7 +51,7 @@ impl Catalogue {
 }
 
 fn embedded(name: &str, file: &str) -> Option<Source> {
-    let text = BUILT_IN.get_file(format!("{name}/{FOLDER}/{file}"))?.contents_utf8()?;
+    let text = packed::proofs().get(&format!("{name}/{FOLDER}/{file}"))?;
     Some(Source::new(format!("{EMBEDDED}{name}/{FOLDER}/{file}"), text))
 }
 

@@ -10,6 +10,8 @@ pub type Key = [u8; size_of::<AccountKey>()];
 pub type Row = [u8; size_of::<Account>()];
 pub type Target = [u8; size_of::<AggregateKey>()];
 
+/// `BPF_EXIST` (include/uapi/linux/bpf.h): no row is made.
+const EXISTING: u64 = 2;
 /// Most rows of one reading: twice what a map holds, as in [`super::flow`].
 const READ_MAX: usize = 32_768;
 
@@ -31,6 +33,22 @@ impl Accounts {
             Some((AccountKey::read_from_bytes(&key).ok()?, Account::read_from_bytes(&row).ok()?))
         })
         .collect()
+    }
+
+    /// Takes the limit back that somebody else has set on an account. What programs add in this moment is in the sums by
+    /// kind alone.
+    pub fn unlimit(&mut self, key: &AccountKey) {
+        let mut bytes = Key::default();
+        if key.write_to(&mut bytes).is_err() {
+            return;
+        }
+        let read = self.rows.get(&bytes, 0).ok().and_then(|row| Account::read_from_bytes(&row).ok());
+        let Some(account) = read else { return };
+        let mut row = [0; size_of::<Account>()];
+        if (Account { full: 0, ..account }).write_to(&mut row).is_ok() {
+            // One that is gone by now has no limit.
+            let _ = self.rows.insert(bytes, row, EXISTING);
+        }
     }
 
     /// Closes the accounts of a cgroup that is gone; that of all others stays.

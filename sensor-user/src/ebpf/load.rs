@@ -1,13 +1,13 @@
 //! Loads the programs and attaches them by tier: the best place the kernel lets us have.
 
 mod place;
+mod freeze;
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use aya::maps::{Array, HashMap, Map, MapError, PerCpuArray, RingBuf};
+use aya::maps::{HashMap, Map, MapError, PerCpuArray, RingBuf};
 use aya::{Btf, Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
 use sensor_ebpf::wire::Kind;
@@ -22,15 +22,16 @@ use super::fanotify::FileWatch;
 use super::flow::FlowRows;
 use super::hook::{HOOKS, Means};
 use super::offset::Layout;
-use super::proof::{Proof, Prover};
+use super::proof::{Proof, Prover, Trials};
 use super::ring::Ring;
 use super::watch::Watch;
 use crate::alert::HookCoverage;
 use crate::capture::{Capture, SecretPath, name_key};
+use crate::host::hierarchy::Hierarchy;
+use crate::packed;
+use freeze::Maps;
+pub(crate) use place::AVOIDED;
 use place::{Place, reason};
-
-/// The kernel half, built by `cargo xtask build`. Empty in a binary built without it.
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tidewaiter-ebpf.o"));
 
 /// Why the kernel half could not be loaded.
 #[derive(Debug, Error)]
@@ -39,7 +40,7 @@ pub enum LoadError {
     NoObject,
     #[error("the kernel refuses the sensor's maps or its program file: {0}")]
     Object(String),
-    #[error("nothing here mounts the cgroup v2 hierarchy")]
+    #[error("nothing here shows the root of the cgroup v2 hierarchy")]
     NoCgroup2,
     #[error("cannot open the cgroup v2 hierarchy at {path}: {source}")]
     Cgroup2 { path: PathBuf, source: std::io::Error },
@@ -60,7 +61,10 @@ impl LoadError {
             Self::Object(_) => {
                 "run as root, or with CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN; in a container also allow bpf(2)"
             }
-            Self::NoCgroup2 => "mount it: `mount -t cgroup2 none /sys/fs/cgroup/unified` (any place will do)",
+            Self::NoCgroup2 => {
+                "mount it: `mount -t cgroup2 none /sys/fs/cgroup/unified` (any place will do); in a container share the \
+                 host's pid namespace and allow CAP_SYS_PTRACE, or mount the host's /sys/fs/cgroup"
+            }
             Self::Cgroup2 { .. } => "run as root or with read access to that directory",
             Self::Required { .. } => "`tidewaiter check` shows what this kernel refuses and why",
             Self::NoMap(_) => {
@@ -90,6 +94,10 @@ pub struct Loaded {
     pub proofs: Vec<Option<Proof>>,
     /// Looks after the programs and links from now on.
     pub watch: Watch,
+    /// With these a hook that was attached again is proven.
+    pub trials: Trials,
+    /// Where the cgroup v2 hierarchy is.
+    pub hierarchy: Hierarchy,
 }
 
 /// Loads the programs for a kernel of this layout, attaches what can be attached, and lets each fire.
@@ -100,14 +108,16 @@ pub struct Loaded {
 /// [`LoadError`]; a refused hook that is not required is no error but part of the coverage.
 pub fn load(layout: &Layout, avoid: &[Means], capture: &Capture) -> Result<Loaded, LoadError> {
     let mut programs = open(layout)?;
-    let cgroup_path = cgroup2_mount()?;
-    let cgroup = File::open(&cgroup_path)
-        .map_err(|source| LoadError::Cgroup2 { path: cgroup_path.clone(), source })?;
+    let maps = Maps::of(&programs);
+    let hierarchy = Hierarchy::read().ok_or(LoadError::NoCgroup2)?;
+    let closed = |source| LoadError::Cgroup2 { path: hierarchy.root().to_owned(), source };
+    let cgroup = File::open(hierarchy.root()).map_err(closed)?;
+    let hierarchy = hierarchy.hold().map_err(closed)?;
     // Only fentry needs it, and it is large: dropped before the agent settles.
     let btf = Btf::from_sys_fs().ok();
     let ring: RingBuf<_> = map(&mut programs, "RECORDS")?;
     let ledger = Ledger::new(map::<PerCpuArray<_, _>>(&mut programs, "COUNTERS")?);
-    let trials: Array<_, _> = map(&mut programs, "TRIAL")?;
+    let mut trials = Trials::new(map(&mut programs, "TRIAL")?);
     fill(&mut programs, capture)?;
     let accounts = Accounts::new(map(&mut programs, "ACCOUNTS")?);
     let aggregates = Aggregates::new(map(&mut programs, "AGGREGATES")?);
@@ -117,16 +127,18 @@ pub fn load(layout: &Layout, avoid: &[Means], capture: &Capture) -> Result<Loade
         btf: btf.as_ref(),
         cgroup: &cgroup,
         avoid,
-        prover: Prover::new(&ledger, trials, &cgroup_path),
+        prover: Prover::new(&ledger, &mut trials, &hierarchy),
         files: None,
         capture,
     };
     let taken = HOOKS.iter().map(|hook| place.take(hook)).collect::<Result<Vec<_>, _>>()?;
     let (hooks, proofs) = taken.into_iter().unzip();
-    let files = place.files;
+    let Place { files, .. } = place;
     let log =
         tracing::enabled!(tracing::Level::DEBUG).then(|| EbpfLogger::init(&mut programs).ok()).flatten();
-    let watch = Watch::begin(ids(&programs));
+    trials.settle().map_err(|error| LoadError::Object(error.to_string()))?;
+    let maps = maps.freeze();
+    let watch = Watch::begin(cgroup, ids(&programs), maps);
     Ok(Loaded {
         programs: Some(programs),
         watch,
@@ -139,6 +151,8 @@ pub fn load(layout: &Layout, avoid: &[Means], capture: &Capture) -> Result<Loade
         files,
         hooks,
         proofs,
+        trials,
+        hierarchy,
     })
 }
 
@@ -152,7 +166,9 @@ fn ids(programs: &Ebpf) -> BTreeMap<u32, String> {
 }
 
 fn open(layout: &Layout) -> Result<Ebpf, LoadError> {
-    if OBJECT.is_empty() {
+    // The reader of objects wants it aligned to eight bytes, and the allocator aligns what is large to sixteen.
+    let object = packed::object();
+    if object.is_empty() {
         return Err(LoadError::NoObject);
     }
     // Kernels before 5.11 charge maps to this limit; elsewhere it does nothing. Not having
@@ -167,7 +183,7 @@ fn open(layout: &Layout) -> Result<Ebpf, LoadError> {
         .override_global(aya_log::LEVEL, kernel_log.as_bytes(), true)
         .override_global("OFFSETS", layout.offsets.as_bytes(), true)
         .override_global("FACTS", layout.facts.as_bytes(), true)
-        .load(OBJECT)
+        .load(&object)
         .map_err(|error| LoadError::Object(reason(&error)))
 }
 
@@ -210,35 +226,4 @@ where
 {
     let map = programs.take_map(name).ok_or(LoadError::NoMap(name))?;
     map.try_into().map_err(|error: MapError| LoadError::Object(error.to_string()))
-}
-
-/// Where the cgroup v2 hierarchy is mounted.
-fn cgroup2_mount() -> Result<PathBuf, LoadError> {
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    find_cgroup2(&mounts).map(|path| Path::new(path.as_ref()).to_owned()).ok_or(LoadError::NoCgroup2)
-}
-
-/// Mount point of the first cgroup2 mount that shows the hierarchy's root (proc(5), mountinfo:
-/// fields 4 and 5 are root and mount point, the type follows the separator).
-fn find_cgroup2(mounts: &str) -> Option<Cow<'_, str>> {
-    mounts.lines().find_map(|line| {
-        let (mount, kind) = line.split_once(" - ")?;
-        let mut fields = mount.split(' ').skip(3);
-        let (root, point) = (fields.next()?, fields.next()?);
-        (kind.starts_with("cgroup2 ") && root == "/").then_some(Cow::Borrowed(point))
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn finds_the_v2_hierarchy_wherever_it_is() {
-        let hybrid = "30 23 0:26 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n\
-                      41 23 0:37 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw\n";
-        assert_eq!(find_cgroup2(hybrid).as_deref(), Some("/sys/fs/cgroup/unified"));
-        let below = "41 23 0:37 /docker/x /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
-        assert_eq!(find_cgroup2(below), None);
-    }
 }

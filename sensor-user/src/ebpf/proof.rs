@@ -14,7 +14,7 @@ mod system;
 
 use std::fs::DirBuilder;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
@@ -22,11 +22,15 @@ use std::time::Duration;
 
 use aya::maps::{Array, MapData};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::sockopt;
 use sensor_ebpf::wire::Kind;
+use sensor_ebpf::wire::setting::trial;
 
 use super::counter::Ledger;
 use super::fanotify::{FileEvent, FileWatch};
 use super::hook::{Tier, Trial};
+use crate::host::hierarchy::Hierarchy;
+use crate::keeper;
 
 /// Where private directories are tried, so that one odd file system does not speak for all: the usual
 /// place, one that outlives a boot and so lies on a disk, and two that are tmpfs nearly everywhere.
@@ -45,6 +49,10 @@ const RUNTIME: &str = "docker.sock";
 const HOST_PIDS: u64 = 0xEFFF_FFFC;
 /// Why the kernel half cannot tell the agent from others: it goes by the pid the kernel itself uses.
 const ELSEWHERE: &str = "the agent is not in the host's pid namespace (in a pod: hostPID: true)";
+/// Why some hooks cannot be proven a second time.
+const FROZEN: &str = "its trial would have to be announced in a map that is frozen since the start";
+/// Why others cannot.
+const CONFINED: &str = "its trial takes what the agent has given up since the start";
 /// No module can be counted on to be unloaded again.
 const NO_MODULE: &str = "loading a module would not be harmless";
 
@@ -59,24 +67,61 @@ pub enum Proof {
     Unprovable(String),
 }
 
+/// What trials need for as long as the agent runs.
+pub struct Trials {
+    /// The map `TRIAL`.
+    cells: Array<MapData, u64>,
+    /// A client and its name server, both the agent's own and connected to each other, once they were needed.
+    names: Option<(UdpSocket, UdpSocket)>,
+    /// Nobody writes the map any more.
+    is_frozen: bool,
+}
+
+impl Trials {
+    #[must_use]
+    pub fn new(cells: Array<MapData, u64>) -> Self {
+        Self { cells, names: None, is_frozen: false }
+    }
+
+    /// Leaves in the map what may stay there: it is about to be frozen.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn settle(&mut self) -> io::Result<()> {
+        let cookie = self.names.as_ref().map(|(client, _)| sockopt::socket_cookie(client)).transpose()?;
+        for (cell, value) in [(trial::CHILDREN, 0), (trial::SOCKET, cookie.unwrap_or(0)), (trial::PEER, 0)] {
+            self.set(cell, value)?;
+        }
+        self.is_frozen = true;
+        Ok(())
+    }
+
+    fn set(&mut self, cell: u32, value: u64) -> io::Result<()> {
+        self.cells.set(cell, value, 0).map_err(io::Error::other)
+    }
+}
+
 /// Does what hooks watch for.
 pub struct Prover<'a> {
     ledger: &'a Ledger,
-    trials: Array<MapData, u64>,
-    cgroups: PathBuf,
+    trials: &'a mut Trials,
+    hierarchy: &'a Hierarchy,
     directories: Vec<Private>,
     /// Why there is no directory.
     no_directory: String,
     in_host_pids: bool,
+    /// The agent has given up its privileges.
+    is_confined: bool,
 }
 
 impl<'a> Prover<'a> {
-    /// Makes the private directories. `cgroups` is where the v2 hierarchy is mounted.
+    /// Makes the private directories, where the agent may still do what is done there.
     #[must_use]
-    pub fn new(ledger: &'a Ledger, trials: Array<MapData, u64>, cgroups: &Path) -> Self {
+    pub fn new(ledger: &'a Ledger, trials: &'a mut Trials, hierarchy: &'a Hierarchy) -> Self {
+        let is_confined = keeper::is_kept();
         let mut no_directory = String::new();
         let mut directories = Vec::new();
-        for place in PLACES {
+        for place in PLACES.into_iter().filter(|_| !is_confined) {
             match Private::make(Path::new(place)) {
                 Ok(directory) => directories.push(directory),
                 Err(error) => no_directory = format!("no directory can be made in {place}: {error}"),
@@ -84,7 +129,7 @@ impl<'a> Prover<'a> {
         }
         let in_host_pids =
             std::fs::metadata("/proc/self/ns/pid").is_ok_and(|namespace| namespace.ino() == HOST_PIDS);
-        Self { ledger, trials, cgroups: cgroups.to_owned(), directories, no_directory, in_host_pids }
+        Self { ledger, trials, hierarchy, directories, no_directory, in_host_pids, is_confined }
     }
 
     /// Does what a hook watches for, and says whether it fired in the places of this tier.
@@ -93,6 +138,9 @@ impl<'a> Prover<'a> {
         const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
         if !self.in_host_pids {
             return Proof::Unprovable(ELSEWHERE.to_owned());
+        }
+        if self.is_confined && !trial.is_for_confined() {
+            return Proof::Unprovable(CONFINED.to_owned());
         }
         match trial {
             Trial::Exec => self.child(Kind::ProcessExec),
@@ -109,7 +157,8 @@ impl<'a> Prover<'a> {
             Trial::Received => self.received(&[V4, V6]),
             Trial::Close => self.close(V4),
             Trial::Release => self.release(V4),
-            Trial::RawSocket => self.moves(Kind::NetworkSocket, network::raw),
+            // Of any kind, see the kernel half.
+            Trial::RawSocket => self.moves(Kind::NetworkSocket, || network::connect(V4)),
             Trial::Unix => self.anywhere(|path| self.unix(path, tier)),
             Trial::Query => self.query(),
             Trial::Answer => self.answer(),
@@ -126,12 +175,14 @@ impl<'a> Prover<'a> {
             Trial::Symlink => self.anywhere(|path| self.moves(Kind::FileLink, || file::symlink(path))),
             Trial::Delete => self.anywhere(|path| self.moves(Kind::FileDelete, || file::delete(path))),
             Trial::Mode => self.anywhere(|path| self.moves(Kind::FileMode, || file::permit(path))),
-            Trial::CgroupCreate => self.moves(Kind::CgroupCreate, || Private::make(&self.cgroups).map(drop)),
-            Trial::CgroupRemove => match Private::make(&self.cgroups) {
+            Trial::CgroupCreate => {
+                self.moves(Kind::CgroupCreate, || Private::make(self.hierarchy.root()).map(drop))
+            }
+            Trial::CgroupRemove => match Private::make(self.hierarchy.root()) {
                 Ok(group) => self.moves(Kind::CgroupRemove, || group.remove()),
                 Err(error) => unprovable(error),
             },
-            Trial::CgroupAttach => self.moves(Kind::CgroupAttach, || system::stay(&self.cgroups)),
+            Trial::CgroupAttach => self.moves(Kind::CgroupAttach, || system::stay(self.hierarchy)),
             Trial::Namespace => self.moves(Kind::NamespaceEnter, system::reenter),
             Trial::BpfLoad => self.moves(Kind::BpfLoad, system::get_program),
             Trial::ModuleLoad => Proof::Unprovable(NO_MODULE.to_owned()),
@@ -181,7 +232,10 @@ impl<'a> Prover<'a> {
 
     /// Sets a cell of the map `TRIAL`.
     fn set(&mut self, cell: u32, value: u64) -> io::Result<()> {
-        self.trials.set(cell, value, 0).map_err(io::Error::other)
+        if self.trials.is_frozen {
+            return Err(io::Error::other(FROZEN));
+        }
+        self.trials.set(cell, value)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The ring: records come out in the order in which the kernel put them in.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use aya::maps::{MapData, RingBuf};
@@ -8,6 +9,8 @@ use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
 };
 use tokio::io::unix::AsyncFd;
+
+use super::sys::ConsumerPage;
 
 /// How often the ring is emptied. The programs do not wake the agent for a record (that costs
 /// connects 26 %, opens 75 %), so this is the delay of a lone event: 5 ms on average.
@@ -25,6 +28,40 @@ pub struct Ring {
     tick: AsyncFd<OwnedFd>,
     /// The last batch ended at [`BATCH_MAX`]: there is more, do not wait.
     more: bool,
+    position: Position,
+}
+
+/// How far the kernel believes that the agent has read. Whoever may get hold of the ring by its id may write there, too:
+/// what he reads is not taken from the agent, which goes by a count of its own, but the kernel may then overwrite what
+/// the agent has not read, or find no room.
+struct Position {
+    page: ConsumerPage,
+    /// As the agent left it.
+    left: u64,
+    /// How often it was another since the last look.
+    moved: u64,
+}
+
+impl Position {
+    fn new(ring: BorrowedFd<'_>) -> std::io::Result<Self> {
+        let page = ConsumerPage::of(ring)?;
+        let left = page.position().load(Ordering::Acquire);
+        Ok(Self { page, left, moved: 0 })
+    }
+
+    /// To be called before a batch: what somebody else wrote is undone.
+    fn check(&mut self) {
+        let position = self.page.position();
+        if position.load(Ordering::Acquire) != self.left {
+            position.store(self.left, Ordering::Release);
+            self.moved += 1;
+        }
+    }
+
+    /// To be called behind a batch.
+    fn leave(&mut self) {
+        self.left = self.page.position().load(Ordering::Acquire);
+    }
 }
 
 impl Ring {
@@ -35,7 +72,8 @@ impl Ring {
     pub fn new(records: RingBuf<MapData>) -> std::io::Result<Self> {
         let wake = super::sys::readable(records.as_fd().try_clone_to_owned()?)?;
         let tick = super::sys::readable(ticking()?)?;
-        Ok(Self { records, wake, tick, more: false })
+        let position = Position::new(records.as_fd())?;
+        Ok(Self { records, wake, tick, more: false, position })
     }
 
     /// Waits until it is time to look: the tick, or a ring that fills fast.
@@ -55,19 +93,25 @@ impl Ring {
     }
 
     /// Hands out waiting records, oldest first.
-    pub fn drain(&mut self, mut each: impl FnMut(&[u8])) {
+    pub fn drain(&mut self, each: impl FnMut(&[u8])) {
+        self.position.check();
+        self.more = self.take(each);
+        self.position.leave();
+    }
+
+    /// Takes a batch; whether there is more.
+    fn take(&mut self, mut each: impl FnMut(&[u8])) -> bool {
         for _ in 0..BATCH_MAX {
-            let Some(record) = self.records.next() else {
-                self.more = false;
-                return;
-            };
+            let Some(record) = self.records.next() else { return false };
             each(&record);
         }
-        self.more = true;
+        true
     }
-}
 
-impl Ring {
+    /// How often somebody else had moved the position of its reader, since the last call.
+    pub fn take_moved(&mut self) -> u64 {
+        std::mem::take(&mut self.position.moved)
+    }
     /// The last batch did not empty the ring.
     #[must_use]
     pub fn has_more(&self) -> bool {

@@ -4,10 +4,14 @@
 //! the kernel's own error back. No policy, no retries, no parsing here.
 #![expect(unsafe_code, reason = "none of these has a safe form in any crate used here")]
 
+mod bpf;
+
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr::NonNull;
+use std::sync::atomic::AtomicU64;
 
+pub use bpf::{cgroup_programs, create_link, freeze_map, open_tracepoint, program_facts, update_link};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -160,10 +164,40 @@ pub fn raise_locked_memory() -> io::Result<()> {
     if outcome == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// What the kernel knows of its clock of the day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KernelClock {
+    /// Somebody keeps it right (`STA_UNSYNC` is not set, and the call does not say `TIME_ERROR`).
+    pub is_synchronised: bool,
+    /// The most it may be wrong by, microseconds.
+    pub error_max: i64,
+}
+
+/// `adjtimex(2)` that changes nothing, for which nobody needs a privilege.
+///
+/// # Errors
+/// What the kernel says; a seccomp filter may forbid the call.
+pub fn kernel_clock() -> io::Result<KernelClock> {
+    let mut clock = std::mem::MaybeUninit::<libc::timex>::zeroed();
+    // SAFETY: the pointer is to a whole `timex` that lives across the call. All of it is zero, a value that each of its
+    // fields has, and `modes` of zero asks for no change; the kernel fills it.
+    let state = unsafe { libc::adjtimex(clock.as_mut_ptr()) };
+    if state < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: it was zeroed, and every field is a number, for which any bytes are a value.
+    let clock = unsafe { clock.assume_init() };
+    let is_synchronised = state != libc::TIME_ERROR && clock.status & libc::STA_UNSYNC == 0;
+    Ok(KernelClock { is_synchronised, error_max: clock.maxerror })
+}
+
 /// The first page of a file, mapped shared (`mmap(2)`), until it is dropped.
 pub struct Mapping {
     address: NonNull<libc::c_void>,
 }
+
+// SAFETY: the mapping is the process's, whichever thread has it, and is used by one at a time.
+unsafe impl Send for Mapping {}
 
 impl Mapping {
     /// What is mapped, bytes; the kernel rounds it up to its page.
@@ -231,6 +265,38 @@ impl Drop for Mapping {
     }
 }
 
+/// The agent's own view of the page in which a ring of the kernel has its consumer's position.
+pub struct ConsumerPage(Mapping);
+
+impl ConsumerPage {
+    /// `ring` is a map of type `BPF_MAP_TYPE_RINGBUF`; of anything else the kernel gives other bytes, or none.
+    ///
+    /// # Errors
+    /// As [`Mapping::writable`].
+    pub fn of(ring: BorrowedFd<'_>) -> io::Result<Self> {
+        Mapping::writable(ring).map(Self)
+    }
+
+    /// The position. Other mappings of the page, of this process and of others, see and change the same.
+    #[must_use]
+    pub fn position(&self) -> &AtomicU64 {
+        let word = self.0.address.cast::<AtomicU64>();
+        // SAFETY: a mapped page begins at a page's bound, has room for the word, and lives as long as `self`; it is only
+        // ever used as a whole and by atomic operations.
+        unsafe { word.as_ref() }
+    }
+}
+
+/// A second descriptor for what this number stands for in this process (`fcntl(2)`, `F_DUPFD_CLOEXEC`): whoever owns
+/// the first keeps it.
+///
+/// # Errors
+/// `EBADF` when the number stands for nothing.
+pub fn duplicate(number: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: takes numbers and no pointer; the kernel checks them, and what it returns is new and ours.
+    owned(unsafe { libc::fcntl(number, libc::F_DUPFD_CLOEXEC, 3) })
+}
+
 /// Gives freed heap back to the kernel. The start reads the kernel's whole type information; without
 /// this the allocator would keep that room for good. Nothing to do with other C libraries.
 pub fn trim_heap() {
@@ -239,6 +305,26 @@ pub fn trim_heap() {
     unsafe {
         libc::malloc_trim(0)
     };
+}
+
+/// In a static program: names of hosts are looked up by the C library's own means (/etc/hosts, DNS), whatever
+/// /etc/nsswitch.conf says. Else the libraries that it names would be loaded, with the C library that this host has beside
+/// the one in the program (nss(5)); where a resolver of the host is at work, its address is in /etc/resolv.conf. Before
+/// any thread is started.
+pub fn resolve_alone() {
+    #[cfg(all(target_env = "gnu", target_feature = "crt-static"))]
+    {
+        unsafe extern "C" {
+            /// glibc's nss/nss.h.
+            fn __nss_configure_lookup(
+                database: *const libc::c_char,
+                services: *const libc::c_char,
+            ) -> libc::c_int;
+        }
+        // SAFETY: two strings that live for ever, of a database and of services that glibc knows; nobody looks a name up
+        // yet. What it returns says that either is unknown.
+        unsafe { __nss_configure_lookup(c"hosts".as_ptr(), c"files dns".as_ptr()) };
+    }
 }
 
 /// Readiness of a descriptor for reading. Must be called within a tokio runtime.

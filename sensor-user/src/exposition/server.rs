@@ -45,9 +45,9 @@ pub enum ListenError {
 pub struct Pulse {
     /// When it turned last, `CLOCK_BOOTTIME` nanoseconds.
     turned: AtomicU64,
-    /// Hooks that were attached at the start, and programs that somebody detached since.
+    /// Hooks that were attached at the start, and programs that are unhooked now.
     pub attached: AtomicU64,
-    pub detached: AtomicU64,
+    pub blind: AtomicU64,
 }
 
 impl Pulse {
@@ -66,14 +66,11 @@ impl Pulse {
 
     fn ready(&self, now: u64) -> Result<String, String> {
         let health = self.health(now)?;
-        let (attached, detached) =
-            (self.attached.load(Ordering::Relaxed), self.detached.load(Ordering::Relaxed));
-        match (attached, detached) {
+        let (attached, blind) = (self.attached.load(Ordering::Relaxed), self.blind.load(Ordering::Relaxed));
+        match (attached, blind) {
             (0, _) => Err("no hook is attached\n".to_owned()),
             (_, 0) => Ok(health),
-            (_, detached) => {
-                Err(format!("{detached} programs of the sensor were detached: start it again\n"))
-            }
+            (_, blind) => Err(format!("{blind} programs of the sensor are unhooked: start it again\n")),
         }
     }
 }

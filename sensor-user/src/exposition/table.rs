@@ -60,7 +60,9 @@ metrics! {
     HOOKS_MISSING = Gauge "tidewaiter_hooks_missing" []
         "Hooks that could be attached nowhere: what they watch for is not seen.";
     HOOKS_DETACHED = Counter "tidewaiter_hooks_detached_total" []
-        "Programs of the sensor that somebody detached since the start.";
+        "How often somebody unhooked a program of the sensor since the start.";
+    HOOKS_BLIND = Gauge "tidewaiter_hooks_blind" []
+        "Programs of the sensor that are unhooked now, and could not be hooked again so far.";
 
     KERNEL_SEEN = Counter "tidewaiter_kernel_records_seen_total" ["kind"]
         "What the kernel programs saw: the sum of all fates.";

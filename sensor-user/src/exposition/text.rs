@@ -42,6 +42,7 @@ fn hooks(page: &mut Page, snapshot: &Snapshot) {
     page.row(&metric::HOOKS_WEAKENED, &[], attached().filter(|hook| hook.weakens.is_some()).count());
     page.row(&metric::HOOKS_MISSING, &[], snapshot.missing());
     page.row(&metric::HOOKS_DETACHED, &[], snapshot.detached);
+    page.row(&metric::HOOKS_BLIND, &[], snapshot.blind);
 }
 
 fn records(page: &mut Page, snapshot: &Snapshot) {

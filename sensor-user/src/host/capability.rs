@@ -9,8 +9,19 @@ pub struct Capability {
     pub purpose: &'static str,
 }
 
-/// `CAP_SYS_ADMIN`, which covers the first two on every kernel (capabilities(7)).
-const SYS_ADMIN: u8 = 21;
+/// Without these the sensor runs, and lacks what `check::privilege` says.
+impl Capability {
+    /// Covers the first two of [`NEEDED`] on every kernel (capabilities(7)).
+    pub const SYS_ADMIN: Self = Self { name: "CAP_SYS_ADMIN", bit: 21, purpose: "watch files by fanotify" };
+    pub const SYS_PTRACE: Self =
+        Self { name: "CAP_SYS_PTRACE", bit: 19, purpose: "look at programs and namespaces of processes" };
+    pub const DAC_READ_SEARCH: Self =
+        Self { name: "CAP_DAC_READ_SEARCH", bit: 2, purpose: "read the files of container runtimes" };
+    pub const SYS_RESOURCE: Self =
+        Self { name: "CAP_SYS_RESOURCE", bit: 24, purpose: "raise the limit of locked memory" };
+    pub const NET_BIND_SERVICE: Self =
+        Self { name: "CAP_NET_BIND_SERVICE", bit: 10, purpose: "send from port 53, for proof" };
+}
 
 /// What loading needs, and no more.
 pub const NEEDED: [Capability; 3] = [
@@ -27,17 +38,53 @@ pub fn missing() -> Vec<Capability> {
     effective(&status).map(lacking).unwrap_or_default()
 }
 
+/// What a process may do, and what it could let itself do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sets {
+    pub effective: u64,
+    pub permitted: u64,
+}
+
+impl Sets {
+    /// As `/proc/PID/status` has them. None: it has none.
+    #[must_use]
+    pub fn parse(status: &str) -> Option<Self> {
+        Some(Self { effective: set(status, "CapEff:")?, permitted: set(status, "CapPrm:")? })
+    }
+
+    #[must_use]
+    pub fn has(&self, capability: Capability) -> bool {
+        capability.is_in(self.effective)
+    }
+}
+
+impl Capability {
+    fn is_in(self, set: u64) -> bool {
+        set >> self.bit & 1 == 1
+    }
+}
+
 fn effective(status: &str) -> Option<u64> {
-    let field = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
+    set(status, "CapEff:")
+}
+
+fn set(status: &str, name: &str) -> Option<u64> {
+    let field = status.lines().find_map(|line| line.strip_prefix(name))?;
     u64::from_str_radix(field.trim(), 16).ok()
 }
 
-fn lacking(effective: u64) -> Vec<Capability> {
-    let has = |bit: u8| effective >> bit & 1 == 1;
-    NEEDED
-        .into_iter()
-        .filter(|needed| !has(needed.bit) && (needed.name == "CAP_NET_ADMIN" || !has(SYS_ADMIN)))
-        .collect()
+/// Those of [`NEEDED`] that a set does not have.
+#[must_use]
+pub fn lacking(set: u64) -> Vec<Capability> {
+    let covers = |needed: &Capability| needed.name != "CAP_NET_ADMIN" && Capability::SYS_ADMIN.is_in(set);
+    NEEDED.into_iter().filter(|needed| !needed.is_in(set) && !covers(needed)).collect()
+}
+
+/// Their names, for a sentence.
+#[must_use]
+pub fn names(capabilities: &[Capability]) -> String {
+    let names: Vec<&str> = capabilities.iter().map(|capability| capability.name).collect();
+    names.join(", ")
 }
 
 /// What is missing, in one sentence.
@@ -51,8 +98,7 @@ pub fn sentence(missing: &[Capability]) -> String {
 /// What to do about it.
 #[must_use]
 pub fn remedy(missing: &[Capability]) -> String {
-    let names: Vec<&str> = missing.iter().map(|capability| capability.name).collect();
-    format!("run it as root (`sudo tidewaiter run`), or give it {}", names.join(", "))
+    format!("run it as root (`sudo tidewaiter run`), or give it {}", names(missing))
 }
 
 #[cfg(test)]

@@ -7,12 +7,14 @@
 
 pub mod capability;
 pub mod procfs;
+pub mod hierarchy;
 pub mod container;
 pub mod runtime;
 pub mod mount;
 pub mod user;
 pub mod resource;
 pub mod own;
+pub mod fact;
 mod file;
 
 pub use file::FileError;
@@ -23,6 +25,12 @@ use rustix::time::{ClockId, clock_gettime};
 #[must_use]
 pub fn boot_time() -> u64 {
     time(ClockId::Boottime)
+}
+
+/// `CLOCK_MONOTONIC`, nanoseconds: as [`boot_time`], but for the time that the machine slept.
+#[must_use]
+pub fn waking_time() -> u64 {
+    time(ClockId::Monotonic)
 }
 
 /// `CLOCK_THREAD_CPUTIME_ID`, nanoseconds: what this thread has computed, whoever else had the processor meanwhile.

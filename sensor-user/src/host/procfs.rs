@@ -17,6 +17,7 @@ use sensor_ebpf::wire::FileId;
 use sensor_ebpf::wire::text::ARGUMENTS_MAX;
 
 use super::file::{self, FileError};
+use super::hierarchy::Hierarchy;
 use crate::keeper::{self, Kind};
 use crate::octet;
 use crate::state::mount::make_device;
@@ -123,6 +124,7 @@ fn process(pid: u32, cgroups: &mut CgroupIds) -> Result<Option<(Found, bool)>, F
         Err(error) => (Executable::default(), !file::is_gone(&error)),
     };
     let (cgroup, unified) = text::cgroup(&octet::text(&cgroup));
+    let cgroup = cgroups.absolute(cgroup, unified.as_deref());
     let process = Process {
         key: ProcessKey { pid, start_time: stat.start_time },
         // Without its start for now: that stands in the parent's own file.
@@ -236,27 +238,33 @@ fn link(path: &Path) -> Option<String> {
 
 /// Ids of cgroups of the v2 hierarchy by path: the inode number of their directory.
 struct CgroupIds {
-    mount: Option<PathBuf>,
+    hierarchy: Option<Hierarchy>,
     known: FxHashMap<String, u64>,
 }
 
 impl CgroupIds {
     fn new() -> Self {
-        let table = super::mount::read(std::process::id()).ok().flatten();
-        let mount = table.and_then(|table| table.first_of_type("cgroup2").map(PathBuf::from));
-        Self { mount, known: FxHashMap::default() }
+        Self { hierarchy: Hierarchy::read(), known: FxHashMap::default() }
     }
 
     /// Zero where it cannot be told.
     fn id(&mut self, cgroup: &str) -> u64 {
-        let Some(mount) = &self.mount else { return 0 };
+        let Some(hierarchy) = &self.hierarchy else { return 0 };
         if let Some(id) = self.known.get(cgroup) {
             return *id;
         }
-        let directory = mount.join(cgroup.trim_start_matches('/'));
-        let id = std::fs::metadata(directory).map(|metadata| metadata.ino()).unwrap_or_default();
+        let metadata = std::fs::metadata(hierarchy.directory(cgroup));
+        let id = metadata.map(|metadata| metadata.ino()).unwrap_or_default();
         self.known.insert(cgroup.to_owned(), id);
         id
+    }
+
+    /// The path that tells the container, as the host has it, where it is of the v2 hierarchy.
+    fn absolute(&self, path: String, unified: Option<&str>) -> String {
+        match &self.hierarchy {
+            Some(hierarchy) if unified == Some(path.as_str()) => hierarchy.absolute(&path),
+            Some(_) | None => path,
+        }
     }
 }
 

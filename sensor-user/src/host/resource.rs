@@ -11,6 +11,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::file;
+use super::hierarchy::Hierarchy;
 use crate::state::resource::ResourceReading;
 
 /// Longest of these files, bytes: `memory.stat` has some 60 lines, and `/proc/self/mounts` one for every mount.
@@ -28,7 +29,7 @@ pub struct CgroupMeter {
 /// Mount points. None: there is no such hierarchy.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Roots {
-    unified: Option<PathBuf>,
+    unified: Option<Hierarchy>,
     cpuacct: Option<PathBuf>,
     memory: Option<PathBuf>,
 }
@@ -42,11 +43,11 @@ struct Paths {
 }
 
 impl CgroupMeter {
-    /// Looks where the hierarchies are.
+    /// Looks where the hierarchies of v1 are; that of v2 is known.
     #[must_use]
-    pub fn read() -> Self {
-        let roots = text(Path::new("/proc/self/mounts")).map(|mounts| Roots::parse(&mounts));
-        Self { roots: roots.unwrap_or_default(), paths: FxHashMap::default() }
+    pub fn read(unified: Hierarchy) -> Self {
+        let mounts = text(Path::new("/proc/self/mounts")).unwrap_or_default();
+        Self { roots: Roots::parse(&mounts, Some(unified)), paths: FxHashMap::default() }
     }
 
     /// What the container uses, by the cgroups of a process that is or was in it.
@@ -71,9 +72,9 @@ impl CgroupMeter {
 }
 
 impl Roots {
-    /// Of `/proc/self/mounts`; the first mount of each hierarchy.
-    fn parse(mounts: &str) -> Self {
-        let mut roots = Self::default();
+    /// Of `/proc/self/mounts`; the first mount of each hierarchy of v1.
+    fn parse(mounts: &str, unified: Option<Hierarchy>) -> Self {
+        let mut roots = Self { unified, ..Self::default() };
         for line in mounts.lines() {
             let mut fields = line.split(' ').skip(1);
             let (Some(place), Some(kind), Some(options)) = (fields.next(), fields.next(), fields.next())
@@ -82,9 +83,7 @@ impl Roots {
             };
             let has = |name: &str| kind == "cgroup" && options.split(',').any(|option| option == name);
             let place = || Some(PathBuf::from(place));
-            if kind == "cgroup2" {
-                roots.unified = roots.unified.or_else(place);
-            } else if has("cpuacct") {
+            if has("cpuacct") {
                 roots.cpuacct = roots.cpuacct.or_else(place);
             } else if has("memory") {
                 roots.memory = roots.memory.or_else(place);
@@ -95,14 +94,20 @@ impl Roots {
 
     /// The container's own folders, of `/proc/<pid>/cgroup` of a process in it.
     fn paths(&self, id: &str, cgroups: &str) -> Paths {
-        let path = |root: &Option<PathBuf>, controller: &str| {
+        let told = |controller: &str| {
             let mut lines = cgroups.lines().filter_map(|line| line.split_once(':')?.1.split_once(':'));
-            let (_, path) =
-                lines.find(|(controllers, _)| controllers.split(',').any(|name| name == controller))?;
-            Some(root.as_ref()?.join(own(id, path)?))
+            lines
+                .find(|(controllers, _)| controllers.split(',').any(|name| name == controller))
+                .map(|(_, path)| path)
         };
+        let unified = |hierarchy: &Hierarchy| {
+            let path = hierarchy.absolute(told("")?);
+            Some(hierarchy.root().join(own(id, &path)?))
+        };
+        let path =
+            |root: &Option<PathBuf>, controller: &str| Some(root.as_ref()?.join(own(id, told(controller)?)?));
         Paths {
-            unified: path(&self.unified, ""),
+            unified: self.unified.as_ref().and_then(unified),
             cpuacct: path(&self.cpuacct, "cpuacct"),
             memory: path(&self.memory, "memory"),
         }
@@ -170,9 +175,10 @@ mod tests {
             cgroup2 /sys/fs/cgroup/unified cgroup2 rw,relatime 0 0\n\
             cgroup2 /mnt/other cgroup2 rw 0 0\n";
         let place = |name: &str| Some(Path::new("/sys/fs/cgroup").join(name));
-        let roots = Roots::parse(hybrid);
+        let unified = Hierarchy::of(Path::new("/sys/fs/cgroup/unified"), "/");
+        let roots = Roots::parse(hybrid, Some(unified.clone()));
         let expected =
-            Roots { unified: place("unified"), cpuacct: place("cpu,cpuacct"), memory: place("memory") };
+            Roots { unified: Some(unified), cpuacct: place("cpu,cpuacct"), memory: place("memory") };
         assert_eq!(roots, expected);
         let cgroups =
             format!("4:memory:/docker/{ID}\n3:cpu,cpuacct:/docker/{ID}\n0::/docker/{ID}/init.scope\n");
@@ -188,8 +194,18 @@ mod tests {
             Paths::default(),
             "another process by now"
         );
-        let modern = Roots::parse("cgroup2 /sys/fs/cgroup cgroup2 rw,nsdelegate,memory_recursiveprot 0 0\n");
+        let modern = "cgroup2 /sys/fs/cgroup cgroup2 rw,nsdelegate,memory_recursiveprot 0 0\n";
+        let modern = Roots::parse(modern, None);
         assert_eq!((modern.cpuacct, modern.memory), (None, None));
+    }
+
+    #[test]
+    fn a_container_is_found_from_within_a_cgroup_namespace() {
+        let hierarchy = Hierarchy::of(Path::new("/sys/fs/cgroup"), "/kubepods.slice/agent");
+        let roots = Roots::parse("", Some(hierarchy));
+        let paths = roots.paths(ID, &format!("0::/../cri-{ID}.scope/init\n"));
+        let folder = format!("/sys/fs/cgroup/kubepods.slice/cri-{ID}.scope");
+        assert_eq!(paths.unified.as_deref(), Some(Path::new(&folder)));
     }
 
     #[test]

@@ -129,6 +129,28 @@ impl Socket {
         }
     }
 
+    /// Whether somebody answers as a runtime does: a container that nobody has is asked for.
+    ///
+    /// # Errors
+    /// Why not, in a sentence.
+    pub async fn probe(&self) -> Result<(), String> {
+        let runtime = match self.place.kind {
+            SocketKind::Docker => Runtime::Docker,
+            SocketKind::Podman => Runtime::Podman,
+            SocketKind::Cri => Runtime::Containerd,
+        };
+        let id = "0".repeat(OCI_ID_DIGITS);
+        let nobody = CgroupIdentity { id, runtime, pod_uid: None, outer: Vec::new(), user: None };
+        let answer = timeout(QUESTION_MAX, self.question(&nobody)).await.unwrap_or(Err(SocketError::Late));
+        answer.map(drop).map_err(|error| error.to_string())
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.place.path
+    }
+
     async fn question(&self, identity: &CgroupIdentity) -> Answer {
         let path: &Path = &self.place.path;
         match self.place.kind {

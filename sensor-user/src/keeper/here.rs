@@ -8,11 +8,9 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use aya::programs::loaded_programs;
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
-use rustix::io::Errno;
 
-use super::{Kind, LoadedProgram, What};
+use super::{Kind, What};
 use crate::canary::{COMMAND, PROGRAM};
 use crate::host::procfs::{self, Root};
 
@@ -27,13 +25,6 @@ pub(super) const CONFINED: ResolveFlags = ResolveFlags::BENEATH
 const FILE: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
 /// For reading: neither a mark nor a handle may be asked of an `O_PATH` descriptor.
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
-
-/// Most programs that are looked at: hosts with service meshes have some hundreds, nearly all of them everyday ones.
-const PROGRAMS_MAX: usize = 4096;
-/// Most that are told, so that all are one message.
-const TOLD_MAX: usize = 1024;
-/// Types of programs that service managers load all day, and that see no more than their cgroup.
-const EVERYDAY: &str = "cgroup_";
 
 pub(super) fn namespace(pid: u32, kind: Kind) -> Option<u32> {
     procfs::namespace_in(Path::new(&format!("/proc/{pid}")), kind.name())
@@ -113,27 +104,6 @@ fn own_program() -> io::Result<PathBuf> {
         None => path,
     };
     Ok(path)
-}
-
-/// What can be listed of all programs, at most [`PROGRAMS_MAX`], but for everyday ones.
-pub(super) fn programs() -> io::Result<Vec<LoadedProgram>> {
-    let (mut all, mut is_permitted) = (Vec::new(), false);
-    for program in loaded_programs().take(PROGRAMS_MAX) {
-        let Ok(program) = program else {
-            // Not permitted, or gone between the listing and the look.
-            return if is_permitted { Ok(all) } else { Err(Errno::PERM.into()) };
-        };
-        is_permitted = true;
-        let kind = format!("{:?}", program.program_type());
-        let kind = kind.trim_start_matches("BPF_PROG_TYPE_").to_ascii_lowercase();
-        if kind.starts_with(EVERYDAY) || all.len() >= TOLD_MAX {
-            continue;
-        }
-        // Not as text by the library: that would load small programs, to find out whether this kernel has names.
-        let name = String::from_utf8_lossy(program.name()).into_owned();
-        all.push(LoadedProgram { id: program.id(), kind, name, uid: program.created_by_uid() });
-    }
-    Ok(all)
 }
 
 #[cfg(test)]

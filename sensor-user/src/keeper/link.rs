@@ -11,7 +11,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::message::{Deed, MESSAGE_MAX, Message, receive, send};
-use super::{COMMAND, KeeperError};
+use super::{COMMAND, KeeperError, Own};
 
 /// First word of its command line, whatever the binary is called.
 const PROGRAM: &str = "tidewaiter";
@@ -27,6 +27,16 @@ pub(super) enum Lane {
     Files,
     /// What takes milliseconds to a second: the search for runtimes, and the canary.
     Slow,
+}
+
+/// What the keeper is told at the beginning, and judges questions by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// Files are watched by fanotify.
+    pub wants_files: bool,
+    /// Folders of root's runtimes.
+    pub roots: Vec<Vec<u8>>,
+    pub own: Own,
 }
 
 /// A connection to one of its threads.
@@ -46,6 +56,21 @@ pub struct Link {
     life: Mutex<Option<OwnedFd>>,
     pid: u32,
     _child: Child,
+}
+
+impl Terms {
+    fn question(self) -> Message {
+        let Self { wants_files, roots, own: Own { programs, cgroup: (device, inode) } } = self;
+        let question = Message { texts: roots, ..Message::ask(Deed::Begin) };
+        let programs = programs.into_iter().map(u64::from);
+        question.numbers([u64::from(wants_files), device, inode]).numbers(programs)
+    }
+
+    pub(super) fn of(question: &Message) -> Self {
+        let programs = question.numbers.iter().skip(3).filter_map(|id| u32::try_from(*id).ok()).collect();
+        let own = Own { programs, cgroup: (question.number(1), question.number(2)) };
+        Self { wants_files: question.number(0) != 0, roots: question.texts.clone(), own }
+    }
 }
 
 /// The keeper of this process, if it has one by now.
@@ -85,11 +110,10 @@ impl Link {
     ///
     /// # Errors
     /// It is gone, or cannot give up what it should.
-    pub fn begin(self, wants_files: bool, roots: Vec<Vec<u8>>) -> Result<&'static Self, KeeperError> {
+    pub fn begin(self, terms: Terms) -> Result<&'static Self, KeeperError> {
         let others = std::mem::take(&mut *self.others.lock().unwrap_or_else(PoisonError::into_inner));
         let beside: Vec<BorrowedFd<'_>> = others.iter().map(OwnedFd::as_fd).collect();
-        let question = Message { texts: roots, ..Message::ask(Deed::Begin) };
-        let question = question.numbers([u64::from(wants_files)]);
+        let question = terms.question();
         let (answer, _) = self.tell(Lane::Loop, &question, &beside).map_err(KeeperError::Gone)?;
         if answer.error != 0 {
             return Err(KeeperError::Refused(String::from_utf8_lossy(answer.bytes(0)).into_owned()));
@@ -152,5 +176,20 @@ impl Link {
         let Line { socket, buffer } = &mut *line;
         send(socket.as_fd(), question, beside)?;
         receive(socket.as_fd(), buffer)?.ok_or_else(|| Errno::PIPE.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn terms_are_understood_as_they_were_meant() {
+        let own = Own { programs: BTreeSet::from([7, 9]), cgroup: (31, 1) };
+        let terms = Terms { wants_files: true, roots: vec![b"/run/containerd".to_vec()], own };
+        assert_eq!(Terms::of(&terms.clone().question()), terms);
+        assert_eq!(Terms::of(&Message::default()), Terms::default());
     }
 }

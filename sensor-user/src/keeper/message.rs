@@ -44,6 +44,9 @@ pub(super) enum Deed {
     Name = 15,
     Opened = 16,
     Programs = 17,
+    Attach = 18,
+    GiveBack = 19,
+    CgroupPrograms = 20,
 }
 
 /// A question, or an answer. What numbers and texts mean depends on the deed.

@@ -1,11 +1,12 @@
 //! What needs privilege while the agent runs, as a closed list of deeds: done by a small process of its own, the keeper,
 //! once there is one, and here until then (and for `check`, which has none).
 //!
-//! The agent reads what attackers write, so it has no capability. The keeper has two or three, reads next to nothing, has
-//! no network, and does what is listed here: it opens a folder, a runtime's state, a passwd; it tells a number; it marks
-//! a file. It never hands out the content of any other file. `serve.rs` has the rules it judges questions by.
+//! The agent reads what attackers write, so it has no capability. The keeper has a few, reads next to nothing, has no
+//! network, and does what is listed here: it opens a folder, a runtime's state, a passwd; it tells a number; it marks
+//! a file; it attaches one of the sensor's own programs again. It never hands out the content of any other file. `serve.rs` has the rules it judges questions by.
 
 mod here;
+mod hook;
 mod link;
 mod message;
 mod serve;
@@ -19,7 +20,8 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 use thiserror::Error;
 
-pub use link::Link;
+pub use hook::{LoadedProgram, Own, attach, cgroup_programs, give_back, programs};
+pub use link::{Link, Terms};
 pub use serve::serve;
 pub use watch::{FileKey, by_handle, mark, mark_file, opened, stat_of_name};
 
@@ -102,18 +104,6 @@ pub enum Home<'a> {
     Host(&'a Path),
     /// A user's folder, and the way from there.
     User(BorrowedFd<'a>, &'a Path),
-}
-
-/// A BPF program of somebody.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LoadedProgram {
-    pub id: u32,
-    /// `enum bpf_prog_type`, in lower case (`cgroup_skb`).
-    pub kind: String,
-    /// Given by its loader: a claim.
-    pub name: String,
-    /// User that loaded it, where the kernel tells.
-    pub uid: Option<u32>,
 }
 
 /// A folder of a runtime that runs.
@@ -228,23 +218,6 @@ pub fn discover(search: impl FnOnce() -> Vec<Found>) -> Vec<Found> {
 pub fn canary(nonce: &str) -> io::Result<()> {
     let Some(link) = link() else { return here::canary(nonce) };
     link.ask(Lane::Slow, &Message::ask(Deed::Canary).text(nonce), &[]).map(drop)
-}
-
-/// BPF programs, but for those that service managers load all day.
-///
-/// # Errors
-/// They may not be listed: that needs `CAP_SYS_ADMIN`.
-pub fn programs() -> io::Result<Vec<LoadedProgram>> {
-    let Some(link) = link() else { return here::programs() };
-    let (answer, _) = link.ask(Lane::Loop, &Message::ask(Deed::Programs), &[])?;
-    let rows = answer.numbers.chunks_exact(2).zip(answer.texts.chunks_exact(2));
-    let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
-    let program = |(numbers, texts): (&[u64], &[Vec<u8>])| {
-        let ([id, uid], [kind, name]) = (numbers, texts) else { return None };
-        let uid = uid.checked_sub(1).and_then(|uid| u32::try_from(uid).ok());
-        Some(LoadedProgram { id: u32::try_from(*id).ok()?, kind: text(kind), name: text(name), uid })
-    };
-    Ok(rows.filter_map(program).collect())
 }
 
 /// Where a value stands among all.

@@ -11,15 +11,16 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use rustix::fs::{FileType, fstat};
 use rustix::io::Errno;
 use rustix::thread::{CapabilitySet, set_name};
 use uuid::Uuid;
 
+use super::link::Terms;
 use super::message::{Deed, MESSAGE_MAX, Message, receive, send};
-use super::{Found, Kind, What, here, watch};
+use super::{Found, Kind, Own, What, here, hook, watch};
 use crate::ebpf::sys;
 use crate::host::container::{USER_WAYS, running_runtimes};
 use crate::privilege::{self, Part, PrivilegeError};
@@ -47,7 +48,11 @@ const FILES: [&str; 8] = [
 /// 2147483647), since processes of one user may end each other. So it owns nothing, and can write what all can write.
 const USER: u32 = 2_000_000_033;
 /// What it has while the agent runs.
-const KEPT: CapabilitySet = CapabilitySet::SYS_PTRACE.union(CapabilitySet::DAC_READ_SEARCH);
+const KEPT: CapabilitySet = CapabilitySet::SYS_PTRACE
+    .union(CapabilitySet::DAC_READ_SEARCH)
+    .union(CapabilitySet::BPF)
+    .union(CapabilitySet::PERFMON)
+    .union(CapabilitySet::NET_ADMIN);
 
 /// An answer, or why there is none.
 type Answer = io::Result<(Message, Option<OwnedFd>)>;
@@ -57,6 +62,8 @@ type Answer = io::Result<(Message, Option<OwnedFd>)>;
 struct Keeper {
     /// Folders of root's runtimes.
     roots: Mutex<Vec<PathBuf>>,
+    /// What may be attached again, and where.
+    own: OnceLock<Own>,
 }
 
 /// Serves the agent at the other end of standard input, until that is gone.
@@ -113,9 +120,10 @@ impl Keeper {
                 "the first question must be which privileges are needed".to_owned(),
             ));
         }
-        let mut roots = self.roots.lock().unwrap_or_else(PoisonError::into_inner);
-        roots.extend(question.texts.iter().take(ROOTS_MAX).map(|text| path(text).to_owned()));
-        let wants_files = question.number(0) != 0;
+        let Terms { wants_files, roots, own } = Terms::of(question);
+        let mut known = self.roots.lock().unwrap_or_else(PoisonError::into_inner);
+        known.extend(roots.iter().take(ROOTS_MAX).map(|text| path(text).to_owned()));
+        self.own.get_or_init(|| own);
         // Who may not run the binary could not run the canary.
         let is_open = std::fs::metadata("/proc/self/exe").is_ok_and(|binary| binary.mode() & 1 == 1);
         let kept = if wants_files { KEPT | CapabilitySet::SYS_ADMIN } else { KEPT };
@@ -203,9 +211,19 @@ impl Keeper {
                 let opened = sys::read_opened(any(beside, 0)?)?;
                 Ok((none().numbers(watch::rows_of(&opened)), None))
             }
-            Deed::Programs => programs(),
+            Deed::Programs => Ok((hook::page_here(question, self.own()?)?, None)),
+            Deed::Attach => open(self.own()?.attach(question, any(beside, 0)?, folder(beside, 1)?)?),
+            Deed::GiveBack => {
+                self.own()?.give_back(any(beside, 0)?, any(beside, 1)?)?;
+                Ok((none(), None))
+            }
+            Deed::CgroupPrograms => Ok((self.own()?.cgroup_programs(question, folder(beside, 0)?)?, None)),
             Deed::None | Deed::Begin => Err(Errno::INVAL.into()),
         }
+    }
+
+    fn own(&self) -> io::Result<&Own> {
+        self.own.get().ok_or_else(|| Errno::INVAL.into())
     }
 
     /// State of a runtime whose folder is known.
@@ -260,15 +278,6 @@ fn is_of_runtime(what: What, path: &Path) -> bool {
         What::File => is_known(),
         What::Folder | What::Place => true,
     }
-}
-
-fn programs() -> Answer {
-    let mut answer = Message::default();
-    for program in here::programs()? {
-        let uid = program.uid.map_or(0, |uid| u64::from(uid) + 1);
-        answer = answer.numbers([u64::from(program.id), uid]).text(program.kind).text(program.name);
-    }
-    Ok((answer, None))
 }
 
 fn path(bytes: &[u8]) -> &Path {

@@ -33,8 +33,9 @@ pub struct Snapshot {
     /// Digest of configuration and rules, as in heartbeats.
     pub configuration: String,
     pub hooks: Vec<Hook>,
-    /// Programs that somebody detached.
+    /// How often somebody unhooked a program, and how many are unhooked now.
     pub detached: u64,
+    pub blind: u64,
     pub records: Records,
     pub events: Events,
     /// What was told as lost.

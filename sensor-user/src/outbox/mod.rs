@@ -30,6 +30,7 @@ mod shared;
 mod writer;
 mod reader;
 mod crash;
+mod life;
 mod account;
 mod error;
 
@@ -51,6 +52,7 @@ use uuid::Uuid;
 pub use account::{Fill, LaneAccount};
 pub use envelope::{Envelope, Rank};
 pub use error::OutboxError;
+pub use life::{Earlier, Life};
 pub use reader::Reader;
 pub use shared::Kept;
 
@@ -85,6 +87,7 @@ pub struct Opened {
     agent: Uuid,
     disk: Option<(Disk, Shadow)>,
     recovered: Recovered,
+    life: Option<(Life, Option<Earlier>)>,
 }
 
 impl Opened {
@@ -100,7 +103,10 @@ impl Opened {
         let agent = disk.agent().map_err(failed)?;
         let mut shadow = Shadow::new(&place.runtime, agent, &sinks);
         let recovered = recover(&mut disk, &sinks, shadow.left()).map_err(failed)?;
-        Ok(Self { sinks, agent, disk: Some((disk, shadow)), recovered })
+        let life = Life::begin(directory).inspect_err(|error| {
+            warn!(%error, "the next run will not know how this one ended");
+        });
+        Ok(Self { sinks, agent, disk: Some((disk, shadow)), recovered, life: life.ok() })
     }
 
     /// Does without a folder: messages are in memory, and numbers begin anew.
@@ -109,13 +115,18 @@ impl Opened {
         let lanes = sinks.iter().map(|_| Lane::new(0)).collect();
         let index = Index::new(lanes, 0);
         let recovered = Recovered { index, cursors: Vec::new(), missing: Vec::new() };
-        Self { sinks, agent: Uuid::new_v4(), disk: None, recovered }
+        Self { sinks, agent: Uuid::new_v4(), disk: None, recovered, life: None }
     }
 
     /// The agent's id, of which numbers count the messages.
     #[must_use]
     pub fn agent(&self) -> Uuid {
         self.agent
+    }
+
+    /// The mark of this run, and what it found of an earlier one; once, and none without a folder.
+    pub fn take_life(&mut self) -> Option<(Life, Option<Earlier>)> {
+        self.life.take()
     }
 
     /// Starts the thread that writes.

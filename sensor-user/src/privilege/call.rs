@@ -62,7 +62,7 @@ fn rules(part: Part) -> Result<BTreeMap<c_long, Vec<SeccompRule>>, seccompiler::
             rules.insert(libc::SYS_socket, sockets()?);
             MAP_COMMANDS
         }
-        Part::Keeper => LIST_COMMANDS,
+        Part::Keeper => HOOK_COMMANDS,
     };
     let bpf = bpf.iter().map(|command| SeccompRule::new(vec![equal(0, *command)?]));
     rules.insert(libc::SYS_bpf, bpf.collect::<Result<_, _>>()?);
@@ -100,11 +100,15 @@ const MAP_COMMANDS: &[u64] = &[
     4,  // BPF_MAP_GET_NEXT_KEY
     15, // BPF_OBJ_GET_INFO_BY_FD
 ];
-/// The keeper's: to list the programs of others.
-const LIST_COMMANDS: &[u64] = &[
+/// The keeper's: to list the programs of others, and to attach again what is loaded. None loads anything.
+const HOOK_COMMANDS: &[u64] = &[
     11, // BPF_PROG_GET_NEXT_ID
     13, // BPF_PROG_GET_FD_BY_ID
     15, // BPF_OBJ_GET_INFO_BY_FD
+    16, // BPF_PROG_QUERY
+    17, // BPF_RAW_TRACEPOINT_OPEN
+    28, // BPF_LINK_CREATE
+    29, // BPF_LINK_UPDATE
 ];
 
 /// What both need: memory, threads, time, files that are open, messages.

@@ -23,7 +23,21 @@ pub struct Grants {
     /// The same, to change and make as well.
     pub write: Vec<PathBuf>,
     /// TCP ports that may be connected to, at any address.
-    pub ports: Vec<u16>,
+    pub ports: Ports,
+}
+
+/// Ports to connect to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ports {
+    /// All of them: which will be needed is told by somebody else, later.
+    Any,
+    These(Vec<u16>),
+}
+
+impl Default for Ports {
+    fn default() -> Self {
+        Self::These(Vec::new())
+    }
 }
 
 /// How far the kernel follows.
@@ -56,10 +70,14 @@ fn rules(grants: &Grants) -> Result<RulesetStatus, landlock::RulesetError> {
     let read = AccessFs::ReadFile | AccessFs::ReadDir;
     let write = AccessFs::from_all(VERSION)
         & !(AccessFs::Execute | AccessFs::MakeChar | AccessFs::MakeBlock | AccessFs::IoctlDev);
+    let (limited, ports) = match &grants.ports {
+        Ports::Any => (BitFlags::from(AccessNet::BindTcp), &[][..]),
+        Ports::These(ports) => (AccessNet::from_all(VERSION), ports.as_slice()),
+    };
     let mut rules = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(VERSION))?
-        .handle_access(AccessNet::from_all(VERSION))?
+        .handle_access(limited)?
         .scope(Scope::from_all(VERSION))?
         .create()?;
     for (paths, access) in [(&grants.read, read), (&grants.write, write)] {
@@ -68,7 +86,7 @@ fn rules(grants: &Grants) -> Result<RulesetStatus, landlock::RulesetError> {
             rules = rules.add_rule(PathBeneath::new(open, of(path, access)))?;
         }
     }
-    for port in &grants.ports {
+    for port in ports {
         rules = rules.add_rule(NetPort::new(*port, AccessNet::ConnectTcp))?;
     }
     Ok(rules.restrict_self()?.ruleset)

@@ -17,7 +17,7 @@ use thiserror::Error;
 
 pub use call::{Part, forbid};
 pub use capability::{held, keep};
-pub use landlock::{Grants, Ground, confine};
+pub use landlock::{Grants, Ground, Ports, confine};
 
 /// Threads that have done their work take a moment to go; beyond it they are there to stay.
 const THREADS_GO: Duration = Duration::from_secs(1);

@@ -98,7 +98,8 @@ fn confined_to_a_folder() {
     let (granted, other) = (folder.join("granted"), folder.join("other"));
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let grants = Grants { read: vec!["/proc".into()], write: vec![granted.clone()], ports: vec![53] };
+    let grants =
+        Grants { read: vec!["/proc".into()], write: vec![granted.clone()], ports: Ports::These(vec![53]) };
     match confine(&grants).unwrap() {
         Ground::Whole | Ground::Part => {}
         Ground::None => return eprintln!("not tried: this kernel has no Landlock"),

@@ -9,7 +9,7 @@ use sigma::{Diagnostic, Placeholders, RuleSet, Source};
 use super::change::{Known, known};
 use crate::alert::{RuleMistake, RulePlace};
 use crate::canary;
-use crate::config::{AllowFiles, Config, ConfigError};
+use crate::config::{AllowFiles, Config, ConfigError, ConfigFiles};
 use crate::detection::{Catalogue, Detections, Problem};
 use crate::event::field::Fields;
 
@@ -23,6 +23,8 @@ pub struct RuleFiles {
     pub allow: AllowFiles,
     /// Whether the rule of the delivery canary is at work.
     pub canary: bool,
+    /// What all of this was read from.
+    pub configuration: ConfigFiles,
 }
 
 /// The texts of one reading.
@@ -57,9 +59,10 @@ pub enum Mistakes {
 impl RuleFiles {
     #[must_use]
     pub fn new(config: &Config) -> Self {
-        let Config { rules, embedded_rules, canary, .. } = config;
+        let Config { rules, embedded_rules, canary, files, .. } = config;
         let (allow, canary) = (AllowFiles::new(config), canary.every.is_some());
-        Self { paths: rules.clone(), embedded: *embedded_rules, allow, canary }
+        let (paths, configuration) = (rules.clone(), files.clone());
+        Self { paths, embedded: *embedded_rules, allow, canary, configuration }
     }
 
     /// Reads, parses and builds.

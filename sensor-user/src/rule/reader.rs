@@ -20,6 +20,7 @@ use super::files::{Mistakes, RuleFiles, Rules};
 use super::place::{DIRECTORIES_MAX, Places};
 use super::watch::{Unwatched, Watch};
 use crate::alert::{RuleChange, RuleRefusal};
+use crate::config::ConfigFiles;
 
 /// How long nothing may have changed before the rules are read: who copies a folder of rules, or saves with an
 /// editor, makes one change of it.
@@ -34,6 +35,10 @@ const MISTAKES_LOGGED: usize = 100;
 /// What came of a reading.
 #[derive(Debug)]
 pub enum News {
+    /// SIGHUP came: a reading begins, and one of the others follows.
+    Asked,
+    /// What was asked for has been read, and says the same.
+    Unchanged,
     Loaded(Box<Fresh>),
     /// What is in force is the receiver's to know.
     Refused(RuleRefusal),
@@ -162,7 +167,13 @@ impl Thread {
             match self.wait(&due) {
                 Ok(Woken::Over) => return,
                 Ok(Woken::Changed) => due.note(Instant::now()),
-                Ok(Woken::Asked) => due.ask(Instant::now()),
+                Ok(Woken::Asked) => {
+                    due.ask(Instant::now());
+                    if self.told.blocking_send(News::Asked).is_err() {
+                        return;
+                    }
+                    compare(&self.files.configuration);
+                }
                 Ok(Woken::Due) => {
                     let Due { is_asked, .. } = std::mem::take(&mut due);
                     if let Some(news) = self.read(is_asked)
@@ -172,6 +183,8 @@ impl Thread {
                     }
                     if self.is_postponed {
                         due.note(Instant::now());
+                        // Who asked still waits for an answer.
+                        due.is_asked = is_asked;
                     }
                 }
                 Err(error) => {
@@ -209,7 +222,7 @@ impl Thread {
         }
     }
 
-    /// Reads everything. None: it says what the last reading said, or is to be read again.
+    /// Reads everything. None: it says what the last reading said and nobody asked, or is to be read again.
     fn read(&mut self, is_asked: bool) -> Option<News> {
         let began = Instant::now();
         // Before the reading: what changes during it wakes the thread again.
@@ -227,7 +240,7 @@ impl Thread {
                 (true, true) => warn!("rules were read again: their mistakes are the same"),
                 (false, _) => debug!("rules were read again: nothing has changed"),
             }
-            return None;
+            return is_asked.then_some(News::Unchanged);
         }
         let outcome = gathered.and_then(|gathered| self.files.understand(&gathered));
         // Half of a copy may be a mistake; the whole of it is about to come.
@@ -266,6 +279,21 @@ impl Thread {
             }
         }
         self.unwatched = outcome.is_err();
+    }
+}
+
+/// Says what of the configuration is another now: none of it is taken over by an agent that runs.
+fn compare(configuration: &ConfigFiles) {
+    match configuration.changed() {
+        Ok(keys) if keys.is_empty() => {}
+        Ok(keys) => warn!(
+            "the configuration has changed, and these keys stay as they were at the start: {}; `systemctl restart \
+             tidewaiter` takes them over, no message is lost by that",
+            keys.join(", ")
+        ),
+        Err(error) => {
+            warn!(%error, "the configuration has changed, and the agent would not start with it; {}", error.help());
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Where messages leave the process: the terminal, a file or pipe, a syslog receiver, a webhook, a collector.
+//! Where messages leave the process: the terminal, a file or pipe, a syslog receiver, a webhook, a collector, a topic.
 //!
 //! # The contract of a sink
 //!
@@ -24,6 +24,7 @@ pub mod file;
 pub mod form;
 pub mod http;
 pub mod json;
+pub mod kafka;
 pub mod origin;
 pub mod otlp;
 pub mod standing;
@@ -39,6 +40,8 @@ pub mod webhook;
 
 mod authority;
 mod outage;
+mod secret;
+mod probe;
 mod socket;
 
 #[cfg(test)]
@@ -55,6 +58,7 @@ use tracing::warn;
 pub use file::FileTarget;
 pub use form::Form;
 pub use http::FileError;
+pub use kafka::KafkaTarget;
 pub use origin::Origin;
 pub use otlp::OtlpTarget;
 pub use reach::Reach;
@@ -82,6 +86,7 @@ pub enum Target {
     File(FileTarget),
     Webhook(WebhookTarget),
     Otlp(OtlpTarget),
+    Kafka(KafkaTarget),
 }
 
 impl Target {
@@ -100,6 +105,7 @@ impl Target {
             Self::File(target) => format!("file {}", target.path.display()),
             Self::Webhook(target) => format!("webhook {target}"),
             Self::Otlp(target) => format!("otlp {target}"),
+            Self::Kafka(target) => format!("kafka {target}"),
         }
     }
 
@@ -108,7 +114,7 @@ impl Target {
     pub fn is_kept(&self) -> bool {
         match self {
             Self::Stdout(_) => false,
-            Self::Syslog { .. } | Self::File(_) | Self::Webhook(_) | Self::Otlp(_) => true,
+            Self::Syslog { .. } | Self::File(_) | Self::Webhook(_) | Self::Otlp(_) | Self::Kafka(_) => true,
         }
     }
 
@@ -122,6 +128,7 @@ impl Target {
             Self::Syslog { receiver, .. } => Ok(receiver.target.prepare()?),
             Self::Webhook(target) => target.receiver.prepare(),
             Self::Otlp(target) => target.receiver.prepare(),
+            Self::Kafka(target) => target.prepare(),
         }
     }
 }
@@ -202,12 +209,16 @@ impl SinkSet {
                     stdout::start(*format, Arc::clone(origin), inbox)?;
                     lanes.push(lane);
                 }
-                kept @ (Target::Syslog { .. } | Target::File(_) | Target::Webhook(_) | Target::Otlp(_)) => {
+                kept @ (Target::Syslog { .. }
+                | Target::File(_)
+                | Target::Webhook(_)
+                | Target::Otlp(_)
+                | Target::Kafka(_)) => {
                     let Some((mut lane, feed)) = readers.next().map(|reader| fed(name, reader, &close))
                     else {
                         continue;
                     };
-                    lane.task = start_fed(kept, feed)?;
+                    lane.task = start_fed(kept, origin, feed)?;
                     lanes.push(lane);
                 }
             }
@@ -327,7 +338,7 @@ fn lane(name: String, gone: &watch::Sender<bool>) -> (Lane, Inbox) {
 }
 
 /// Starts a sink that reads from the outbox; returns its task where it is none of a thread.
-fn start_fed(target: &Target, feed: Feed) -> std::io::Result<Option<AbortHandle>> {
+fn start_fed(target: &Target, origin: &Origin, feed: Feed) -> std::io::Result<Option<AbortHandle>> {
     let task = match target {
         Target::Stdout(_) => None,
         Target::File(target) => {
@@ -340,6 +351,7 @@ fn start_fed(target: &Target, feed: Feed) -> std::io::Result<Option<AbortHandle>
         }
         Target::Webhook(target) => Some(tokio::spawn(webhook::run(target.clone(), feed))),
         Target::Otlp(target) => Some(tokio::spawn(otlp::run(target.clone(), feed))),
+        Target::Kafka(target) => Some(tokio::spawn(kafka::run(target.clone(), origin.agent_id, feed))),
     };
     Ok(task.map(|task| task.abort_handle()))
 }

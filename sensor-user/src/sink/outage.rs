@@ -11,8 +11,7 @@ use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
 use super::text::duration;
-use super::tls::Fault;
-use super::{Feed, Tally};
+use super::{Feed, Tally, kafka, tls};
 
 /// First pause after a failure: long enough not to spin, short enough to bridge a daemon's restart.
 const BACKOFF_MIN: Duration = Duration::from_millis(250);
@@ -83,8 +82,23 @@ pub(super) struct Outage {
     receiver: String,
     tally: Arc<Tally>,
     since: Option<Instant>,
-    /// What was wrong with TLS and has been told: each kind once in an outage.
-    told: Vec<Discriminant<Fault>>,
+    /// What has been told: each kind once in an outage.
+    told: Vec<Matter>,
+}
+
+/// What an operator has to mend. A receiver is often down first, and up with one of these then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Matter {
+    Tls(Discriminant<tls::Fault>),
+    Kafka(Discriminant<kafka::Fault>),
+}
+
+impl Matter {
+    fn of(error: &io::Error) -> Option<Self> {
+        let of_tls = || tls::Fault::within(error).map(|fault| Self::Tls(discriminant(fault)));
+        let of_kafka = || kafka::Fault::within(error).map(|fault| Self::Kafka(discriminant(fault)));
+        of_tls().or_else(of_kafka)
+    }
 }
 
 impl Outage {
@@ -94,13 +108,12 @@ impl Outage {
 
     pub(super) fn begin(&mut self, error: &io::Error) {
         self.tally.away(error);
-        let fault = Fault::within(error).map(discriminant).filter(|fault| !self.told.contains(fault));
-        self.told.extend(fault);
+        let matter = Matter::of(error).filter(|matter| !self.told.contains(matter));
+        self.told.extend(matter);
         if self.since.is_none() {
             self.since = Some(Instant::now());
             warn!("{} is away: {error}; messages wait for it", self.receiver);
-        } else if fault.is_some() {
-            // A receiver is often down first and up with a wrong certificate then.
+        } else if matter.is_some() {
             warn!("{} is still away: {error}", self.receiver);
         }
     }

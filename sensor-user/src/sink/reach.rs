@@ -1,16 +1,18 @@
-//! What a sink needs of the system, for whoever takes the rest away: a server, files that are read again, files that are
+//! What a sink needs of the system, for whoever takes the rest away: servers, files that are read again, files that are
 //! written.
 
 use std::path::PathBuf;
 
-use super::{FileTarget, SyslogReceiver, SyslogTarget, Target};
-use crate::sink::http::HttpReceiver;
+use super::http::HttpReceiver;
+use super::{FileTarget, KafkaTarget, SyslogReceiver, SyslogTarget, Target};
 
 /// What one sink needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reach {
-    /// Name or address, and port; none for local sockets.
-    pub server: Option<(String, u16)>,
+    /// Names or addresses, and ports; none for local sockets.
+    pub servers: Vec<(String, u16)>,
+    /// These name further ones, at ports of their own.
+    pub names_others: bool,
     pub read: Vec<PathBuf>,
     pub write: Vec<PathBuf>,
 }
@@ -22,11 +24,12 @@ impl Target {
         match self {
             Self::Stdout(_) => Reach::default(),
             Self::Syslog { receiver: SyslogReceiver { target, .. }, .. } => {
-                Reach { server: server(target), ..Reach::default() }
+                Reach { servers: server(target).into_iter().collect(), ..Reach::default() }
             }
             Self::File(FileTarget { path, .. }) => Reach { write: vec![path.clone()], ..Reach::default() },
             Self::Webhook(target) => of_http(&target.receiver),
             Self::Otlp(target) => of_http(&target.receiver),
+            Self::Kafka(target) => of_kafka(target),
         }
     }
 }
@@ -45,5 +48,12 @@ fn of_http(receiver: &HttpReceiver) -> Reach {
     let (host, port) = receiver.address.server();
     // Secrets are read again for each connection.
     let read = receiver.secrets.iter().map(|secret| secret.path.clone()).collect();
-    Reach { server: Some((host.to_owned(), port)), read, ..Reach::default() }
+    Reach { servers: vec![(host.to_owned(), port)], read, ..Reach::default() }
+}
+
+/// Who leads the partition is told by whoever is asked first, and changes: a port that was named is none that must do.
+fn of_kafka(target: &KafkaTarget) -> Reach {
+    // The password is read again for each connection.
+    let read = target.login.iter().map(|login| login.password_file.clone()).collect();
+    Reach { servers: target.brokers.clone(), names_others: true, read, ..Reach::default() }
 }

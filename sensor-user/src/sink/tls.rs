@@ -81,6 +81,15 @@ impl TlsTarget {
         Self { settings, connector: Arc::default(), ..self }
     }
 
+    /// Another host under the same settings, whose files are not read again.
+    ///
+    /// # Errors
+    /// When no certificate can be for such a host.
+    pub(super) fn at(&self, host: String, port: u16) -> Result<Self, &'static str> {
+        let other = Self::new(host, port)?;
+        Ok(Self { settings: self.settings.clone(), connector: Arc::clone(&self.connector), ..other })
+    }
+
     pub(super) fn name(&self) -> ServerName<'static> {
         self.name.clone()
     }

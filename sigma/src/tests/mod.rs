@@ -9,6 +9,7 @@ mod collection;
 mod completion;
 mod corpus;
 mod cost;
+mod dependence;
 mod diagnostics;
 mod filter;
 mod explanation;

@@ -6,6 +6,7 @@
 
 pub(crate) mod process;
 pub(crate) mod trace;
+pub(crate) mod program;
 pub(crate) mod memory;
 pub(crate) mod file;
 pub(crate) mod socket;

@@ -33,7 +33,7 @@ pub(super) struct Place<'a> {
 const SILENT: &str = "attached but did not fire";
 
 /// Said of a place that the operator does not want.
-const AVOIDED: &str = "to be avoided by the configuration";
+pub(crate) const AVOIDED: &str = "to be avoided by the configuration";
 
 impl Place<'_> {
     /// Tries a hook's tiers in order.

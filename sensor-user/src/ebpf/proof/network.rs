@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustix::event::Timespec;
 use rustix::fs::sendfile;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, socket_with, sockopt};
+use rustix::net::sockopt;
 use sensor_ebpf::wire::Kind;
 use sensor_ebpf::wire::setting::trial;
 
@@ -89,7 +89,8 @@ impl Prover<'_> {
     pub(super) fn sent(&self, addresses: &[IpAddr], tier: Tier) -> Proof {
         let send = |socket: &UdpSocket| socket.send(BYTES).map(drop);
         let datagrams = addresses.iter().map(|address| self.to_itself(*address, send));
-        let pages = has(tier, "inet_sendpage").then_some(addresses.first()).flatten().map(|address| {
+        let sends_pages = has(tier, "inet_sendpage") && !self.is_confined;
+        let pages = sends_pages.then_some(addresses.first()).flatten().map(|address| {
             self.to_itself(*address, |socket| {
                 let source = File::open("/proc/self/exe")?;
                 Ok(sendfile(socket, source, None, BYTES.len()).map(drop)?)
@@ -147,7 +148,12 @@ impl Prover<'_> {
     /// Asks a name server that is the agent itself.
     pub(super) fn query(&mut self) -> Proof {
         match self.name_server() {
-            Ok((client, _server)) => self.moves(Kind::NetworkDns, || client.send(BYTES).map(drop)),
+            Ok((client, server)) => {
+                let proof = self.moves(Kind::NetworkDns, || client.send(BYTES).map(drop));
+                // Nothing gathers there; one that did not come is the answer already.
+                let _ = server.recv(&mut [0; BYTES.len()]);
+                proof
+            }
             Err(error) => unprovable(error),
         }
     }
@@ -156,23 +162,36 @@ impl Prover<'_> {
     pub(super) fn answer(&mut self) -> Proof {
         match self.name_server() {
             Ok((client, server)) => self.moves(Kind::NetworkDns, || {
-                server.send_to(BYTES, client.local_addr()?)?;
+                server.send(BYTES)?;
                 client.recv(&mut [0; BYTES.len()]).map(drop)
             }),
             Err(error) => unprovable(error),
         }
     }
 
-    /// A client, whose messages are counted as the agent's own, and its name server, both on loopback.
+    /// A client, whose messages are counted as the agent's own, and its name server, both on loopback. They are kept:
+    /// while the agent has that socket its cookie may stay in a map that nobody can write any more.
     fn name_server(&mut self) -> io::Result<(UdpSocket, UdpSocket)> {
-        let [.., high, low] = std::process::id().to_be_bytes();
-        let server = UdpSocket::bind((Ipv4Addr::new(127, SERVER_NET, high, low), DNS))?;
-        let client = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
-        client.connect(server.local_addr()?)?;
-        client.set_read_timeout(Some(LOOPBACK_MAX))?;
-        self.set(trial::SOCKET, sockopt::socket_cookie(&client)?)?;
-        Ok((client, server))
+        if self.trials.names.is_none() {
+            let (client, server) = name_server()?;
+            self.set(trial::SOCKET, sockopt::socket_cookie(&client)?)?;
+            self.trials.names = Some((client, server));
+        }
+        let (client, server) = self.trials.names.as_ref().ok_or(io::ErrorKind::NotConnected)?;
+        Ok((client.try_clone()?, server.try_clone()?))
     }
+}
+
+/// Connected to each other, so that neither takes anything from anybody else.
+fn name_server() -> io::Result<(UdpSocket, UdpSocket)> {
+    let [.., high, low] = std::process::id().to_be_bytes();
+    let server = UdpSocket::bind((Ipv4Addr::new(127, SERVER_NET, high, low), DNS))?;
+    let client = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    client.connect(server.local_addr()?)?;
+    server.connect(client.local_addr()?)?;
+    client.set_read_timeout(Some(LOOPBACK_MAX))?;
+    server.set_read_timeout(Some(LOOPBACK_MAX))?;
+    Ok((client, server))
 }
 
 /// A TCP connection to a listener of the agent's own; when that is closed, it resets the connection.
@@ -181,9 +200,9 @@ fn connection(address: IpAddr) -> io::Result<(TcpStream, TcpListener)> {
     Ok((TcpStream::connect_timeout(&listener.local_addr()?, LOOPBACK_MAX)?, listener))
 }
 
-/// Connects, and that is all.
+/// Connects, and that is all. A datagram socket, which has no end that would be told.
 pub(super) fn connect(address: IpAddr) -> io::Result<()> {
-    connection(address).map(drop)
+    endless(address).map(drop)
 }
 
 /// Takes a connection that is there or about to be.
@@ -207,12 +226,6 @@ fn endless(address: IpAddr) -> io::Result<UdpSocket> {
     socket.connect(socket.local_addr()?)?;
     socket.set_read_timeout(Some(LOOPBACK_MAX))?;
     Ok(socket)
-}
-
-/// Makes a raw socket that sends nothing.
-pub(super) fn raw() -> io::Result<()> {
-    let flags = SocketFlags::CLOEXEC;
-    Ok(socket_with(AddressFamily::INET, SocketType::RAW, flags, Some(ipproto::ICMP)).map(drop)?)
 }
 
 #[cfg(test)]

@@ -12,14 +12,16 @@ use rustix::io::Errno;
 use rustix::mount::{MoveMountFlags, mount_bind};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
+use crate::host::hierarchy::Hierarchy;
+
 /// Moves this thread to the cgroup it is in. A lone thread cannot be moved to the cgroup of another
 /// process (cgroups(7), "Threaded mode"), so it stays whatever the path means here; and for the current
 /// one the kernel takes no lock that all forks wait for.
-pub(super) fn stay(cgroups: &Path) -> io::Result<()> {
+pub(super) fn stay(hierarchy: &Hierarchy) -> io::Result<()> {
     const CURRENT_THREAD: &str = "0";
     let own = fs::read_to_string("/proc/self/cgroup")?;
-    let path = own.lines().find_map(|line| line.strip_prefix("0::/")).ok_or(io::ErrorKind::NotFound)?;
-    fs::write(cgroups.join(path).join("cgroup.threads"), CURRENT_THREAD)
+    let path = own.lines().find_map(|line| line.strip_prefix("0::")).ok_or(io::ErrorKind::NotFound)?;
+    fs::write(hierarchy.directory(path).join("cgroup.threads"), CURRENT_THREAD)
 }
 
 /// Enters the namespace of host names this thread is in: of all namespaces the one with the least in it.

@@ -74,7 +74,7 @@ async fn probes_are_answered_without_the_loop() {
     let ask = async |path: &str| exchange(TcpStream::connect(address).await.unwrap(), &get(path)).await;
     assert!(ask("/healthz").await.starts_with("HTTP/1.1 200"));
     assert!(ask("/readyz").await.starts_with("HTTP/1.1 200"));
-    pulse.detached.store(2, Ordering::Relaxed);
+    pulse.blind.store(2, Ordering::Relaxed);
     let detached = ask("/readyz").await;
     assert!(detached.starts_with("HTTP/1.1 503") && detached.contains("2 programs"), "{detached}");
     assert!(ask("/healthz").await.starts_with("HTTP/1.1 200"), "it lives");

@@ -53,6 +53,22 @@ async fn a_socket_that_accepts_and_never_answers_is_given_up_and_then_left_alone
 }
 
 #[tokio::test]
+async fn a_probe_tells_who_answers_and_why_nobody_does() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("engine");
+    assert!(socket(SocketKind::Docker, &path).probe().await.unwrap_err().contains("No such file"));
+    serve(&path, |mut stream, question| {
+        let is_asked = question.starts_with("GET /containers/0000");
+        let answer = if is_asked { "HTTP/1.0 404 Not Found\r\n\r\n{}" } else { "HTTP/1.0 500 No\r\n\r\n" };
+        stream.write_all(answer.as_bytes()).unwrap();
+    });
+    assert_eq!(socket(SocketKind::Docker, &path).probe().await, Ok(()));
+    let silent = directory.path().join("silent");
+    let _listener = UnixListener::bind(&silent).unwrap();
+    assert_eq!(socket(SocketKind::Podman, &silent).probe().await.unwrap_err(), "no answer within 1 second");
+}
+
+#[tokio::test]
 async fn nonsense_is_a_failure_and_not_knowing_is_an_answer() {
     let directory = tempfile::tempdir().unwrap();
     let named = format!(r#"{{"Id": "{ID}", "Name": "/web", "Config": {{"Image": "tools:1"}}}}"#);

@@ -25,9 +25,9 @@ impl Snapshot {
     #[must_use]
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
-        if self.detached > 0 {
-            let what = "of the sensor's programs detached by somebody: start the agent again";
-            problems.push(Problem::new("detached", format!("{} {what}", self.detached)));
+        if self.blind > 0 {
+            let what = "of the sensor's programs unhooked by somebody, and not to be had back: start the agent again";
+            problems.push(Problem::new("detached", format!("{} {what}", self.blind)));
         }
         problems.extend(self.sinks.iter().filter_map(away));
         if self.outbox.as_ref().is_some_and(|outbox| !outbox.is_on_disk) {
@@ -72,7 +72,7 @@ mod tests {
         let mut snapshot = sample::snapshot();
         assert_eq!(kinds(&snapshot), ["detached", "sink", "canary", "loss", "hook"]);
         let whole = Hook { attached: Some("fanotify".to_owned()), ..Hook::default() };
-        (snapshot.hooks, snapshot.detached, snapshot.losses) = (vec![whole], 0, Vec::new());
+        (snapshot.hooks, snapshot.blind, snapshot.losses) = (vec![whole], 0, Vec::new());
         snapshot.sinks.retain(|sink| sink.is_up == Some(true));
         snapshot.canary = None;
         assert_eq!(kinds(&snapshot), Vec::<&str>::new());

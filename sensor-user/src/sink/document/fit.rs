@@ -1,7 +1,7 @@
 //! A document in a bounded number of bytes: still valid JSON, the essential fields still whole.
 //!
-//! What is given up goes by how much a receiver misses it: explanations first, then the repeats of
-//! what stands elsewhere, then the ends of long texts and lists. Identity (ids, sequence, rule,
+//! What is given up goes by how much a receiver misses it: explanations first, then command lines of others, then
+//! repeats of what stands elsewhere, then the ends of long texts and lists. Identity (ids, sequence, rule,
 //! container, process, destination) goes last and only by shortening texts.
 
 use std::borrow::Cow;
@@ -29,7 +29,8 @@ pub fn fit(mut document: Document<'_>, bytes: usize) -> String {
 }
 
 /// Mildest first; each keeps what those before it left.
-const STAGES: [fn(&mut Document<'_>); 4] = [explanations, repeats, long_texts, all_but_the_essential];
+const STAGES: [fn(&mut Document<'_>); 5] =
+    [explanations, context, repeats, long_texts, all_but_the_essential];
 
 fn explanations(document: &mut Document<'_>) {
     let own = &mut document.tidewaiter;
@@ -40,11 +41,16 @@ fn explanations(document: &mut Document<'_>) {
     }
 }
 
-/// `args` stand in `command_line`, the command lines of ancestors are context.
-fn repeats(document: &mut Document<'_>) {
+/// What the process itself was called with is worth more than the command lines of others: an ancestor's may be a whole
+/// script.
+fn context(document: &mut Document<'_>) {
     const COMMAND_LINE: usize = 120;
-    if let Some(process) = &mut document.process {
-        process.args.clear();
+    if let Some(parent) = document.process.as_mut().and_then(|process| process.parent.as_mut()) {
+        cut(&mut parent.command_line, COMMAND_LINE);
+    }
+    if let Some(writer) = document.tidewaiter.executable.as_mut().and_then(|program| program.writer.as_mut())
+    {
+        cut(&mut writer.command_line, COMMAND_LINE);
     }
     for ancestor in &mut document.tidewaiter.lineage {
         if let Some(command_line) = &mut ancestor.command_line {
@@ -58,6 +64,13 @@ fn repeats(document: &mut Document<'_>) {
         if let StepAction::Executed { command_line } = &mut step.action {
             cut(command_line, COMMAND_LINE);
         }
+    }
+}
+
+/// `args` stand in `command_line`.
+fn repeats(document: &mut Document<'_>) {
+    if let Some(process) = &mut document.process {
+        process.args.clear();
     }
 }
 

@@ -45,8 +45,9 @@ pub use part::{
 };
 pub use picture::PictureDocument;
 pub use report::{
-    AggregateReport, BacklogReport, CanaryDocument, ContainerReport, CoverageReport, Deed, HeartbeatReport,
-    Hook, HooksReport, LedgerReport, LossReport, LossSumReport, Refusal, StoppedReport,
+    AggregateReport, BacklogReport, CanaryDocument, ContainerReport, CoverageReport, DeedReport, GapReport,
+    HeartbeatReport, Hook, HooksReport, LedgerReport, LossReport, LossSumReport, Refusal, StoppedReport,
+    SuspectReport,
 };
 pub use rule::{CostReport, MistakeReport, NameReport, NamedRule, ReloadReport};
 pub use story::{EvidenceReport, ParticipantReport, StageReport, StoryReport};
@@ -259,7 +260,7 @@ pub struct Tidewaiter<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub losses: Vec<LossReport<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub tampering: Vec<Deed<'a>>,
+    pub tampering: Vec<DeedReport<'a>>,
     /// Records that were counted instead of told, by what they have in common.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub aggregates: Vec<AggregateReport<'a>>,

@@ -7,13 +7,13 @@ use jiff::Timestamp;
 use super::alert::place;
 use super::rule;
 use super::{
-    AggregateReport, BacklogReport, CanaryDocument, ContainerReport, CoverageReport, Deed, Document, Event,
-    HeartbeatReport, Hook, HooksReport, Kind, LedgerReport, LossReport, LossSumReport, Refusal,
-    StoppedReport,
+    AggregateReport, BacklogReport, CanaryDocument, ContainerReport, CoverageReport, DeedReport, Document,
+    Event, GapReport, HeartbeatReport, Hook, HooksReport, Kind, LedgerReport, LossReport, LossSumReport,
+    Refusal, StoppedReport, SuspectReport,
 };
 use crate::alert::{
-    Aggregate, CanaryReport, Coverage, Heartbeat, HookCount, HookCoverage, LedgerRow, Loss, Notice, Reload,
-    Stopped, Subject, Tampering, Target,
+    Aggregate, CanaryReport, Coverage, Gap, Heartbeat, HookCount, HookCoverage, LedgerRow, Loss, Mended,
+    Notice, Reload, Stopped, Subject, Tampering, Target,
 };
 use crate::canary::Stage;
 use crate::octet;
@@ -82,8 +82,13 @@ fn sentence(subject: &Subject) -> String {
             let deeds: Vec<String> = deeds
                 .iter()
                 .map(|deed| match deed {
-                    Tampering::Detached { program } => format!("{program} was detached"),
-                    Tampering::Loaded { kind, name, .. } => format!("BPF program {name} ({kind}) was loaded"),
+                    Tampering::Done(deed) => deed.sentence(),
+                    Tampering::Loaded { kind, name, map: None, .. } => {
+                        format!("BPF program {name} ({kind}) was loaded")
+                    }
+                    Tampering::Loaded { kind, name, map: Some(map), .. } => {
+                        format!("BPF program {name} ({kind}) works on the sensor's map {map}")
+                    }
                 })
                 .collect();
             deeds.join(", ")
@@ -179,14 +184,15 @@ fn heartbeat(beat: &Heartbeat) -> HeartbeatReport<'_> {
         count: sum.count,
     });
     let sinks = beat.sinks.iter();
-    let HookCount { attached, weakened, missing, detached } = beat.hooks;
+    let HookCount { attached, weakened, missing, detached, blind } = beat.hooks;
     HeartbeatReport {
         uptime_s: beat.uptime_seconds,
         alerts: beat.alerts,
         events: beat.events,
         lost: beat.lost(),
         losses: losses.collect(),
-        hooks: HooksReport { attached, weakened, missing, detached },
+        hooks: HooksReport { attached, weakened, missing, detached, blind },
+        gaps: beat.gaps.iter().map(gap).collect(),
         configuration: Cow::Borrowed(&beat.configuration),
         sinks: sinks
             .map(|sink| BacklogReport { name: Cow::Borrowed(&sink.name), outstanding: sink.outstanding })
@@ -232,17 +238,37 @@ fn date(time: Timestamp) -> String {
     format!("{time:.6}")
 }
 
-fn deed(deed: &Tampering) -> Deed<'_> {
-    match deed {
-        Tampering::Detached { program } => {
-            Deed { action: "detached", name: Cow::Borrowed(program), id: None, r#type: None, user_id: None }
-        }
-        Tampering::Loaded { id, kind, name, uid } => Deed {
+fn deed(tampering: &Tampering) -> DeedReport<'_> {
+    match tampering {
+        Tampering::Done(deed) => DeedReport {
+            action: deed.action.name(),
+            name: octet::foreign(&deed.name),
+            from: deed.window.map(|window| date(window.from)),
+            to: deed.window.map(|window| date(window.to)),
+            mended: deed.mended.as_ref().map(Mended::name),
+            reason: deed.mended.as_ref().and_then(Mended::reason).map(octet::foreign),
+            times: Some(deed.times),
+            detail: deed.detail.as_deref().map(octet::foreign),
+            by: deed
+                .by
+                .iter()
+                .map(|suspect| SuspectReport { pid: suspect.pid, program: Cow::Borrowed(&suspect.program) })
+                .collect(),
+            ..DeedReport::default()
+        },
+        Tampering::Loaded { id, kind, name, uid, map } => DeedReport {
             action: "loaded",
             name: Cow::Borrowed(name),
             id: Some(*id),
             r#type: Some(Cow::Borrowed(kind)),
             user_id: *uid,
+            map: map.as_deref().map(Cow::Borrowed),
+            ..DeedReport::default()
         },
     }
+}
+
+fn gap(gap: &Gap) -> GapReport<'_> {
+    let to = (!gap.is_open).then(|| date(gap.window.to));
+    GapReport { what: octet::foreign(&gap.what), from: date(gap.window.from), to }
 }

@@ -127,6 +127,8 @@ pub struct HeartbeatReport<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub losses: Vec<LossSumReport<'a>>,
     pub hooks: HooksReport,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub gaps: Vec<GapReport<'a>>,
     /// `sha256:` and 64 hexadecimal digits.
     pub configuration: Cow<'a, str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -148,8 +150,10 @@ pub struct HooksReport {
     /// Of those attached.
     pub weakened: usize,
     pub missing: usize,
-    /// Programs that somebody detached since the start.
+    /// How often somebody unhooked a program since the start.
     pub detached: u64,
+    /// Programs that are unhooked now.
+    pub blind: usize,
 }
 
 /// A row of `tidewaiter.heartbeat.sinks`.
@@ -168,11 +172,26 @@ pub struct StoppedReport {
 }
 
 /// A row of `tidewaiter.tampering`.
-#[derive(Clone, Debug, Serialize)]
-pub struct Deed<'a> {
-    /// `detached`: a program of the sensor's; `loaded`: a BPF program of somebody else's.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct DeedReport<'a> {
+    /// As [`crate::alert::TamperAction::name`]; `loaded`: a BPF program of somebody else's.
     pub action: &'static str,
     pub name: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// As [`crate::alert::Mended::name`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mended: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub times: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub by: Vec<SuspectReport<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<u32>,
     /// Type of the program.
@@ -180,4 +199,24 @@ pub struct Deed<'a> {
     pub r#type: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_id: Option<u32>,
+    /// The sensor's map that the program works on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub map: Option<Cow<'a, str>>,
+}
+
+/// A row of `tidewaiter.tampering.by`.
+#[derive(Clone, Debug, Serialize)]
+pub struct SuspectReport<'a> {
+    pub pid: u32,
+    pub program: Cow<'a, str>,
+}
+
+/// A row of `tidewaiter.heartbeat.gaps`.
+#[derive(Clone, Debug, Serialize)]
+pub struct GapReport<'a> {
+    pub what: Cow<'a, str>,
+    pub from: String,
+    /// Absent: it goes on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
 }

@@ -259,6 +259,19 @@ fn nothing_is_cut_where_it_fits() {
 }
 
 #[test]
+fn long_command_lines_of_others_do_not_cost_the_own_arguments() {
+    let mut alert = sample::alert();
+    let script = ["bash".to_owned(), "-c".to_owned(), "x".repeat(8_000)];
+    for ancestor in &mut alert.ancestors {
+        Arc::make_mut(ancestor).arguments = script.as_slice().into();
+    }
+    let line = fit(Document::new(&Message::Alert(Box::new(alert)), &sample::origin()), 7_500);
+    let document: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(document["tidewaiter"]["truncated"], true);
+    assert_eq!(document["process"]["args"][3], "http://10.0.0.2/payload");
+}
+
+#[test]
 fn any_document_fits_into_four_thousand_bytes_and_keeps_its_identity() {
     let origin = sample::origin();
     let mut many_losses = sample::loss();

@@ -10,8 +10,11 @@ use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 
-use super::secret::{Secret, SecretError};
+use super::Protocol;
+use super::link::Link;
+use super::secret::Secret;
 use super::{HttpAddress, HttpAddressError};
+use crate::sink::secret::SecretError;
 use crate::sink::tls::{TlsError, TlsKeys, TlsKeysError};
 
 /// A receiver: where it is, how it is believed, and what lets this host in.
@@ -91,7 +94,7 @@ pub(in crate::sink) fn word_or_map<'de, D, E, T>(
 where
     D: Deserializer<'de>,
     E: Deserialize<'de> + From<String>,
-    T: TryFrom<E, Error = HttpEntryError>,
+    T: TryFrom<E, Error: fmt::Display>,
 {
     let entry: E = deserializer.deserialize_any(WordOrMap { expected, entry: PhantomData })?;
     T::try_from(entry).map_err(D::Error::custom)
@@ -139,6 +142,15 @@ impl FileError {
 }
 
 impl HttpReceiver {
+    /// Whether a connection can be opened, over which nothing is asked; and whether the receiver wanted a certificate of
+    /// this host and got none.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub(in crate::sink) async fn reach(&self, protocol: Protocol) -> std::io::Result<bool> {
+        Ok(Link::open(self, protocol).await?.is_unanswered())
+    }
+
     /// Reads the files that it takes to connect, so that a mistake in one shows at the start.
     ///
     /// # Errors

@@ -19,7 +19,7 @@ mod secret;
 
 pub use address::{HttpAddress, HttpAddressError, Scheme};
 pub use entry::{FileError, HttpReceiver};
-pub use secret::{Secret, SecretError};
+pub use secret::Secret;
 
 pub(super) use answer::{Answer, Verdict, reason, told};
 pub(super) use entry::{HttpEntry, HttpEntryError, word_or_map};

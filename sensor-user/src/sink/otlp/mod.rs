@@ -142,12 +142,22 @@ impl fmt::Display for OtlpTarget {
     }
 }
 
+impl OtlpTarget {
+    pub(super) fn protocol(&self) -> Protocol {
+        protocol(&self.receiver)
+    }
+}
+
+fn protocol(receiver: &HttpReceiver) -> Protocol {
+    if receiver.address.scheme().starts_with("grpc") { Protocol::Http2 } else { Protocol::Http1 }
+}
+
 /// Delivers until there will be nothing more.
 pub(super) async fn run(target: OtlpTarget, feed: Feed) {
     let name = format!("otlp {target}");
     let OtlpTarget { mut receiver, body } = target;
-    let is_grpc = receiver.address.scheme().starts_with("grpc");
-    let protocol = if is_grpc { Protocol::Http2 } else { Protocol::Http1 };
+    let protocol = protocol(&receiver);
+    let is_grpc = protocol == Protocol::Http2;
     if is_grpc {
         receiver.address = receiver.address.with_path(EXPORT);
     }

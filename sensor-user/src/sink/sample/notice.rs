@@ -6,9 +6,9 @@ use sensor_ebpf::wire::counter::Counter;
 
 use super::{container, id, place, time};
 use crate::alert::{
-    Aggregate, Backlog, CanaryReport, Coverage, Expensive, Heartbeat, HookCount, HookCoverage, LedgerRow,
-    Loss, LossSum, Message, Notice, Reload, RuleChange, RuleMistake, RuleName, RuleNames, RulePlace,
-    RuleRefusal, Stopped, Subject, Tampering, Target, Window,
+    Aggregate, Backlog, CanaryReport, Coverage, Deed, Expensive, Gap, Heartbeat, HookCount, HookCoverage,
+    LedgerRow, Loss, LossSum, Mended, Message, Notice, Reload, RuleChange, RuleMistake, RuleName, RuleNames,
+    RulePlace, RuleRefusal, Stopped, Subject, Suspect, TamperAction, Tampering, Target, Window,
 };
 use crate::canary::Stage;
 
@@ -87,12 +87,30 @@ pub(crate) fn aggregation() -> Message {
 
 pub(crate) fn tampering() -> Message {
     notice(Subject::Tampering(vec![
-        Tampering::Detached { program: "connect4".to_owned() },
+        Tampering::Done(Deed {
+            action: TamperAction::Detached,
+            name: "connect4".to_owned(),
+            window: Some(window()),
+            mended: Some(Mended::Proven),
+            times: 2,
+            detail: None,
+            by: vec![Suspect { pid: 4711, program: "bpftool\u{1b}[2J".to_owned() }],
+        }),
+        Tampering::Done(Deed {
+            action: TamperAction::Replaced,
+            name: "dns_answer".to_owned(),
+            window: Some(window()),
+            mended: Some(Mended::Failed("the kernel refuses it: EPERM".to_owned())),
+            times: 1,
+            detail: Some("it runs hide\u{1b}[2J".to_owned()),
+            by: Vec::new(),
+        }),
         Tampering::Loaded {
             id: 812,
             kind: "kprobe".to_owned(),
             name: "hide\u{1b}[2J".to_owned(),
             uid: Some(0),
+            map: Some("FLOWS".to_owned()),
         },
     ]))
 }
@@ -147,7 +165,8 @@ pub(crate) fn heartbeat() -> Message {
         alerts: 4,
         events: 120_034,
         losses: vec![sum("network_connect", "ring full", 12), sum(receiver, "queue full", 3)],
-        hooks: HookCount { attached: 30, weakened: 2, missing: 1, detached: 0 },
+        hooks: HookCount { attached: 30, weakened: 2, missing: 1, detached: 1, blind: 0 },
+        gaps: vec![Gap { what: "connect4".to_owned(), window: window(), is_open: false }],
         configuration: format!("sha256:{}", "ab".repeat(32)),
         sinks: vec![sink("stdout", 0), sink(receiver, 7)],
     }))

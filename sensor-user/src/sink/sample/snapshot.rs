@@ -77,7 +77,8 @@ pub(crate) fn snapshot() -> Snapshot {
             hook("file renamed", Some("fanotify"), 2, Some("renames in other mount namespaces")),
             hook("module loaded", None, 0, Some("module loads")),
         ],
-        detached: 1,
+        detached: 3,
+        blind: 1,
         records: Records {
             kinds: vec![Kind {
                 kind: "process_exec".to_owned(),

@@ -62,6 +62,14 @@ enum Served {
     Broken(io::Error),
 }
 
+/// Whether a way to the receiver can be opened; nothing is sent over it.
+///
+/// # Errors
+/// Why it cannot.
+pub(super) async fn reach(target: &SyslogTarget) -> io::Result<()> {
+    Link::open(target).await.map(drop)
+}
+
 impl Syslog {
     /// Nothing is opened yet.
     #[must_use]

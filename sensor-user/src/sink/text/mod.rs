@@ -7,6 +7,7 @@
 //! in an ellipsis; the document has it whole.
 
 mod alert;
+mod check;
 mod event;
 pub mod escape;
 mod line;
@@ -20,6 +21,7 @@ mod witness;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+pub use check::{Examination, render as check};
 pub(super) use event::render as event;
 pub use picture::render as picture;
 pub use quantity::{bytes, duration, fine, grouped};

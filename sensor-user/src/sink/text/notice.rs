@@ -8,7 +8,7 @@ use super::line::{FAINT, GOOD, Line, PLAIN, STRONG, WARNING, wrap};
 use super::quantity::{duration, grouped};
 use crate::alert::{
     Aggregate, Alert, CanaryReport, Coverage, FAILED, HookCoverage, LedgerRow, Loss, Notice, Stopped,
-    Subject, Tampering, Target, reason,
+    Subject, Tampering, Target, Window, reason,
 };
 use crate::state::container::Container;
 
@@ -112,20 +112,32 @@ fn gaps(hooks: &[HookCoverage], width: usize) -> Vec<Line> {
 /// `▲ somebody works on what the sensor stands on`, then a line for each deed.
 fn tampering(deeds: &[Tampering]) -> Vec<Line> {
     let mut lines = vec![mark(WARNING_MARK).with(STRONG, "somebody works on what the sensor stands on")];
-    lines.extend(deeds.iter().map(|deed| {
-        match deed {
-            Tampering::Detached { program } => detail()
-                .with(WARNING, format!("{program} was detached"))
-                .with(FAINT, "  what it saw is not seen any more: start the sensor again"),
-            Tampering::Loaded { id, kind, name, uid } => {
-                let user = uid.map_or_else(String::new, |uid| format!(" by user {uid}"));
-                detail()
-                    .with(PLAIN, format!("BPF program {} was loaded{user}", visible(name)))
-                    .with(FAINT, format!("  {kind}, id {id}"))
-            }
+    lines.extend(deeds.iter().map(|deed| match deed {
+        Tampering::Done(deed) => {
+            let line = detail().with(WARNING, deed.sentence());
+            let more = [blind(deed.window), deed.outcome(), deed.suspects(), deed.detail.clone()];
+            let more: Vec<String> =
+                more.into_iter().flatten().map(|text| visible(&text).into_owned()).collect();
+            if more.is_empty() { line } else { line.with(FAINT, format!("  {}", more.join(" · "))) }
+        }
+        Tampering::Loaded { id, kind, name, uid, map } => {
+            let user = uid.map_or_else(String::new, |uid| format!(" by user {uid}"));
+            let line = detail().with(PLAIN, format!("BPF program {} was loaded{user}", visible(name)));
+            let line = match map {
+                Some(map) => line.with(WARNING, format!("  it works on the sensor's map {map}")),
+                None => line,
+            };
+            line.with(FAINT, format!("  {kind}, id {id}"))
         }
     }));
     lines
+}
+
+/// `blind for up to 2 s`.
+fn blind(window: Option<Window>) -> Option<String> {
+    let window = window?;
+    let time = Duration::try_from(window.to.duration_since(window.from)).unwrap_or_default();
+    Some(format!("blind for up to {}", duration(time)))
 }
 
 /// `▲ 12,411 records lost`, then a line for each kind.

@@ -331,7 +331,7 @@ mod tests {
             "number 140, 0 ms ago",
             "2  process_exec  ring full",
             "0.83 % of a core · 47 MiB",
-            " ▲ 1 of the sensor's programs detached by somebody",
+            " ▲ 1 of the sensor's programs unhooked by somebody",
         ] {
             assert!(text.contains(words), "{words:?} is not in:\n{text}");
         }

@@ -98,7 +98,7 @@ impl ApiError {
                 "give a valid token: kubernetes.kubeconfig, or the service account of deploy/kubernetes"
             }
             Self::Forbidden(_) => {
-                "allow get, list and watch of pods: kubectl apply -f deploy/kubernetes/rbac.yaml"
+                "allow get, list and watch of pods: kubectl apply -f deploy/kubernetes/component/api/rbac.yaml"
             }
             Self::Unreachable(_) | Self::Silent(_) => {
                 "let this node reach the API server, and check its address and certificate authority"

@@ -12,6 +12,7 @@ mod watch;
 
 use std::path::PathBuf;
 use std::thread;
+use std::time::Duration;
 
 use serde::Deserialize;
 use tokio::sync::mpsc;
@@ -20,6 +21,7 @@ use tracing::{info, warn};
 pub use access::AccessError;
 pub use api::{ApiError, Patience};
 
+use crate::check::runtime::ApiAnswer;
 use crate::state::pod::PodUpdate;
 use access::Access;
 use api::Api;
@@ -28,6 +30,9 @@ use api::Api;
 const UPDATES_MAX: usize = 256;
 /// Port of `https` where none is named.
 const HTTPS: u16 = 443;
+
+/// How long a single question of `tidewaiter check` waits for its answer: whoever waits sits at a terminal.
+const PROBE: Duration = Duration::from_secs(5);
 
 /// Whether and how the Kubernetes API is asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -50,6 +55,32 @@ pub enum Mode {
     Auto,
     /// Always: the agent does not start without access.
     On,
+}
+
+/// Asks once whether the API tells the pods of this node, as the watch would begin.
+pub async fn probe(settings: &Kubernetes) -> ApiAnswer {
+    match settings.mode {
+        Mode::Off => return ApiAnswer::Off,
+        Mode::Auto if settings.kubeconfig.is_none() && !access::is_in_cluster() => return ApiAnswer::Off,
+        Mode::Auto | Mode::On => {}
+    }
+    let found = access::node(settings.node.as_deref())
+        .and_then(|node| access::find(settings.kubeconfig.as_deref()).map(|access| (node, access)));
+    let (node, Access { config, server }) = match found {
+        Ok(found) => found,
+        Err(error) => {
+            return ApiAnswer::NoAccess { reason: error.to_string(), remedy: error.remedy() };
+        }
+    };
+    let patience = Patience { answer: PROBE, ..Patience::default() };
+    let answer = match Api::new(config, patience) {
+        Ok(api) => api.list(&watch::list_path(&node)).await,
+        Err(error) => Err(error),
+    };
+    match answer {
+        Ok(_) => ApiAnswer::Told { server, node },
+        Err(error) => ApiAnswer::Silent { server, reason: error.to_string(), remedy: error.remedy() },
+    }
 }
 
 /// A way to the API, not yet taken.
@@ -154,4 +185,37 @@ fn follow(
     };
     thread::Builder::new().name("kubernetes".to_owned()).spawn(body).map_err(AccessError::Thread)?;
     Ok(told)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_probe_says_why_nobody_tells_of_pods() {
+        let settings = |mode, kubeconfig| Kubernetes { mode, kubeconfig, node: Some("node-1".to_owned()) };
+        assert_eq!(probe(&settings(Mode::Off, None)).await, ApiAnswer::Off);
+        let missing = Some(PathBuf::from("/nonexistent/kubeconfig"));
+        let ApiAnswer::NoAccess { reason, .. } = probe(&settings(Mode::Auto, missing)).await else {
+            panic!("there is no kubeconfig");
+        };
+        assert!(reason.contains("/nonexistent/kubeconfig"), "{reason}");
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = format!("https://{}", listener.local_addr().unwrap());
+        drop(listener);
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        write!(
+            file,
+            "{{apiVersion: v1, kind: Config, current-context: c, contexts: [{{name: c, context: {{cluster: k, user: u}}}}], \
+             clusters: [{{name: k, cluster: {{server: '{server}'}}}}], users: [{{name: u, user: {{token: tops3cret}}}}]}}"
+        )
+        .unwrap();
+        let answer = probe(&settings(Mode::On, Some(file.path().to_owned()))).await;
+        let ApiAnswer::Silent { server: told, reason, remedy } = answer else { panic!("{answer:?}") };
+        assert_eq!(told, server);
+        assert!(reason.contains("cannot be reached") && !reason.contains("tops3cret"), "{reason}");
+        assert!(remedy.contains("reach the API server"), "{remedy}");
+    }
 }

@@ -122,7 +122,7 @@ impl Owners {
                 info!(
                     %error,
                     "owners behind a {} are not known for a while: its name is shown instead; \
-                     deploy/kubernetes/rbac.yaml allows to read it",
+                     deploy/kubernetes/component/api/rbac.yaml allows to read it",
                     question.kind.name()
                 );
                 let pause = match error {

@@ -58,6 +58,11 @@ pub(super) async fn run(api: &Api, node: &str, updates: &mpsc::Sender<PodUpdate>
     while let Ok(()) = watch.turn().await {}
 }
 
+/// Where the pods of a node are listed, from the server's memory.
+pub(super) fn list_path(node: &str) -> String {
+    format!("/api/v1/pods?fieldSelector=spec.nodeName%3D{node}&resourceVersion=0")
+}
+
 struct Watch<'a> {
     api: &'a Api,
     node: &'a str,
@@ -130,7 +135,7 @@ impl Watch<'_> {
     async fn list(&mut self) -> Result<String, Stop> {
         // Version 0 is answered from the server's memory and by its index of nodes; without it the server
         // would read every pod of the cluster from its database to find ours.
-        let path = format!("/api/v1/pods?fieldSelector=spec.nodeName%3D{}&resourceVersion=0", self.node);
+        let path = list_path(self.node);
         let list: List = parse(&self.api.list(&path).await?)?;
         let version = list.metadata.resource_version.clone();
         let mut uids = FxHashSet::default();

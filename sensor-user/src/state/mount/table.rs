@@ -65,10 +65,9 @@ impl MountTable {
         self.mounts.is_empty()
     }
 
-    /// Where the first file system of a type is mounted (`cgroup2`).
-    #[must_use]
-    pub fn first_of_type(&self, fs_type: &str) -> Option<&str> {
-        self.mounts.iter().find(|mount| mount.fs_type == fs_type).map(|mount| mount.point.as_str())
+    /// Where file systems of a type are mounted (`cgroup2`).
+    pub fn points_of_type(&self, fs_type: &str) -> impl Iterator<Item = &str> {
+        self.mounts.iter().filter(move |mount| mount.fs_type == fs_type).map(|mount| mount.point.as_str())
     }
 
     /// Type of the root's file system (`ext4`, `overlay`).

@@ -54,7 +54,8 @@ fn a_heartbeat_tells_how_the_run_stands() {
             {"what": "network_connect", "reason": "ring full", "count": 12},
             {"what": "syslog udp://127.0.0.1:514", "reason": "queue full", "count": 3},
         ],
-        "hooks": {"attached": 30, "weakened": 2, "missing": 1, "detached": 0},
+        "hooks": {"attached": 30, "weakened": 2, "missing": 1, "detached": 1, "blind": 0},
+        "gaps": [{"what": "connect4", "from": "2026-11-21T12:03:12.280000Z", "to": "2026-11-21T12:03:14.281042Z"}],
         "configuration": format!("sha256:{}", "ab".repeat(32)),
         "sinks": [{"name": "stdout", "outstanding": 0}, {"name": "syslog udp://127.0.0.1:514", "outstanding": 7}],
     });
