@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use tests::agent::Agent;
 use tests::child::bound;
+use tests::wait;
 use tests::world::World;
 
 use crate::Case;
@@ -15,10 +18,13 @@ use crate::transfer::{ALERT_MAX, ensure_container};
 
 /// Bits of include/uapi/linux/capability.h.
 const DAC_READ_SEARCH: u64 = 1 << 2;
+const NET_ADMIN: u64 = 1 << 12;
 const SYS_PTRACE: u64 = 1 << 19;
 const SYS_ADMIN: u64 = 1 << 21;
+const PERFMON: u64 = 1 << 38;
+const BPF: u64 = 1 << 39;
 /// What the keeper has for as long as the agent runs.
-const KEPT: u64 = DAC_READ_SEARCH | SYS_PTRACE;
+const KEPT: u64 = DAC_READ_SEARCH | SYS_PTRACE | BPF | PERFMON | NET_ADMIN;
 /// All that a start needs, and no more.
 const FIVE: [&str; 5] = ["bpf", "perfmon", "net_admin", "sys_ptrace", "dac_read_search"];
 /// The sets of a thread, as its status names them, but for that which counts when a program is executed.
@@ -43,8 +49,26 @@ pub(crate) fn cases() -> Vec<Case> {
         Case::new("privilege: five capabilities are enough", five_are_enough),
         without("sys_ptrace", "programs that ran before the start"),
         without("dac_read_search", "names of containers of users"),
+        never_starts_without("bpf"),
+        never_starts_without("perfmon"),
+        never_starts_without("net_admin"),
+        Case::new("privilege: an agent that is made to start a program dies of it", dies_of_a_call),
+        Case::new("privilege: a keeper that is made to open a socket dies of it", dies_with_its_keeper),
         Case::new("privilege: without its keeper the agent ends and says so", ends_with_its_keeper),
     ]
+}
+
+fn never_starts_without(missing: &'static str) -> Case {
+    let name = format!("CAP_{}", missing.to_uppercase());
+    Case::new(format!("privilege: without {name}"), move |world| {
+        let rest: Vec<&str> = FIVE.into_iter().filter(|one| *one != missing).collect();
+        let mut agent = with(world, missing, &rest)?;
+        let status = agent.await_end(END_MAX)?;
+        ensure!(status.code() == Some(2), "it ended with {status}");
+        let log = agent.log()?;
+        let sentence = log.lines().find(|line| line.contains("may not observe") && line.contains(&name));
+        Ok(sentence.with_context(|| format!("it does not say why: {log}"))?.to_owned())
+    })
 }
 
 /// Threads of a process, each with the fields of its status.
@@ -185,4 +209,42 @@ fn ends_with_its_keeper(world: &World) -> Result<String> {
     let log = agent.log()?;
     let sentence = log.lines().find(|line| line.starts_with("tidewaiter: cannot go on"));
     Ok(sentence.with_context(|| format!("it does not say why: {log}"))?.to_owned())
+}
+
+/// Has a process do a system call, as somebody does who has taken it over.
+fn force(pid: u32, call: i64) -> Result<()> {
+    let mut deed = bound(Path::new(env!("CARGO_BIN_EXE_deed")));
+    deed.args(["tamper", "call", "--target-pid", &pid.to_string(), "--id", &call.to_string()]);
+    let output = deed.output()?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
+
+fn dies_of_a_call(world: &World) -> Result<String> {
+    let mut agent = world.another_agent("forced", &[])?;
+    agent.await_ready()?;
+    // One that is on its list does no harm, where it answers what the one does that it is done in place of.
+    force(agent.id(), libc::SYS_sched_yield)?;
+    let container = world.container("forced", CURL)?;
+    container.run()?;
+    agent.await_line(ALERT_MAX, "an alert", |line| line.is_alert_of(&container.id))?;
+    let keeper = keeper(&agent)?;
+    force(agent.id(), libc::SYS_execve)?;
+    let status = agent.await_end(END_MAX)?;
+    ensure!(status.signal() == Some(libc::SIGSYS), "it ended with {status}");
+    wait::until(END_MAX, "its keeper to end as well", || Ok((!is_there(keeper)).then_some(())))?;
+    Ok(format!("{status}, and its keeper with it"))
+}
+
+fn dies_with_its_keeper(world: &World) -> Result<String> {
+    let mut agent = world.another_agent("forced-keeper", &[])?;
+    agent.await_ready()?;
+    force(keeper(&agent)?, libc::SYS_socket)?;
+    let status = agent.await_end(END_MAX)?;
+    ensure!(status.code() == Some(2), "the agent ended with {status}");
+    Ok("its agent ends with status 2".to_owned())
+}
+
+fn is_there(pid: u32) -> bool {
+    Path::new(&format!("/proc/{pid}")).exists()
 }
