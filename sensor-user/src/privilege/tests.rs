@@ -2,7 +2,10 @@
 
 use std::fs::{self, File};
 use std::net::{TcpListener, TcpStream};
+use std::os::linux::net::SocketAddrExt as _;
 use std::os::fd::AsFd as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
@@ -98,6 +101,11 @@ fn confined_to_a_folder() {
     let (granted, other) = (folder.join("granted"), folder.join("other"));
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
+    // Made before, so it is like that of another process, as the service manager is.
+    let name = SocketAddr::from_abstract_name(folder.as_os_str().as_bytes()).unwrap();
+    let manager = UnixDatagram::bind_addr(&name).unwrap();
+    let connected = UnixDatagram::unbound().unwrap();
+    connected.connect_addr(&name).unwrap();
     let grants =
         Grants { read: vec!["/proc".into()], write: vec![granted.clone()], ports: Ports::These(vec![53]) };
     match confine(&grants).unwrap() {
@@ -118,8 +126,11 @@ fn confined_to_a_folder() {
     refused(File::open("/etc/passwd").map(drop), "read elsewhere");
     refused(fs::remove_file(other.join("there")), "remove elsewhere");
     refused(Command::new("/bin/true").status().map(drop), "run a program");
-    // TCP came later than files.
+    // TCP came later than files, abstract sockets later than that.
     if confine(&grants).unwrap() == Ground::Whole {
+        refused(UnixDatagram::unbound().unwrap().connect_addr(&name), "connect to an abstract socket");
+        connected.send(b"READY=1").unwrap();
+        assert_eq!(manager.recv(&mut [0; 16]).unwrap(), 7, "one that was connected before is heard");
         refused(TcpStream::connect(address).map(drop), "connect to another port");
         refused(TcpListener::bind("127.0.0.1:0").map(drop), "listen");
     }
