@@ -5,7 +5,8 @@
 
 make_cgroup "docker/$(od -An -tx1 -N32 /dev/urandom | tr -d ' \n')"
 mkfifo "$stage/inside" "$stage/done"
-unshare --mount sh -c 'echo $$ >"$1/cgroup.procs"; echo $$ >"$2"; exec cat "$3"' \
+# Its program starts within the cgroup before anybody enters: that is what makes it a container's.
+unshare --mount sh -c 'echo $$ >"$1/cgroup.procs"; exec sh -c '\''echo $$ >"$1"; exec cat "$2"'\'' sh "$2" "$3"' \
     sh "$cgroup" "$stage/inside" "$stage/done" &
 read -r target <"$stage/inside"
 nsenter --target "$target" --mount cat /dev/null

@@ -17,7 +17,7 @@ use sensor_ebpf::wire::setting::{
 };
 use sensor_ebpf::wire::{Header, Kind, Rank};
 
-use crate::map::{ACCOUNTS, AGGREGATES, COUNTERS, NO_EXIST, RECORDS, Scratch};
+use crate::map::{ACCOUNTS, AGGREGATES, COUNTERS, DOZING, NO_EXIST, RECORDS, Scratch};
 use crate::task::now;
 
 /// Something to tell, whose fate is not decided yet.
@@ -156,10 +156,17 @@ fn waiting() -> u64 {
 }
 
 /// Waking the agent for each record costs connects 26 % and opens 75 %; a timer of its own wakes it, and
-/// this only when the ring fills faster than the timer ticks.
+/// this only when the ring fills faster than the timer ticks, or when it dozes.
 #[inline(always)]
 fn wake(waiting: u64) -> u64 {
-    u64::from(if waiting > WAKE_LEVEL as u64 { BPF_RB_FORCE_WAKEUP } else { BPF_RB_NO_WAKEUP })
+    let is_wanted = waiting > WAKE_LEVEL as u64 || is_dozing();
+    u64::from(if is_wanted { BPF_RB_FORCE_WAKEUP } else { BPF_RB_NO_WAKEUP })
+}
+
+/// The first record after a silence wakes the agent, and those until it has taken that back.
+#[inline(always)]
+fn is_dozing() -> bool {
+    DOZING.get(0).is_some_and(|dozing| *dozing != 0)
 }
 
 /// Counts a doing of the agent's own: left out, and the proof that the hook fires. On nobody's account.

@@ -104,6 +104,11 @@ const KEYS_MAX: u32 = 256;
 #[map]
 pub static TRIAL: Array<u64> = Array::with_max_entries(trial::CELLS, READ_ONLY);
 
+/// Not zero while the agent looks seldom, because nothing happens, and wants to be woken by the next record; written
+/// by the agent.
+#[map]
+pub static DOZING: Array<u32> = Array::with_max_entries(1, READ_ONLY);
+
 /// Most recent (process, file) and (socket, destination) pairs that were told: enough for the files
 /// of several compilers at once; evicting one only makes a record appear twice.
 const RECENT_MAX: u32 = 16_384;

@@ -29,7 +29,7 @@ pub use tampering::{Action as TamperAction, Deed, Gap, Mended, Suspect, Tamperin
 use crate::event::{Direction, Protocol};
 use crate::state::container::Container;
 use crate::state::phase::Phase;
-use crate::state::process::Process;
+use crate::state::process::{Arguments, Process};
 
 /// Everything a sink may be asked to deliver.
 #[derive(Clone, Debug)]
@@ -77,6 +77,8 @@ pub struct Alert {
     pub bytes_omitted: (u64, u64),
     /// Fields that were not known in time (`container.name`): the alert did not wait for them.
     pub pending: Vec<&'static str>,
+    /// Secrets that were taken out of its texts.
+    pub redacted: u32,
 }
 
 /// The ADS behind a match, as far as an alert carries it.
@@ -112,7 +114,7 @@ pub struct Step {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     Executed {
-        command_line: String,
+        arguments: Arguments,
     },
     Connected {
         place: Place,

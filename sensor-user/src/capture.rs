@@ -11,6 +11,7 @@ use thiserror::Error;
 
 pub(crate) use path::matches_name;
 pub use path::{SecretPath, name_key};
+pub(crate) use variable::SET;
 pub use variable::Variable;
 
 /// Most entries of one list: what the kernel half has room for, less the sockets of runtimes.

@@ -23,6 +23,7 @@ pub mod rule;
 pub mod story;
 pub mod pipeline;
 pub mod alert;
+pub mod redact;
 pub mod outbox;
 pub mod sink;
 pub mod control;

@@ -1,4 +1,4 @@
-//! What users apply to a cluster: every way of it is rendered by kubectl and held against the schemas of several versions of
+//! What users apply to a cluster: every way of it is rendered by kubectl or Helm and held against the schemas of several versions of
 //! Kubernetes, and what it grants is what the documents say.
 #![expect(
     clippy::unwrap_used,
@@ -6,6 +6,9 @@
     clippy::print_stdout,
     reason = "a test program from end to end"
 )]
+
+mod chart;
+mod page;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -26,21 +29,31 @@ fn manifests() -> PathBuf {
 
 /// What renders and what judges; where one is not here, that is said.
 fn has_tools() -> bool {
+    let judges = python().is_file();
+    if !judges {
+        println!(
+            "manifests are not held against Kubernetes' schemas: the lab's Python (cargo xtask setup) is not here"
+        );
+    }
+    has_kubectl() && judges
+}
+
+fn has_kubectl() -> bool {
     let rendered = Command::new("kubectl").arg("kustomize").arg(manifests().join("least")).output();
     let renders = rendered.is_ok_and(|output| output.status.success());
-    let judges = python().is_file();
-    for (is_here, what) in [(renders, NEEDED), (judges, "the lab's Python (cargo xtask setup)")] {
-        if !is_here {
-            println!("manifests are not held against Kubernetes' schemas: {what} is not here");
-        }
+    if !renders {
+        println!("what kustomize makes is not looked at: {NEEDED} is not here");
     }
-    renders && judges
+    renders
+}
+
+fn lab() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    std::env::var_os("TIDEWAITER_LAB").map_or_else(|| root.join("../target/lab"), PathBuf::from)
 }
 
 fn python() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let lab = std::env::var_os("TIDEWAITER_LAB").map_or_else(|| root.join("../target/lab"), PathBuf::from);
-    lab.join("python/bin/python")
+    lab().join("python/bin/python")
 }
 
 /// The documents of an overlay with components, held against all versions.

@@ -19,6 +19,7 @@ mod runtime;
 mod socket;
 mod output;
 mod hostile;
+mod redact;
 mod outbox;
 mod receiver;
 mod monitor;
@@ -72,6 +73,7 @@ fn cases() -> Vec<Case> {
         socket::cases(),
         output::cases(),
         hostile::cases(),
+        redact::cases(),
         outbox::cases(),
         receiver::cases(),
         monitor::cases(),

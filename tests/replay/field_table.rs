@@ -20,6 +20,9 @@ $ TIDEWAITER_WRITE=1 cargo test --package tests --test replay field_table
 A Sigma rule names a field by its Sigma name, exactly as written here. An alert carries the same fact under
 its ECS name; names under `tidewaiter.` are this sensor's own. [rule.md](rule.md) says which records have
 which fields.
+
+Rules see every text as it was. What an alert or `tidewaiter events` tells has `<redacted:FORM:DIGEST>` in the places of
+secrets, and `tidewaiter.redacted` counts them: [privacy.md](privacy.md).
 ";
 
 /// The whole page.

@@ -277,8 +277,30 @@ impl Agent {
     /// # Errors
     /// It has ended.
     pub fn rss_kib(&self) -> Result<u64> {
+        self.status("VmRSS:")
+    }
+
+    /// What of it is nobody else's: neither pages of the program's file nor of libraries.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn memory_kib(&self) -> Result<u64> {
+        Ok(self.status("RssAnon:")? + self.status("RssShmem:")?)
+    }
+
+    /// How often its first thread has gone to sleep so far.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn switches(&self) -> Result<u64> {
+        self.status("voluntary_ctxt_switches:")
+    }
+
+    /// A number of `/proc/PID/status`.
+    fn status(&self, name: &str) -> Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.id()))?;
-        let value = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        let value =
+            status.lines().find_map(|line| line.strip_prefix(name)).with_context(|| format!("no {name}"))?;
         Ok(value.trim().trim_end_matches("kB").trim().parse()?)
     }
 

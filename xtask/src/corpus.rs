@@ -2,13 +2,12 @@
 //! tests stays small; this one has servers, a compiler and the package managers.
 
 use std::path::PathBuf;
-use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 
-use crate::command;
 use crate::lab::{self, LabPart, SUITE};
 use crate::place::Place;
+use crate::registry::{self, Archive};
 
 /// Three package managers (apt is in every Debian), three servers with their clients, a compiler, version control, what
 /// backs up and what ships logs.
@@ -33,11 +32,11 @@ const PACKAGES: &[&str] = &[
 ];
 
 /// Debian's npm is four hundred packages; the registry's own is one archive of 2.7 MB that the same Node runs.
-const NPM: &str = "npm-9.9.4.tgz";
-/// SHA-512 of it.
-const NPM_SUM: &str = "37371088ba6a0ee2e16af772276277b4627f9e2fde6dca87545664bf50b8ffa95b96b6943db3e0089e1585be286b71458516b6623f60039f23187ff3b4ab9e35";
-/// Where it is fetched when no npm of this host knows a nearer one.
-const REGISTRY: &str = "https://registry.npmjs.org/";
+const NPM: Archive = Archive {
+    package: "npm",
+    file: "npm-9.9.4.tgz",
+    sum: "37371088ba6a0ee2e16af772276277b4627f9e2fde6dca87545664bf50b8ffa95b96b6943db3e0089e1585be286b71458516b6623f60039f23187ff3b4ab9e35",
+};
 
 /// npm is unpacked where its own installer puts it. LLVM is there for PostgreSQL's just-in-time compiler alone, which works without
 /// it by doing nothing; documents and translations nobody reads. A cluster of PostgreSQL that only loopback may enter is there
@@ -55,7 +54,7 @@ pub(crate) fn doing() -> String {
 
 /// All that decides what comes out.
 pub(crate) fn recipe() -> String {
-    format!("{SUITE} {}\n{NPM} {NPM_SUM}\n{FINISH}\n", PACKAGES.join(" "))
+    format!("{SUITE} {}\n{} {}\n{FINISH}\n", PACKAGES.join(" "), NPM.file, NPM.sum)
 }
 
 pub(crate) fn found(place: &Place) -> Option<String> {
@@ -69,20 +68,7 @@ fn tar(place: &Place) -> PathBuf {
 
 pub(crate) fn make(place: &Place, draft: &std::path::Path) -> Result<String> {
     lab::debootstrap(place, draft, PACKAGES, "lab-corpus")?;
-    fetch_npm(place, &draft.join("npm.tgz"))?;
+    registry::fetch(&NPM, place, &draft.join("npm.tgz"))?;
     lab::inside(draft, FINISH, place, "lab-corpus-finish")?;
     lab::pack(place, draft, &tar(place), "lab-corpus-pack")
-}
-
-fn fetch_npm(place: &Place, to: &std::path::Path) -> Result<()> {
-    let known = command::read(Command::new("npm").args(["config", "get", "registry"])).ok();
-    let registry = known.map(|text| text.trim().to_owned()).filter(|text| text.starts_with("https://"));
-    let registry = registry.as_deref().unwrap_or(REGISTRY).trim_end_matches('/');
-    let mut curl = Command::new("curl");
-    curl.args(["--fail", "--silent", "--show-error", "--location", "--output"]).arg(to);
-    command::log(curl.arg(format!("{registry}/npm/-/{NPM}")), &place.log("lab-corpus-npm"))
-        .with_context(|| format!("{NPM} cannot be fetched from the npm registry"))?;
-    let sum = command::read(Command::new("sha512sum").arg(to))?;
-    ensure!(sum.starts_with(NPM_SUM), "{NPM} of the registry is not what it was: its SHA-512 is {sum}");
-    Ok(())
 }

@@ -7,6 +7,7 @@
 //! - `apiserver/`: a Kubernetes API server and its database.
 //! - `python/`: a Python with pySigma, another reader of rules, OCSF's schema, OpenTelemetry's definitions for a receiver of logs, and
 //!   librdkafka's brokers.
+//! - `helm/`: Helm, which renders the chart.
 //! - `syslog-ng/`: Debian's syslog-ng with its libraries, unpacked.
 //! - `kernel/<version>/`: distribution kernels for QEMU, unpacked.
 //!
@@ -23,6 +24,7 @@ use crate::apiserver;
 use crate::command;
 use crate::command::require_root;
 use crate::corpus;
+use crate::helm;
 use crate::kernel::{self, Kernel};
 use crate::place::Place;
 use crate::python;
@@ -84,6 +86,7 @@ pub(crate) enum LabPart {
     System,
     ApiServer,
     Python,
+    Helm,
     SyslogNg,
     Kernel(&'static Kernel),
 }
@@ -97,6 +100,7 @@ impl LabPart {
             Self::System => "lab system",
             Self::ApiServer => "lab API server",
             Self::Python => "lab Python",
+            Self::Helm => "lab Helm",
             Self::SyslogNg => "lab syslog-ng",
             Self::Kernel(_) => "lab kernel",
         }
@@ -122,6 +126,7 @@ impl LabPart {
                 "pySigma and OpenTelemetry's definitions, which the sensor is compared with, in a virtual environment"
                     .to_owned()
             }
+            Self::Helm => "tests render the chart with it: Helm's own program from the npm registry".to_owned(),
             Self::SyslogNg => {
                 "live tests send alerts to it: unpacking it beside the host's daemon".to_owned()
             }
@@ -140,6 +145,7 @@ impl LabPart {
             Self::System => place.lab().join("system"),
             Self::ApiServer => place.lab().join("apiserver"),
             Self::Python => place.lab().join("python"),
+            Self::Helm => place.lab().join("helm"),
             Self::SyslogNg => place.lab().join("syslog-ng"),
             Self::Kernel(kernel) => place.lab().join("kernel").join(kernel.version),
         }
@@ -158,6 +164,7 @@ impl LabPart {
             Self::System => format!("{SUITE} {}\n{SYSTEM_FINISH}\n", SYSTEM.join(" ")),
             Self::ApiServer => apiserver::recipe(),
             Self::Python => python::recipe(),
+            Self::Helm => helm::recipe(),
             Self::SyslogNg => syslog_ng::recipe(),
             Self::Kernel(kernel) => kernel.recipe(),
         }
@@ -177,6 +184,7 @@ impl LabPart {
             Self::Machine | Self::System => Some(path.display().to_string()),
             Self::ApiServer => apiserver::found(&path),
             Self::Python => python::found(&path),
+            Self::Helm => helm::found(&path),
             Self::SyslogNg => syslog_ng::found(&path),
             Self::Kernel(_) => {
                 fs::read_to_string(path.join("release")).ok().map(|release| release.trim().to_owned())
@@ -194,7 +202,7 @@ impl LabPart {
             | Self::ApiServer
             | Self::SyslogNg
             | Self::Kernel(_) => true,
-            Self::Python => false,
+            Self::Python | Self::Helm => false,
         }
     }
 
@@ -215,6 +223,7 @@ impl LabPart {
             Self::System => make_system(place, &draft),
             Self::ApiServer => apiserver::make(place, &draft),
             Self::Python => python::make(place, &draft),
+            Self::Helm => helm::make(place, &draft),
             Self::SyslogNg => syslog_ng::make(place, &draft),
             Self::Kernel(kernel) => kernel::fetch(kernel, place, &draft),
         }?;

@@ -85,8 +85,13 @@ pub(crate) const CLUSTER: &[Part] = &[
     Part::Lab(LabPart::ApiServer),
 ];
 
-/// What the rule engine is compared with.
-pub(crate) const DIFFERENTIAL: &[Part] = &[Part::Host(&package::PYTHON), Part::Lab(LabPart::Python)];
+/// What the rule engine is compared with, and what renders and judges manifests.
+pub(crate) const DIFFERENTIAL: &[Part] = &[
+    Part::Host(&package::PYTHON),
+    Part::Host(&package::CURL),
+    Part::Lab(LabPart::Python),
+    Part::Lab(LabPart::Helm),
+];
 
 /// What every guest needs beside its kernel.
 pub(crate) const VM: &[Part] = &[

@@ -7,6 +7,7 @@
 mod purpose;
 mod start;
 mod facts;
+mod flow;
 mod report;
 mod ledger;
 mod lookup;
@@ -31,7 +32,7 @@ use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
-use tracing::{debug, info, trace, warn};
+use tracing::{info, trace, warn};
 
 use purpose::Purpose;
 pub use purpose::{events, learn, run};
@@ -40,8 +41,7 @@ pub(crate) use start::receivers;
 
 use crate::alert::{Coverage, Loss, Stopped, Subject};
 use crate::config::Config;
-use crate::decode::{Body, Record, decode};
-use crate::ebpf::flow::FlowRows;
+use crate::decode::{Body, DecodeError, Record, decode};
 use crate::ebpf::load::Loaded;
 use crate::host::resource::CgroupMeter;
 use crate::keeper::{KeeperError, Link};
@@ -60,6 +60,7 @@ use canary::Canary;
 use confine::{Life, Needs};
 use door::Doors;
 use facts::Facts;
+use flow::take_rows;
 use guard::Guard;
 use ledger::Bookkeeper;
 use lookup::Lookups;
@@ -245,36 +246,37 @@ impl Agent {
     /// renamed a file and ended in the same turn must still be known when the rename is read.
     fn turn(&mut self) {
         let mut exits = std::mem::take(&mut self.exits);
+        let mut is_silent = true;
         let Self { kernel, pipeline, facts, metrics, reporter, books, canary, guard, .. } = self;
         let Loaded { ring, flows, .. } = kernel;
-        ring.drain(|bytes| match decode(bytes) {
-            Ok(record) => {
-                trace!(?record);
-                if let Body::Exit { .. } = record.body {
-                    exits.push(record);
-                    return;
+        ring.drain(|bytes| {
+            is_silent = false;
+            match decode(bytes) {
+                Ok(record) => {
+                    // No text of it: the log is a way out as well.
+                    trace!(time = record.time, pid = record.actor.pid, "record");
+                    if let Body::Exit { .. } = record.body {
+                        exits.push(record);
+                        return;
+                    }
+                    if let Body::CgroupRemove(cgroup) = &record.body {
+                        books.note_gone(cgroup.id, record.time);
+                    }
+                    if let (Some(canary), Body::Exec(exec)) = (&mut *canary, &record.body) {
+                        canary.see(&exec.arguments);
+                    }
+                    guard.suspects.note(&record);
+                    take_rows(flows, pipeline, &record);
+                    pipeline.record(record, facts);
+                    pipeline.observed().for_each(|event| reporter.event(&event));
                 }
-                if let Body::CgroupRemove(cgroup) = &record.body {
-                    books.note_gone(cgroup.id, record.time);
-                }
-                if let (Some(canary), Body::Exec(exec)) = (&mut *canary, &record.body) {
-                    canary.see(&exec.arguments);
-                }
-                guard.suspects.note(&record);
-                take_rows(flows, pipeline, &record);
-                pipeline.record(record, facts);
-                pipeline.observed().for_each(|event| reporter.event(&event));
-            }
-            Err(error) => {
-                metrics.refused_records += 1;
-                if metrics.refused_records == 1 {
-                    warn!(%error, "a record of the kernel half makes no sense; counted, not guessed");
-                }
+                Err(error) => refuse(&error, metrics),
             }
         });
         let ends = exits.iter().map(|exit| (exit.actor.pid, exit.time)).collect();
         let Self { kernel, pipeline, facts, metrics, waiting, .. } = self;
-        watch::turn(kernel, metrics, watch::Turn { pipeline, facts, waiting, ends, now: facts::now() });
+        is_silent &=
+            !watch::turn(kernel, metrics, watch::Turn { pipeline, facts, waiting, ends, now: facts::now() });
         for exit in exits.drain(..) {
             take_rows(&mut self.kernel.flows, &mut self.pipeline, &exit);
             self.pipeline.record(exit, &mut self.facts);
@@ -293,6 +295,7 @@ impl Agent {
             }
             self.reporter.alert(account);
         }
+        self.kernel.pace(is_silent);
         self.fly(now);
     }
 
@@ -300,18 +303,6 @@ impl Agent {
     fn observe(&mut self) {
         let Self { pipeline, reporter, .. } = self;
         pipeline.observed().for_each(|event| reporter.event(&event));
-    }
-
-    /// Reads what moved over which socket.
-    fn poll(&mut self) {
-        let Self { kernel, pipeline, facts, .. } = self;
-        let rows = kernel.flows.read();
-        for key in pipeline.poll(facts::now(), &rows, facts) {
-            if let Err(error) = kernel.flows.remove(&key) {
-                debug!(%error, ?key, "a row of the flow map stays");
-            }
-        }
-        self.observe();
     }
 
     fn sweep(&mut self, is_last: bool) {
@@ -380,15 +371,9 @@ impl Agent {
     }
 }
 
-/// Reads what moved last over a socket that a record says is going.
-fn take_rows(flows: &mut FlowRows, pipeline: &mut Pipeline, record: &Record) {
-    let is_end = matches!(record.body, Body::Close(_));
-    for key in pipeline.wanted_rows(record) {
-        if is_end && let Some(row) = flows.look(&key) {
-            // A connection ended and a process still has its socket: it may read what lies there.
-            pipeline.row_held(record.time, &key, &row);
-        } else {
-            pipeline.row_taken(record.time, &key, flows.take(&key).as_ref());
-        }
+fn refuse(error: &DecodeError, metrics: &mut Metrics) {
+    metrics.refused_records += 1;
+    if metrics.refused_records == 1 {
+        warn!(%error, "a record of the kernel half makes no sense; counted, not guessed");
     }
 }

@@ -104,6 +104,7 @@ impl Reporter {
             steps,
             steps_omitted,
             bytes_omitted,
+            redacted: 0,
         };
         if !is_amendment && !canary::is_alone(&alert) {
             self.counts.alert(&alert.detection, level);

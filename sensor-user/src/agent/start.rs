@@ -20,6 +20,7 @@ use crate::keeper::KeeperError;
 use crate::outbox::Opened;
 use crate::pipeline::Pipeline;
 use crate::privilege::PrivilegeError;
+use crate::redact::Redactor;
 use crate::rule::{Mistakes, Reader, RuleFiles, Rules};
 use crate::sink::{self, FileError, Origin, SinkSet, Stream, Target};
 use crate::source::kubernetes::AccessError;
@@ -192,6 +193,7 @@ fn is_terminal() -> bool {
 /// to start.
 pub(super) fn origin(config: &Config, purpose: &Purpose) -> (Arc<Origin>, Option<Opened>) {
     let mut origin = Origin::read();
+    origin.redactor = Redactor::new(&config.redact);
     let sinks = sink::kept(&config.targets(is_terminal()));
     if !matches!(purpose, Purpose::Judge) || sinks.is_empty() {
         return (Arc::new(origin), None);

@@ -7,7 +7,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::door::Doors;
 use crate::control::Ask;
-use crate::ebpf::ring::TICK;
+use crate::ebpf::pace::TICK;
 use crate::state::pod::PodUpdate;
 
 /// The next word of a source that is asked; none from one that is not.

@@ -56,10 +56,11 @@ pub(super) struct Turn<'a> {
     pub(super) now: u64,
 }
 
-/// One turn. Events carry the time of reading; one of a process that has ended since happened before its end.
-pub(super) fn turn(kernel: &mut Loaded, metrics: &mut Metrics, mut turn: Turn<'_>) {
+/// One turn; whether anything came. Events carry the time of reading; one of a process that has ended since happened
+/// before its end.
+pub(super) fn turn(kernel: &mut Loaded, metrics: &mut Metrics, mut turn: Turn<'_>) -> bool {
     let entered = turn.facts.take_entered();
-    let Some(watch) = &mut kernel.files else { return };
+    let Some(watch) = &mut kernel.files else { return false };
     let is_renewed = |mnt_ns: u32| entered.get(&mnt_ns).is_some_and(|entered| entered.is_renewed);
     if entered.values().any(|entered| entered.is_renewed) {
         // Those that have ended too: the devices of their file systems may be among the new ones.
@@ -79,6 +80,7 @@ pub(super) fn turn(kernel: &mut Loaded, metrics: &mut Metrics, mut turn: Turn<'_
         has_ended: &|pid| ends.contains_key(&pid),
     };
     let drained = watch.drain(&mut ask, &mut |seen| all.push(seen));
+    let has_come = !all.is_empty();
     all.into_iter().for_each(|seen| turn.tell(seen));
     turn.look_again(watch);
     for pid in watch.take_rescans() {
@@ -91,6 +93,7 @@ pub(super) fn turn(kernel: &mut Loaded, metrics: &mut Metrics, mut turn: Turn<'_
             kernel.files = None;
         }
     }
+    has_come
 }
 
 fn count(metrics: &mut Metrics, drained: &Drained) {

@@ -5,6 +5,7 @@ use sigma::Level;
 use uuid::Uuid;
 
 use super::Correlation;
+use crate::state::process::Arguments;
 
 /// What all alerts of one story share, as far as it has gone.
 #[derive(Clone, Debug, PartialEq)]
@@ -98,5 +99,6 @@ pub struct Participant {
     pub parent: Option<u32>,
     /// Last component of the executable's name.
     pub program: String,
-    pub command_line: String,
+    /// The beginning of its command line.
+    pub arguments: Arguments,
 }

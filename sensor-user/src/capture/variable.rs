@@ -8,7 +8,7 @@ use super::CaptureError;
 /// Bytes by which the kernel half tells variables apart.
 const KEY_SIZE: usize = 8;
 /// In the place of a value that must stay secret.
-const SET: &str = "(set)";
+pub(crate) const SET: &str = "(set)";
 /// Names with one of these have values that must stay secret.
 const SECRET_WORDS: [&str; 6] = ["SECRET", "TOKEN", "PASSWORD", "PASSWD", "PASSPHRASE", "CONNECTION_STRING"];
 /// And names with one of these at their end.

@@ -35,6 +35,7 @@ use crate::capture::Capture;
 use crate::control::SOCKET;
 use crate::ebpf::hook::Means;
 use crate::host::container::ContainerRoots;
+use crate::redact::RedactSettings;
 use crate::sink::{
     Facility, FileTarget, Format, KafkaTarget, OtlpTarget, SyslogReceiver, Target, WebhookTarget,
 };
@@ -74,6 +75,8 @@ pub struct Config {
     pub story: Story,
     /// What is taken in of environments and secrets.
     pub capture: Capture,
+    /// What is taken out of all that is told.
+    pub redact: RedactSettings,
     /// Ways of attaching to the kernel to do without.
     pub avoid: Vec<Means>,
     /// Where container runtimes keep their state. A folder that does not exist is no error: the
@@ -111,6 +114,7 @@ impl Default for Config {
             baseline: None,
             story: Story::default(),
             capture: Capture::default(),
+            redact: RedactSettings::default(),
             avoid: Vec::new(),
             containers: ContainerRoots::default(),
             kubernetes: Kubernetes::default(),

@@ -1,6 +1,7 @@
 //! The documented defaults are the defaults, and mistakes are pointed at.
 
 use super::*;
+use crate::redact::{Form, Off};
 use crate::source::kubernetes::Mode;
 
 const DOCUMENTED: &str = include_str!("../../../deploy/tidewaiter.yaml");
@@ -32,6 +33,7 @@ fn every_key_is_documented() {
         "baseline",
         "story",
         "capture",
+        "redact",
         "containers",
         "kubernetes",
         "control",
@@ -43,6 +45,9 @@ fn every_key_is_documented() {
         "environment",
         "secrets",
         "closes",
+        "off",
+        "digest",
+        "patterns",
         "docker",
         "containerd",
         "storage",
@@ -88,6 +93,11 @@ fn reads_every_key() {
     assert_eq!(config.containers.storage, ContainerRoots::default().storage);
     assert_eq!(config.control, Some(PathBuf::from("/run/other/agent.sock")));
     assert_eq!(parse("control: null\n").unwrap().control, None);
+    let redact = |text: &str| parse(text).unwrap().redact;
+    assert_eq!(redact("redact: {off: true}\n").off, Off::All);
+    assert_eq!(redact("redact: {off: [jwt, cookie, jwt]}\n").off, Off::Forms(vec![Form::Jwt, Form::Cookie]));
+    let own = redact("redact: {digest: false, patterns: [{name: ticket, regex: 'TKT-[0-9]+'}]}\n");
+    assert_eq!((own.digest, own.patterns[0].name()), (false, "ticket"));
     let names: Vec<_> = config.targets(true).iter().map(Target::name).collect();
     assert_eq!(
         names,
@@ -121,6 +131,11 @@ fn mistakes_are_told_with_their_place() {
         ("webhook:\n  - {url: \"https://h\", tokenfile: /a}\n", 2, 24, "tokenfile"),
         ("kafka:\n  - kafka://h:1\n", 2, 5, "names no topic"),
         ("otlp:\n  - udp://h:1\n", 2, 5, "write http://HOST:PORT or https://HOST:PORT"),
+        ("redact: {off: [jwtt]}\n", 1, 16, "`jwtt` is no form of secrets; these are: option, flag"),
+        ("redact:\n  off: some\n", 2, 3, "`true` for all known forms of secrets, or a list of their names"),
+        ("redact:\n  patterns:\n    - {name: a, regex: '(x'}\n", 3, 7, "unclosed group"),
+        ("redact:\n  patterns:\n    - {name: A, regex: x}\n", 3, 7, "`A` is no name for a pattern"),
+        ("redact: {of: true}\n", 1, 10, "of"),
         ("embedded_rules: yes please\n", 1, 17, "invalid boolean"),
         ("format: xml\n", 1, 9, "xml"),
         ("log: [\n", 1, 6, "expected scalar"),

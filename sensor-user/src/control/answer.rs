@@ -113,7 +113,9 @@ fn write_picture(
     let starts = processes.iter().map(Resident::key).map(|key| (key.pid, key.start_time)).collect();
     let mut users = Users::new(time);
     for process in processes {
-        let process = process.process();
+        // The door for pictures: no row has a text of before.
+        let mut process = process.process();
+        writer.origin.redactor.tally().process(&mut process);
         let is_of_host = process.container.is_none();
         end.host_processes += u64::from(is_of_host);
         let is_told = !is_of_host
@@ -245,8 +247,8 @@ fn row(process: &Process, starts: &FxHashMap<u32, u64>, users: &mut Users) -> Pr
 }
 
 fn written(written: &Written) -> WriterRow {
-    let Written { time, by, image, command_line, received: _ } = written;
-    WriterRow { time: *time, pid: by.pid, image: cut(image), command_line: cut(command_line) }
+    let Written { time, by, image, arguments, received: _ } = written;
+    WriterRow { time: *time, pid: by.pid, image: cut(image), command_line: cut(arguments.line()) }
 }
 
 /// None: no witness says anything.

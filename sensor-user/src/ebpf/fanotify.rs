@@ -29,7 +29,7 @@ mod trial;
 mod test;
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
@@ -172,6 +172,12 @@ impl FileWatch {
         Ok(())
     }
 
+    /// The queues: one that is readable has something to drain.
+    pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let groups = [&self.names, &self.closes].into_iter().flatten().map(|group| group.descriptor.as_fd());
+        groups.chain(self.secrets.as_ref().map(|secrets| secrets.group.as_fd()))
+    }
+
     /// Watches for it no more.
     pub fn disable(&mut self, event: FileEvent) {
         match event {
@@ -267,7 +273,7 @@ impl Group {
         Ok(Self { descriptor, mask: 0 })
     }
 
-    fn mark(&self, path: &Path, mount: std::os::fd::BorrowedFd<'_>) -> Result<(), FanotifyError> {
+    fn mark(&self, path: &Path, mount: BorrowedFd<'_>) -> Result<(), FanotifyError> {
         let flags = libc::FAN_MARK_ADD | libc::FAN_MARK_FILESYSTEM;
         // A directory that is renamed makes the paths below it stale.
         let mask = if self.mask & libc::FAN_RENAME == 0 { self.mask } else { self.mask | libc::FAN_ONDIR };

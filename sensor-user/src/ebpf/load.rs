@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::PathBuf;
 
-use aya::maps::{HashMap, Map, MapError, PerCpuArray, RingBuf};
+use aya::maps::{Array, HashMap, Map, MapError, PerCpuArray, RingBuf};
 use aya::{Btf, Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
 use sensor_ebpf::wire::Kind;
@@ -100,6 +100,14 @@ pub struct Loaded {
     pub hierarchy: Hierarchy,
 }
 
+impl Loaded {
+    /// To be called behind each turn: nothing came of it, for long enough, and the agent dozes.
+    pub fn pace(&mut self, is_silent: bool) {
+        let files = self.files.iter().flat_map(FileWatch::descriptors);
+        self.ring.note(is_silent, files);
+    }
+}
+
 /// Loads the programs for a kernel of this layout, attaches what can be attached, and lets each fire.
 /// Places that need a means to `avoid` count as refused.
 /// Must be called within a tokio runtime.
@@ -115,7 +123,8 @@ pub fn load(layout: &Layout, avoid: &[Means], capture: &Capture) -> Result<Loade
     let hierarchy = hierarchy.hold().map_err(closed)?;
     // Only fentry needs it, and it is large: dropped before the agent settles.
     let btf = Btf::from_sys_fs().ok();
-    let ring: RingBuf<_> = map(&mut programs, "RECORDS")?;
+    let (ring, dozing): (RingBuf<_>, Array<_, u32>) =
+        (map(&mut programs, "RECORDS")?, map(&mut programs, "DOZING")?);
     let ledger = Ledger::new(map::<PerCpuArray<_, _>>(&mut programs, "COUNTERS")?);
     let mut trials = Trials::new(map(&mut programs, "TRIAL")?);
     fill(&mut programs, capture)?;
@@ -143,7 +152,7 @@ pub fn load(layout: &Layout, avoid: &[Means], capture: &Capture) -> Result<Loade
         programs: Some(programs),
         watch,
         log,
-        ring: Ring::new(ring).map_err(LoadError::Ring)?,
+        ring: Ring::new(ring, dozing).map_err(LoadError::Ring)?,
         ledger,
         accounts,
         aggregates,

@@ -9,6 +9,7 @@ pub mod hook;
 pub mod proof;
 pub mod offset;
 pub mod btf;
+pub mod pace;
 pub mod ring;
 pub mod counter;
 pub mod account;

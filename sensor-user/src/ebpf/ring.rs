@@ -2,20 +2,13 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
-use aya::maps::{MapData, RingBuf};
-use rustix::time::{
-    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
-};
+use aya::maps::{Array, MapData, RingBuf};
 use tokio::io::unix::AsyncFd;
 
+use super::pace::Pace;
 use super::sys::ConsumerPage;
 
-/// How often the ring is emptied. The programs do not wake the agent for a record (that costs
-/// connects 26 %, opens 75 %), so this is the delay of a lone event: 5 ms on average.
-pub const TICK: Duration = Duration::from_millis(10);
-const _: () = assert!(TICK.as_secs() == 0, "the timer is set by nanoseconds alone");
 /// Most records taken before other work gets its turn: about 20 ms of decoding.
 const BATCH_MAX: usize = 4096;
 
@@ -23,9 +16,7 @@ const BATCH_MAX: usize = 4096;
 pub struct Ring {
     records: RingBuf<MapData>,
     wake: AsyncFd<OwnedFd>,
-    /// A timer of the kernel. Tokio's own, set again at each tick, wakes the runtime twice and writes to an eventfd
-    /// in between, which costs an idle host as much as the look itself.
-    tick: AsyncFd<OwnedFd>,
+    pace: Pace,
     /// The last batch ended at [`BATCH_MAX`]: there is more, do not wait.
     more: bool,
     position: Position,
@@ -65,29 +56,25 @@ impl Position {
 }
 
 impl Ring {
-    /// Takes the ring of loaded programs. Must be called within a tokio runtime.
+    /// Takes the ring of loaded programs, and where they look whether the agent dozes. Must be called within a tokio
+    /// runtime.
     ///
     /// # Errors
-    /// The runtime refuses the descriptor.
-    pub fn new(records: RingBuf<MapData>) -> std::io::Result<Self> {
+    /// The runtime refuses a descriptor.
+    pub fn new(records: RingBuf<MapData>, dozing: Array<MapData, u32>) -> std::io::Result<Self> {
         let wake = super::sys::readable(records.as_fd().try_clone_to_owned()?)?;
-        let tick = super::sys::readable(ticking()?)?;
         let position = Position::new(records.as_fd())?;
-        Ok(Self { records, wake, tick, more: false, position })
+        Ok(Self { records, wake, pace: Pace::new(dozing)?, more: false, position })
     }
 
-    /// Waits until it is time to look: the tick, or a ring that fills fast.
+    /// Waits until it is time to look: the tick, or a ring that fills fast, or a first record after a silence.
     pub async fn ready(&mut self) {
         if self.more {
             tokio::task::yield_now().await;
             return;
         }
         tokio::select! {
-            guard = self.tick.readable() => if let Ok(mut guard) = guard {
-                guard.clear_ready();
-                // It goes on when it is read (timerfd_create(2)); how often it has come does not matter.
-                let _ = rustix::io::read(guard.get_inner(), &mut [0_u8; 8]);
-            },
+            () = self.pace.due() => {}
             guard = self.wake.readable() => if let Ok(mut guard) = guard { guard.clear_ready() },
         }
     }
@@ -108,6 +95,11 @@ impl Ring {
         true
     }
 
+    /// To be called behind each look at everything; see [`Pace::note`].
+    pub(super) fn note<'d>(&mut self, is_silent: bool, others: impl Iterator<Item = BorrowedFd<'d>>) {
+        self.pace.note(is_silent && !self.more, others);
+    }
+
     /// How often somebody else had moved the position of its reader, since the last call.
     pub fn take_moved(&mut self) -> u64 {
         std::mem::take(&mut self.position.moved)
@@ -123,16 +115,4 @@ impl AsFd for Ring {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.records.as_fd()
     }
-}
-
-/// A timer that comes at every [`TICK`].
-fn ticking() -> std::io::Result<OwnedFd> {
-    let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
-    let period = Timespec { tv_sec: 0, tv_nsec: TICK.subsec_nanos().into() };
-    timerfd_settime(
-        &timer,
-        TimerfdTimerFlags::empty(),
-        &Itimerspec { it_interval: period, it_value: period },
-    )?;
-    Ok(timer)
 }

@@ -72,12 +72,9 @@ impl Pipeline {
         let writer = self.processes.get(by);
         let input = writer.as_ref().and_then(|writer| writer.session.streams.input.id());
         let image = writer.as_ref().map_or_else(String::new, |writer| writer.executable.telling().to_owned());
-        let command_line = writer.map_or_else(String::new, |writer| {
-            let line = writer.command_line();
-            line.get(..line.floor_char_boundary(WRITER_LINE_MAX)).unwrap_or(line).to_owned()
-        });
+        let arguments = writer.map(|writer| writer.arguments.head(WRITER_LINE_MAX)).unwrap_or_default();
         let received = self.writers.intake.of(by, input);
-        Some(Arc::new(Written { time, by, image, command_line, received }))
+        Some(Arc::new(Written { time, by, image, arguments, received }))
     }
 
     pub(super) fn fork(&mut self, actor: &Actor, fork: Fork) {

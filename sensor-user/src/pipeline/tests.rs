@@ -206,7 +206,9 @@ fn a_download_is_one_account_with_all_that_belongs_to_it() {
     assert_eq!(
         actions,
         [
-            &Action::Executed { command_line: CURL.join(" ") },
+            &Action::Executed {
+                arguments: CURL.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>().into()
+            },
             &Action::Connected { place: place.clone(), direction: Direction::Outbound },
             &Action::Wrote { path: "/tmp/x".to_owned(), bytes: None, size: Some(4096) },
             &Action::Exited { status: Some(0), signal: None },

@@ -199,6 +199,7 @@ const LEGACY_AGENT: &[c_long] = &[];
 /// Receivers, questions, the loop, the outbox and files of alerts, rules that change.
 const AGENT: &[c_long] = &[
     libc::SYS_epoll_pwait,
+    libc::SYS_epoll_pwait2,
     libc::SYS_epoll_create1,
     libc::SYS_epoll_ctl,
     libc::SYS_eventfd2,

@@ -73,6 +73,7 @@ pub use webhook::WebhookTarget;
 
 use crate::alert::{Backlog, Loss, Message};
 use crate::outbox::{Opened, Outbox, Reader};
+use crate::redact::Redactor;
 
 /// Messages that standard output may be behind before it loses some. An alert takes some 10 KiB with all it
 /// shares, so this bounds a stalled reader to about 10 MiB.
@@ -145,6 +146,8 @@ pub struct SinkSet {
     lanes: Vec<Lane>,
     /// None: no sink reads from one.
     outbox: Option<Outbox>,
+    /// The door for alerts and notices: behind it nobody has a text of before.
+    redactor: Redactor,
     reader_gone: watch::Receiver<bool>,
     closing: watch::Sender<bool>,
 }
@@ -224,7 +227,7 @@ impl SinkSet {
             }
         }
         drop(readers);
-        Ok(Self { lanes, outbox, reader_gone, closing })
+        Ok(Self { lanes, outbox, redactor: origin.redactor.clone(), reader_gone, closing })
     }
 
     /// The last number that an earlier run of the same agent id gave.
@@ -236,6 +239,8 @@ impl SinkSet {
     /// Hands a message to every sink and returns at once. A live sink that is [`QUEUE_MAX`] behind does
     /// not get it, and counts that.
     pub fn deliver(&self, message: &Arc<Message>) {
+        let redacted = self.redactor.message(message).map(Arc::new);
+        let message = redacted.as_ref().unwrap_or(message);
         if let Some(outbox) = &self.outbox {
             outbox.deliver(message);
         }
@@ -320,7 +325,7 @@ impl SinkSet {
         let (gone, reader_gone) = watch::channel(false);
         let (closing, _) = watch::channel(false);
         let (lane, inbox) = lane(name.to_owned(), &gone);
-        (Self { lanes: vec![lane], outbox: None, reader_gone, closing }, inbox)
+        (Self { lanes: vec![lane], outbox: None, redactor: Redactor::default(), reader_gone, closing }, inbox)
     }
 }
 

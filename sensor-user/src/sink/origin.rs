@@ -6,6 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use rustix::time::{ClockId, clock_gettime};
 use uuid::Uuid;
 
+use crate::redact::Redactor;
+
 /// The kernel's name for this boot: random, another after each restart (`random(4)`).
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
@@ -27,6 +29,8 @@ pub struct Origin {
     pub pid: u32,
     /// Version of the agent.
     pub version: &'static str,
+    /// What is taken out of all that is told.
+    pub redactor: Redactor,
 }
 
 impl Origin {
@@ -45,6 +49,7 @@ impl Origin {
             run_id: Uuid::new_v4(),
             pid: std::process::id(),
             version: env!("CARGO_PKG_VERSION"),
+            redactor: Redactor::default(),
         }
     }
 

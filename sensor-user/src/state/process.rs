@@ -58,7 +58,8 @@ pub struct Written {
     pub by: ProcessKey,
     /// The program that wrote it, by the name that says most.
     pub image: String,
-    pub command_line: String,
+    /// The beginning of its command line.
+    pub arguments: Arguments,
     /// Payload bytes that it, or who fed its standard input, had received from other machines until the file was
     /// run, as far as they were counted. None: neither talked to any.
     pub received: Option<u64>,

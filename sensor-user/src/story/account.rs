@@ -160,12 +160,11 @@ impl Account {
         let mut parent = None;
         for process in lineage {
             let pid = process.key.pid;
-            let line = process.command_line();
-            let line = line.get(..line.floor_char_boundary(PARTICIPANT_LINE_MAX)).unwrap_or(line);
+            let arguments = process.arguments.head(PARTICIPANT_LINE_MAX);
             if let Some(known) = self.participants.iter_mut().find(|known| known.pid == pid) {
                 // It runs another program by now.
-                if known.command_line != line {
-                    (known.program, known.command_line) = (program(process), line.to_owned());
+                if known.arguments != arguments {
+                    (known.program, known.arguments) = (program(process), arguments);
                 }
             } else if self.participants.len() >= PARTICIPANTS_MAX {
                 self.participants_omitted = self.participants_omitted.saturating_add(1);
@@ -173,8 +172,8 @@ impl Account {
                 // What is recalled comes without its ancestors.
                 let parent = parent.or(process.parent.map(|parent| parent.pid));
                 let parent = parent.filter(|pid| is_known(self, *pid));
-                let (program, command_line) = (program(process), line.to_owned());
-                self.participants.push(Participant { pid, parent, program, command_line });
+                let program = program(process);
+                self.participants.push(Participant { pid, parent, program, arguments });
             }
             parent = Some(pid);
         }
@@ -184,8 +183,8 @@ impl Account {
     pub fn run(&mut self, event: &Event) {
         let process = &event.process;
         if event.time.saturating_sub(process.exec_time) <= RECENT_START {
-            let command_line = process.command_line().to_owned();
-            self.add_step(process.exec_time.min(event.time), process, Action::Executed { command_line });
+            let arguments = process.arguments.clone();
+            self.add_step(process.exec_time.min(event.time), process, Action::Executed { arguments });
         }
     }
 

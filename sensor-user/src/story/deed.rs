@@ -76,7 +76,7 @@ fn is_told_beside(event: &Event, account: &Account) -> bool {
 /// socket to port 0 to learn its own address, glibc's sysdeps/posix/getaddrinfo.c).
 pub(super) fn action(event: &Event) -> Option<Action> {
     Some(match &event.body {
-        Body::ProcessCreation => Action::Executed { command_line: event.process.command_line().to_owned() },
+        Body::ProcessCreation => Action::Executed { arguments: event.process.arguments.clone() },
         Body::NetworkConnection(connection) if connection.port == 0 => return None,
         Body::NetworkConnection(connection) => {
             Action::Connected { place: place(connection), direction: connection.direction }

@@ -126,6 +126,14 @@ impl Cloud {
         self.endpoint.as_deref().or_else(|| variable(names, environment).map(host))
     }
 
+    /// The texts that are written in the command line.
+    pub(crate) fn texts_mut(&mut self) -> impl Iterator<Item = &mut String> {
+        let Self { provider: _, service, operation, class: _, regions, buckets, endpoint, profile, accounts } =
+            self;
+        let named = [service, operation, endpoint, profile].into_iter().flatten();
+        named.chain(buckets).chain(accounts).chain(regions.iter_mut().map(|(name, _)| name))
+    }
+
     /// Bytes of its texts and lists.
     pub(super) fn texts(&self) -> usize {
         let named = [&self.service, &self.operation, &self.endpoint, &self.profile];

@@ -85,6 +85,12 @@ impl Direction {
 }
 
 impl Transfer {
+    /// The texts that are written in the command line.
+    pub(crate) fn texts_mut(&mut self) -> impl Iterator<Item = &mut String> {
+        let remotes = self.remotes.iter_mut().flat_map(Remote::texts_mut);
+        self.schemes.iter_mut().chain(&mut self.locals).chain(remotes)
+    }
+
     fn new(tool: &'static str, role: Role) -> Self {
         Self {
             tool,

@@ -14,6 +14,11 @@ pub struct Remote {
 }
 
 impl Remote {
+    pub(super) fn texts_mut(&mut self) -> impl Iterator<Item = &mut String> {
+        let Self { text, host, port: _, user } = self;
+        std::iter::once(text).chain(host).chain(user)
+    }
+
     /// Nothing in it is a host.
     pub(super) fn opaque(text: &str) -> Self {
         Self { text: bounded(text).to_owned(), ..Self::default() }

@@ -36,7 +36,8 @@ pub(super) fn write_suppressed(
     out: &mut impl Write,
 ) -> io::Result<()> {
     tell(out, &Row::Head(writer.head(now)))?;
-    for found in matches {
+    for mut found in matches {
+        writer.origin.redactor.tally().process(&mut found.process);
         tell(out, &Row::Suppressed(Box::new(suppressed(&found))))?;
     }
     tell(out, &Row::End(End::default()))

@@ -24,9 +24,15 @@ fn resident(pid: u32, parent: u32, container: Option<&str>) -> Resident {
         container: container.map(Arc::from),
         // No such namespace: nobody's passwd is read.
         mnt_ns: 0,
-        ..(*sample::event().process).clone()
+        ..(*secretive()).clone()
     };
     Resident::Whole(Arc::new(process))
+}
+
+/// Its command line has a secret.
+fn secretive() -> Arc<Process> {
+    let words = ["curl", "--oauth2-bearer", "unguessable", "http://10.0.0.2/payload"].map(str::to_owned);
+    Arc::new(Process { arguments: words.as_slice().into(), ..(*sample::event().process).clone() })
 }
 
 fn connection(pid: u32) -> Named {
@@ -60,7 +66,7 @@ fn suppressed() -> SuppressedMatch {
         filter: "quiet".to_owned(),
         filter_source: "quiet.yml".to_owned(),
         category: crate::event::field::Category::ProcessCreation,
-        process: sample::event().process,
+        process: secretive(),
         container: Some(Arc::new(sample::container())),
     }
 }
@@ -160,6 +166,17 @@ async fn the_picture_arrives_and_the_host_is_counted() {
     let path = fixture.path.clone();
     drop(fixture.server);
     assert!(!path.exists());
+}
+
+#[tokio::test]
+async fn no_answer_has_a_secret() {
+    let fixture = Fixture::start(3);
+    let picture = About::Picture { is_host_wanted: true };
+    for (about, count) in [(picture, 5), (About::Suppressed, 1)] {
+        let told = format!("{:?}", fixture.ask_about(about).await.unwrap());
+        assert_eq!(told.matches("--oauth2-bearer <redacted:option:").count(), count, "{told}");
+        assert!(!told.contains("unguessable"), "{told}");
+    }
 }
 
 #[tokio::test]

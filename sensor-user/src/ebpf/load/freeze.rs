@@ -14,9 +14,9 @@ use tracing::warn;
 
 use crate::ebpf::sys;
 
-/// What the agent writes for as long as it runs: its place in the ring; rows that it takes out when they are told, or when
+/// What the agent writes for as long as it runs: its place in the ring; whether it dozes; rows that it takes out when they are told, or when
 /// whom they are about is gone; and where programs log, its place as well.
-const WRITTEN: [&str; 5] = ["RECORDS", "ACCOUNTS", "AGGREGATES", "FLOWS", "AYA_LOGS"];
+const WRITTEN: [&str; 6] = ["RECORDS", "DOZING", "ACCOUNTS", "AGGREGATES", "FLOWS", "AYA_LOGS"];
 
 /// What the loader has frozen by itself: constants.
 const CONSTANT: &str = ".rodata";

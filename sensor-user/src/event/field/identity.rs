@@ -16,7 +16,7 @@ impl Event {
         match field {
             Field::ExeWritten => one(Value::Bool(written.is_some()), each),
             Field::ExeWriterImage => text(written.map(|written| written.image.as_str()), each),
-            Field::ExeWriterCommandLine => text(written.map(|written| written.command_line.as_str()), each),
+            Field::ExeWriterCommandLine => text(written.map(|written| written.arguments.line()), each),
             Field::ExeWriterBytesReceived => size(written.and_then(|written| written.received), each),
             Field::ContainerImageId => self.container(|container| container.image_id.as_deref(), each),
             Field::ContainerImageDigest => {

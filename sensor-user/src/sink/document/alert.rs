@@ -87,6 +87,7 @@ pub(super) fn document<'a>(alert: &'a Alert, origin: &'a Origin) -> Document<'a>
     own.lineage = alert.ancestors.iter().map(|ancestor| lineage(ancestor, &alert.process)).collect();
     own.related = alert.related.iter().map(related).collect();
     own.pending.clone_from(&alert.pending);
+    own.redacted = alert.redacted;
     own.response = texts(&alert.detection.response);
     own.false_positives = texts(&alert.detection.false_positives);
     document
@@ -245,8 +246,8 @@ pub(super) fn entity_id(key: process::ProcessKey) -> String {
 
 fn step(step: &Step) -> StepReport<'_> {
     let action = match &step.action {
-        Action::Executed { command_line } => {
-            StepAction::Executed { command_line: Cow::Borrowed(command_line) }
+        Action::Executed { arguments } => {
+            StepAction::Executed { command_line: Cow::Borrowed(arguments.line()) }
         }
         Action::Connected { place, direction } => {
             StepAction::Connected { place: self::place(place), direction: direction.name() }

@@ -53,6 +53,13 @@ impl EventDocument {
         document
     }
 
+    /// With how many secrets were taken out of its texts.
+    #[must_use]
+    pub fn redacted(mut self, count: u32) -> Self {
+        self.0.set_known("tidewaiter.redacted", Some(count).filter(|count| *count > 0));
+        self
+    }
+
     /// What rules see. Of a field with several values the first is the fact and the others are other names
     /// of it, except where the field is a list.
     fn fields(&mut self, event: &Event) {

@@ -133,7 +133,7 @@ pub(super) fn executable<'a>(executable: &'a process::Executable, origin: &Origi
     let writer = executable.written.as_deref().map(|written| Writer {
         pid: written.by.pid,
         executable: Cow::Borrowed(&written.image),
-        command_line: Cow::Borrowed(&written.command_line),
+        command_line: Cow::Borrowed(written.arguments.line()),
         bytes_received: written.received,
         time: origin.date(written.time).map(|time| format!("{time:.6}")),
     });

@@ -250,6 +250,9 @@ pub struct Tidewaiter<'a> {
     /// Fields that were not known in time.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub pending: Vec<&'static str>,
+    /// Secrets that were taken out of its texts.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub redacted: u32,
     /// What to do now.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub response: Vec<Cow<'a, str>>,

@@ -83,12 +83,12 @@ pub(super) fn report(alert: &Alert) -> StoryReport<'_> {
         }
     });
     let processes = story.participants.iter().map(|participant| {
-        let Participant { pid, parent, program, command_line } = participant;
+        let Participant { pid, parent, program, arguments } = participant;
         ParticipantReport {
             pid: *pid,
             parent: *parent,
             program: Cow::Borrowed(program),
-            command_line: Cow::Borrowed(command_line),
+            command_line: Cow::Borrowed(arguments.line()),
         }
     });
     StoryReport {

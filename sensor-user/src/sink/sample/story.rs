@@ -21,7 +21,7 @@ fn evidence(title: &str, level: Level, milliseconds: u64, pid: u32) -> Evidence 
 
 fn participant(pid: u32, parent: Option<u32>, command_line: &str) -> Participant {
     let program = command_line.split(' ').next().unwrap_or_default().rsplit('/').next().unwrap_or_default();
-    Participant { pid, parent, program: program.to_owned(), command_line: command_line.to_owned() }
+    Participant { pid, parent, program: program.to_owned(), arguments: command_line.into() }
 }
 
 /// A lone download.
@@ -51,7 +51,7 @@ pub(crate) fn chain() -> Alert {
     };
     alert.steps.extend([
         step(40, 4243, "chmod", Action::MadeExecutable { path: "/tmp/x".to_owned() }),
-        step(60, 4244, "x", Action::Executed { command_line: "/tmp/x --quiet".to_owned() }),
+        step(60, 4244, "x", Action::Executed { arguments: "/tmp/x --quiet".into() }),
         step(70, 4244, "x", Action::Connected { place: place(None), direction: Direction::Outbound }),
         step(
             900,
@@ -107,7 +107,7 @@ pub(super) fn hostile(text: &str) -> Story {
         pid,
         parent: pid.checked_sub(1),
         program: text.to_owned(),
-        command_line: text.to_owned(),
+        arguments: text.into(),
     };
     let every = [
         Stage::BroughtIn,

@@ -275,7 +275,7 @@ fn step_line(step: &Step, column: usize) -> Line {
 fn told(action: &Action) -> (&'static str, Line) {
     let line = Line::new();
     match action {
-        Action::Executed { command_line } => ("ran", line.with(STRONG, command_line)),
+        Action::Executed { arguments } => ("ran", line.with(STRONG, arguments.line())),
         Action::Connected { place, direction } => {
             let verb = match direction {
                 Direction::Outbound => "connected",

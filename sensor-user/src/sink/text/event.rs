@@ -25,7 +25,7 @@ const ACTION: usize = 10;
 
 /// One line with its newline.
 #[must_use]
-pub(in crate::sink) fn render(event: &Event, time: Timestamp, view: &View) -> String {
+pub(crate) fn render(event: &Event, time: Timestamp, view: &View) -> String {
     let mut text = String::new();
     line(event, time, view).cut(view.columns()).paint(view.colour, &mut text);
     text.push('\n');

@@ -22,7 +22,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 pub use check::{Examination, render as check};
-pub(super) use event::render as event;
+pub(crate) use event::render as event;
 pub use picture::render as picture;
 pub use quantity::{bytes, duration, fine, grouped};
 pub use status::render as status;

@@ -85,6 +85,48 @@ impl Arguments {
         Self { line, parts: Box::default(), ..*self }
     }
 
+    /// The first `max` bytes of the line, and which arguments they are.
+    #[must_use]
+    pub fn head(&self, max: usize) -> Self {
+        let end = self.line.floor_char_boundary(max);
+        let line: Box<str> = self.line.get(..end).unwrap_or_default().into();
+        let end = bound(end);
+        let parts = self.parts.iter().take_while(|part| part.begin <= end);
+        let parts = parts.map(|part| Part { end: part.end.min(end), ..*part }).collect();
+        Self { line, parts, ..*self }
+    }
+
+    /// The same with other words in the places of some; what stands between them stays.
+    #[must_use]
+    pub fn with_words(&self, words: impl IntoIterator<Item = Option<String>>) -> Self {
+        let mut joiner = Joiner { line: String::with_capacity(self.line.len()), parts: Vec::new() };
+        let mut at = 0;
+        for (part, word) in self.parts.iter().zip(words) {
+            let (begin, end) = (part.begin as usize, part.end as usize);
+            joiner.line.push_str(self.line.get(at..begin).unwrap_or_default());
+            let begin = bound(joiner.line.len());
+            joiner.line.push_str(
+                word.as_deref().or_else(|| self.line.get(part.begin as usize..end)).unwrap_or_default(),
+            );
+            joiner.parts.push(Part { begin, end: bound(joiner.line.len()) });
+            at = end;
+        }
+        joiner.line.push_str(self.line.get(at..).unwrap_or_default());
+        let size = self.resized(joiner.line.len());
+        joiner.finish(self.count, size)
+    }
+
+    /// The same with another line, of which nobody knows where its arguments are.
+    #[must_use]
+    pub fn with_line(&self, line: &str) -> Self {
+        Self { line: line.into(), parts: Box::default(), count: self.count, size: self.resized(line.len()) }
+    }
+
+    /// Of all arguments, were this the line's length: no difference tells how long what is gone was.
+    fn resized(&self, length: usize) -> u32 {
+        self.size.saturating_add(bound(length)).saturating_sub(bound(self.line.len()))
+    }
+
     /// All of them, joined by a blank each; where some were cut out, an ellipsis stands for them.
     #[must_use]
     pub fn line(&self) -> &str {
@@ -130,6 +172,13 @@ impl From<&[String]> for Arguments {
     }
 }
 
+/// A line alone.
+impl From<&str> for Arguments {
+    fn from(line: &str) -> Self {
+        Self { line: line.into(), ..Self::default() }
+    }
+}
+
 impl From<Vec<String>> for Arguments {
     fn from(words: Vec<String>) -> Self {
         words.as_slice().into()
@@ -170,6 +219,26 @@ mod tests {
         assert_eq!(arguments.iter().collect::<Vec<_>>(), ["tar", "c", "/sr", "ry", "-z"]);
         assert_eq!((arguments.count(), arguments.size()), (9, 300));
         assert_eq!(Arguments::cut(&beginning, &[], 9, 300).line(), "tar c /sr …");
+    }
+
+    #[test]
+    fn a_head_keeps_whose_words_it_has() {
+        let arguments = Arguments::from(words(&["sh", "-c", "a b"]));
+        let head = arguments.head(7);
+        assert_eq!((head.line(), head.count()), ("sh -c a", 3));
+        assert_eq!(head.iter().collect::<Vec<_>>(), ["sh", "-c", "a"]);
+        assert_eq!(arguments.head(99), arguments);
+    }
+
+    #[test]
+    fn words_can_be_replaced_and_the_rest_stays() {
+        let (beginning, end) = (words(&["a", "secret", "b"]), words(&["c"]));
+        let arguments = Arguments::cut(&beginning, &end, 9, 300);
+        let replaced = arguments.with_words([None, Some("x".to_owned()), None, None]);
+        assert_eq!(replaced.line(), "a x b … c");
+        assert_eq!(replaced.iter().collect::<Vec<_>>(), ["a", "x", "b", "c"]);
+        assert_eq!((replaced.count(), replaced.size()), (9, 295));
+        assert_eq!(arguments.with_words([None, None, None, None]), arguments);
     }
 
     #[test]

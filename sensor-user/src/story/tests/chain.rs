@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::alert::Stage;
-use crate::state::process::Written;
+use crate::state::process::{Arguments, Written};
 
 const SECOND: u64 = 1000 * MILLISECOND;
 
@@ -31,7 +31,7 @@ fn of(pid: u32, path: &str, writer: Option<u32>) -> Arc<Process> {
             time: START,
             by,
             image: String::new(),
-            command_line: String::new(),
+            arguments: Arguments::default(),
             received: None,
         })
     });

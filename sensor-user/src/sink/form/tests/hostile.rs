@@ -193,7 +193,8 @@ fn alert(number: usize, bytes: &[u8], foreign: &str, groups: std::ops::Range<usi
     writer.iter_mut().for_each(|text| put(2, text));
     let [image, command_line] = writer;
     let by = process.key;
-    process.executable.written = Some(Arc::new(Written { time: 1, by, image, command_line, received: None }));
+    let arguments = command_line.as_str().into();
+    process.executable.written = Some(Arc::new(Written { time: 1, by, image, arguments, received: None }));
     if groups.contains(&3) {
         alert.user = Some(raw.as_str().into());
         alert.ancestors = vec![parent(&alert.ancestors[0], &raw)];
@@ -216,10 +217,10 @@ fn steps(alert: &mut Alert, raw: &str, foreign: &str, groups: &std::ops::Range<u
         {
             raw.clone_into(path);
         }
-        if let Action::Executed { command_line } = &mut step.action
+        if let Action::Executed { arguments } = &mut step.action
             && groups.contains(&1)
         {
-            raw.clone_into(command_line);
+            *arguments = raw.into();
         }
         if let Action::Connected { place: Place { name, .. }, .. } = &mut step.action
             && groups.contains(&1)

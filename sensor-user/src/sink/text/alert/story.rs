@@ -100,8 +100,7 @@ fn branch(all: &[Participant], one: &Participant, is_last: &mut Vec<bool>, lines
             (false, false) => "│  ",
         });
     }
-    let command_line =
-        Some(one.command_line.as_str()).filter(|line| !line.is_empty()).unwrap_or(&one.program);
+    let command_line = Some(one.arguments.line()).filter(|line| !line.is_empty()).unwrap_or(&one.program);
     let line = Line::new().with(FAINT, stem).with(FAINT, format!("{} ", one.pid));
     lines.push(line.with(if is_last.is_empty() { PLAIN } else { STRONG }, command_line));
     if is_last.len() >= DEPTH {
