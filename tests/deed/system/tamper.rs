@@ -4,7 +4,7 @@
 use std::fs;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
@@ -125,14 +125,16 @@ fn stop(request: &Request) -> Result<Truth> {
     Ok(Truth::new().with("target_pid", number(target)))
 }
 
-/// So often a process is looked at until it stands behind a system call, where idle ones do.
-const LOOKS: usize = 100;
+/// How long a process is looked at until it stands behind a system call, where idle ones do, and how often.
+const LOOK_MAX: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// Has a process do a system call (`--id`: its number), as somebody does who has taken it over.
 fn call(request: &Request) -> Result<Truth> {
     let target: Pid = request.target_pid.context("--target-pid: whom")?;
     let number = u64::from(id(request)?);
-    for _ in 0..LOOKS {
+    let begun = Instant::now();
+    while begun.elapsed() < LOOK_MAX {
         ptrace(Trace::Attach, target).context("attaching")?;
         await_stop(target)?;
         let is_redirected = redirect(target, number).context("setting its registers")?;
@@ -140,6 +142,7 @@ fn call(request: &Request) -> Result<Truth> {
         if is_redirected {
             return Ok(Truth::new().with("id", number));
         }
+        sleep(PAUSE);
     }
     bail!("it does not wait in a system call")
 }
