@@ -28,6 +28,8 @@ pub mod outbox;
 pub mod sink;
 pub mod control;
 pub mod host;
+pub mod keeper;
+pub mod privilege;
 pub mod source;
 pub mod canary;
 pub mod capture;

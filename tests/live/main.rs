@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, reason = "this is the test runner: its report is its purpose")]
 
 mod refusal;
+mod privilege;
 mod check;
 mod transfer;
 mod story;
@@ -58,6 +59,7 @@ impl Case {
 fn cases() -> Vec<Case> {
     let groups = [
         refusal::cases(),
+        privilege::cases(),
         check::cases(),
         transfer::cases(),
         story::cases(),

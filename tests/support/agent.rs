@@ -240,6 +240,15 @@ impl Agent {
         Ok((status, asked.elapsed()))
     }
 
+    /// Waits until it ends by itself.
+    ///
+    /// # Errors
+    /// It goes on.
+    pub fn await_end(&mut self, timeout: Duration) -> Result<ExitStatus> {
+        let inner = &mut self.inner;
+        wait::until(timeout, "the agent's end", || Ok(inner.try_wait()?))
+    }
+
     /// Kills it, as the kernel does when memory runs out: no handler of its own runs.
     ///
     /// # Errors

@@ -1,11 +1,7 @@
 //! Flies the delivery canary: starts its process, watches for its record and its alert, asks whether the receivers have
 //! it, and tells when that goes wrong and when it is well again.
 
-use std::fs;
 use std::io;
-use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -16,8 +12,9 @@ use uuid::Uuid;
 use super::Agent;
 use super::report::Reporter;
 use crate::alert::{CanaryReport, Subject, reason};
-use crate::canary::{COMMAND, Flight, PROGRAM, RULE_ID, Stage, Step};
+use crate::canary::{Flight, RULE_ID, Stage, Step};
 use crate::config::CanarySettings;
+use crate::keeper;
 use crate::metric::snapshot::{self, Arrival, Count, bounded};
 use crate::story::Account;
 
@@ -165,26 +162,9 @@ fn start(nonce: &str) -> oneshot::Receiver<io::Result<()>> {
     let nonce = nonce.to_owned();
     tokio::task::spawn_blocking(move || {
         // The agent may have ended meanwhile, and nobody asks.
-        let _ = tell.send(run(&nonce));
+        let _ = tell.send(keeper::canary(&nonce));
     });
     ended
-}
-
-fn run(nonce: &str) -> io::Result<()> {
-    let mut command = Command::new(own_program()?);
-    command.arg0(PROGRAM).args([COMMAND, nonce]).env_clear().current_dir("/");
-    let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status()?;
-    if status.success() { Ok(()) } else { Err(io::Error::other(format!("it ended with {status}"))) }
-}
-
-/// The agent's own binary; after an upgrade what took its place, since a deleted one that runs is an alert of its own.
-fn own_program() -> io::Result<PathBuf> {
-    const DELETED: &str = " (deleted)";
-    let path = fs::read_link("/proc/self/exe")?;
-    match path.to_str().and_then(|path| path.strip_suffix(DELETED)) {
-        Some(path) => Ok(PathBuf::from(path)),
-        None => Ok(path),
-    }
 }
 
 fn nanoseconds(duration: Duration) -> u64 {
@@ -224,10 +204,5 @@ mod tests {
         assert_eq!((record.passed, record.failed[3].count, record.is_well), (1, 2, Some(false)));
         assert_eq!(canary.conclude(Step::Passed, Vec::new()), Some(CanaryReport::Well { took: 0 }));
         assert_eq!(canary.record().is_well, Some(true));
-    }
-
-    #[test]
-    fn its_own_program_is_a_file_that_is_there() {
-        assert!(own_program().unwrap().is_file());
     }
 }

@@ -1,11 +1,11 @@
 //! What the pipeline asks of this host, answered from memory or one bounded read.
 
 use std::collections::hash_map::Entry;
+use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use rustc_hash::{FxHashMap, FxHashSet};
-use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
 use tracing::debug;
 
 use super::report;
@@ -13,6 +13,7 @@ pub(super) use crate::host::boot_time as now;
 use crate::host::mount;
 use crate::host::procfs::{self, Root};
 use crate::host::user::UserNames;
+use crate::keeper::{self, Kind};
 use crate::pipeline::Host;
 use crate::state::mount::Mounts;
 use crate::state::standing::Namespaces;
@@ -193,12 +194,7 @@ impl Host for Facts {
 
     fn size(&mut self, path: &str, mnt_ns: u32) -> Option<u64> {
         let path = self.mounts.outside(path, mnt_ns)?;
-        // The kernel told the path without links: one that is there now is somebody's trick.
-        let (flags, resolve) = (OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, ResolveFlags::NO_SYMLINKS);
-        let file = openat2(CWD, path, flags, Mode::empty(), resolve).ok()?;
-        let stat = fstat(file).ok()?;
-        let is_file = FileType::from_raw_mode(stat.st_mode).is_file();
-        u64::try_from(stat.st_size).ok().filter(|_| is_file)
+        keeper::size(Path::new(&path))
     }
 
     fn date(&mut self, time: u64) -> Timestamp {
@@ -217,7 +213,7 @@ impl Host for Facts {
 /// Namespaces of a process. None: it is gone.
 pub(super) fn namespaces(pid: u32) -> Option<Namespaces> {
     let namespace = |kind| procfs::namespace(pid, kind);
-    Some(Namespaces { mount: namespace("mnt")?, pid: namespace("pid_for_children")? })
+    Some(Namespaces { mount: namespace(Kind::Mount)?, pid: namespace(Kind::PidForChildren)? })
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 mod purpose;
 mod start;
 mod facts;
+mod flow;
 mod report;
 mod ledger;
 mod lookup;
@@ -22,14 +23,16 @@ mod wait;
 mod ask;
 mod canary;
 mod door;
+mod confine;
 mod count;
 mod service;
 
 use std::future::Future;
 use std::time::{Duration, Instant};
 
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
-use tracing::{debug, info, trace, warn};
+use tracing::{info, trace, warn};
 
 use purpose::Purpose;
 pub use purpose::{events, learn, run};
@@ -39,14 +42,14 @@ pub(crate) use start::receivers;
 use crate::alert::{Coverage, Loss, Stopped, Subject};
 use crate::config::Config;
 use crate::decode::{Body, DecodeError, Record, decode};
-use crate::ebpf::flow::FlowRows;
 use crate::ebpf::load::Loaded;
 use crate::host::resource::CgroupMeter;
+use crate::keeper::{KeeperError, Link};
 use crate::metric::{Budget, Metrics};
 use crate::outbox::Opened;
 use crate::pipeline::Pipeline;
 use crate::rule::{Reader, RuleFiles};
-use crate::source::kubernetes;
+use crate::source::kubernetes::{self, Prepared};
 use crate::state::baseline::Learner;
 use crate::state::flow::POLL;
 use crate::state::pod::PodUpdate;
@@ -54,8 +57,10 @@ use crate::state::resource::RESOURCE_PERIOD;
 use ask::Standing;
 use beat::Beat;
 use canary::Canary;
+use confine::{Life, Needs};
 use door::Doors;
 use facts::Facts;
+use flow::take_rows;
 use guard::Guard;
 use ledger::Bookkeeper;
 use lookup::Lookups;
@@ -83,29 +88,37 @@ async fn attend(
     start::tell_files(&config);
     let files = RuleFiles::new(&config);
     let rules = files.read()?;
-    // Before anything that takes long: a change from here on is seen, and SIGHUP does not end the sensor.
-    let reader = if matches!(purpose, Purpose::Judge) { start::reader(files, &rules) } else { None };
+    let is_judge = matches!(purpose, Purpose::Judge);
+    // From here on SIGHUP does not end the sensor. Whoever reads the rules again begins with reading them.
+    let _hangups = is_judge.then(|| signal(SignalKind::hangup()));
     let baseline = start::baseline(&config)?;
-    if matches!(purpose, Purpose::Judge) {
+    if is_judge {
         receivers(&config.targets(false))?;
     }
     start::privilege()?;
     let layout = start::layout()?;
-    let pods = kubernetes::start(&config.kubernetes)?;
+    let pods = kubernetes::prepare(&config.kubernetes)?;
+    let link = Link::start().map_err(StartError::Keeper)?;
     let mut loaded = crate::ebpf::load::load(&layout, &config.avoid, &config.capture)?;
     watch::begin(&mut loaded);
     // The hooks are attached: what starts from here on is in the ring, the rest is in /proc.
     let inventory = start::inventory()?;
     let processes = inventory.len();
-    let now = facts::now();
-    let mut pipeline = start::pipeline(rules, &config);
-    pipeline.seed(inventory, now);
     let (origin, mut kept) = start::origin(&config, &purpose);
-    let life = kept.as_mut().and_then(Opened::take_life);
+    let mark = kept.as_mut().and_then(Opened::take_life);
+    let doors = is_judge.then(|| Doors::open(&config, &origin));
+    loaded.hooks.extend(confine::weakened());
+    // Before any thread is started: what threads have is taken from each of them alone.
+    let out = purpose.out();
+    let life = confine::confine(link, &Needs { config: &config, kernel: &loaded, pods: pods.as_ref(), out })?;
+    let pods = pods.map(Prepared::start).transpose()?;
+    let reader = if is_judge { start::reader(files, &rules) } else { None };
+    let mut pipeline = start::pipeline(rules, &config);
+    pipeline.seed(inventory, facts::now());
     let reporter = match purpose {
         Purpose::Judge => start::reporter(&config, None, &origin, kept)?,
         Purpose::Show(selection) => start::reporter(&config, Some(selection), &origin, None)?,
-        Purpose::Learn => start::learning_reporter(&origin)?,
+        Purpose::Learn(_) => start::learning_reporter(&origin)?,
     };
     baseline.into_iter().for_each(|baseline| pipeline.set_baseline(baseline));
     if reporter.observes() {
@@ -127,16 +140,15 @@ async fn attend(
     agent.pods = pods;
     agent.reader = reader;
     agent.service = service;
-    if !agent.reporter.observes() {
-        agent.doors = Some(Doors::open(&config, &origin));
-        agent.canary = Canary::new(&config.canary, facts::now());
-    }
+    agent.doors = doors;
+    agent.canary = is_judge.then(|| Canary::new(&config.canary, facts::now())).flatten();
     crate::ebpf::sys::trim_heap();
     agent.reporter.notice(Subject::Coverage(coverage));
-    agent.begin_life(life);
+    agent.begin_life(mark);
     agent.service.ready();
-    agent.watch(shutdown).await;
-    Ok(agent.stop().await)
+    let is_blind = agent.watch(shutdown, &life).await;
+    let learner = agent.stop().await;
+    if is_blind { Err(StartError::Keeper(KeeperError::Died)) } else { Ok(learner) }
 }
 
 /// The parts that the loop needs.
@@ -171,6 +183,7 @@ impl Agent {
     fn new(config: &Config, kernel: Loaded, pipeline: Pipeline, reporter: Reporter, beat: Beat) -> Self {
         let mut budget = Budget::default();
         budget.begin(facts::now(), pipeline.costs().1);
+        let meter = CgroupMeter::read(kernel.hierarchy.clone());
         Self {
             kernel,
             pipeline,
@@ -187,15 +200,15 @@ impl Agent {
             doors: None,
             standing: Standing::default(),
             canary: None,
-            meter: CgroupMeter::read(),
+            meter,
             beat,
             guard: Guard::new(),
             exits: Vec::new(),
         }
     }
 
-    /// The loop: until told to end.
-    async fn watch(&mut self, shutdown: impl Future<Output = ()>) {
+    /// The loop: until told to end. True: the keeper has ended before.
+    async fn watch(&mut self, shutdown: impl Future<Output = ()>, life: &Life) -> bool {
         tokio::pin!(shutdown);
         let mut sweep = steady(SWEEP);
         let mut poll = steady(Duration::from_nanos(POLL));
@@ -204,8 +217,9 @@ impl Agent {
         let mut beat = later(beat::PERIOD);
         loop {
             tokio::select! {
-                () = &mut shutdown => return,
-                () = self.reporter.reader_gone() => return,
+                () = &mut shutdown => return false,
+                () = self.reporter.reader_gone() => return false,
+                () = life.over() => return true,
                 () = self.kernel.ring.ready() => {}
                 answer = self.lookups.answer() => self.lookups.take(answer, &mut self.pipeline),
                 Some(update) = told(&mut self.pods) => self.pipeline.containers.tell_pod(update, facts::now()),
@@ -220,7 +234,7 @@ impl Agent {
             }
             self.turn();
             tokio::select! {
-                () = &mut shutdown => return,
+                () = &mut shutdown => return false,
                 () = self.reporter.flush() => {}
             }
         }
@@ -289,18 +303,6 @@ impl Agent {
     fn observe(&mut self) {
         let Self { pipeline, reporter, .. } = self;
         pipeline.observed().for_each(|event| reporter.event(&event));
-    }
-
-    /// Reads what moved over which socket.
-    fn poll(&mut self) {
-        let Self { kernel, pipeline, facts, .. } = self;
-        let rows = kernel.flows.read();
-        for key in pipeline.poll(facts::now(), &rows, facts) {
-            if let Err(error) = kernel.flows.remove(&key) {
-                debug!(%error, ?key, "a row of the flow map stays");
-            }
-        }
-        self.observe();
     }
 
     fn sweep(&mut self, is_last: bool) {
@@ -373,18 +375,5 @@ fn refuse(error: &DecodeError, metrics: &mut Metrics) {
     metrics.refused_records += 1;
     if metrics.refused_records == 1 {
         warn!(%error, "a record of the kernel half makes no sense; counted, not guessed");
-    }
-}
-
-/// Reads what moved last over a socket that a record says is going.
-fn take_rows(flows: &mut FlowRows, pipeline: &mut Pipeline, record: &Record) {
-    let is_end = matches!(record.body, Body::Close(_));
-    for key in pipeline.wanted_rows(record) {
-        if is_end && let Some(row) = flows.look(&key) {
-            // A connection ended and a process still has its socket: it may read what lies there.
-            pipeline.row_held(record.time, &key, &row);
-        } else {
-            pipeline.row_taken(record.time, &key, flows.take(&key).as_ref());
-        }
     }
 }

@@ -16,8 +16,10 @@ use crate::ebpf::offset::{Layout, OffsetError, VMLINUX};
 use crate::event::selection::Selection;
 use crate::host::capability::{self, Capability};
 use crate::host::procfs::{self, ProcfsError};
+use crate::keeper::KeeperError;
 use crate::outbox::Opened;
 use crate::pipeline::Pipeline;
+use crate::privilege::PrivilegeError;
 use crate::redact::Redactor;
 use crate::rule::{Mistakes, Reader, RuleFiles, Rules};
 use crate::sink::{self, FileError, Origin, SinkSet, Stream, Target};
@@ -49,6 +51,10 @@ pub enum StartError {
     Procfs(#[from] ProcfsError),
     #[error("the Kubernetes API is to be asked, and {0}")]
     Kubernetes(#[from] AccessError),
+    #[error(transparent)]
+    Keeper(KeeperError),
+    #[error("privileges cannot be given up: {0}")]
+    Confine(PrivilegeError),
     #[error("standard output cannot be written beside the loop: {0}")]
     Sinks(std::io::Error),
 }
@@ -78,6 +84,8 @@ impl StartError {
             Self::Load(error) => error.remedy().to_owned(),
             Self::Procfs(_) => "run in the host's pid namespace (in a pod: hostPID: true)".to_owned(),
             Self::Kubernetes(error) => error.remedy().to_owned(),
+            Self::Keeper(error) => error.remedy().to_owned(),
+            Self::Confine(error) => error.remedy().to_owned(),
             Self::Sinks(_) => "raise the limit of processes (`ulimit -u`)".to_owned(),
         }
     }

@@ -9,6 +9,7 @@ use super::facts::{Entered, Facts};
 use crate::ebpf::fanotify::{Ask, Deed, Drained, FileWatch, Overflowed, Place, Seen, Stat};
 use crate::ebpf::load::Loaded;
 use crate::host::{mount, procfs};
+use crate::keeper::Kind;
 use crate::metric::Metrics;
 use crate::pipeline::{HostDeed, HostFile, HostStat, Pipeline};
 use crate::state::mount::MountTable;
@@ -152,7 +153,7 @@ pub(super) fn sweep(kernel: &mut Loaded, pipeline: &Pipeline, facts: &mut Facts)
 /// Mount namespaces of processes that live, and the host's.
 fn alive(pipeline: &Pipeline) -> FxHashSet<u32> {
     let mut alive = pipeline.processes.mount_namespaces();
-    alive.extend(procfs::namespace(procfs::host_pid(), "mnt"));
+    alive.extend(procfs::namespace(procfs::host_pid(), Kind::Mount));
     alive
 }
 
@@ -164,7 +165,7 @@ fn look_where(watch: &mut FileWatch, processes: &ProcessTable, maker: u32) {
     }
     let home = processes.place(ProcessKey { pid: maker, start_time: 0 }).map(|place| place.mnt_ns);
     let host = procfs::host_pid();
-    let of_host = (host, procfs::namespace(host, "mnt"));
+    let of_host = (host, procfs::namespace(host, Kind::Mount));
     let others = stand_ins(home, of_host, |mnt_ns| processes.in_mount_namespace(mnt_ns, STAND_INS_MAX));
     if !others.into_iter().any(|pid| look(watch, pid, home)) {
         debug!(pid = maker, "a new secret is not watched: nobody is left in its mount namespace");
@@ -188,7 +189,8 @@ fn stand_ins(
 /// Marks the secrets that a process sees, if it is in the namespace that is `wanted`. False: it is gone, or
 /// elsewhere.
 fn look(watch: &mut FileWatch, pid: u32, wanted: Option<u32>) -> bool {
-    let Some(mnt_ns) = procfs::namespace(pid, "mnt").filter(|found| wanted.is_none_or(|it| it == *found))
+    let Some(mnt_ns) =
+        procfs::namespace(pid, Kind::Mount).filter(|found| wanted.is_none_or(|it| it == *found))
     else {
         return false;
     };

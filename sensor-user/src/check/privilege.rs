@@ -4,11 +4,10 @@ use super::{Check, Fact, Finding, Problem};
 use crate::host::capability::{Capability, NEEDED, Sets, lacking, names};
 
 /// A capability without which something is missing, and what.
-const OPTIONAL: [(Capability, Problem); 5] = [
+const OPTIONAL: [(Capability, Problem); 4] = [
     (Capability::SYS_PTRACE, Problem::PtraceMissing),
     (Capability::DAC_READ_SEARCH, Problem::SearchMissing),
     (Capability::SYS_ADMIN, Problem::AdminMissing),
-    (Capability::NET_RAW, Problem::RawMissing),
     (Capability::NET_BIND_SERVICE, Problem::BindMissing),
 ];
 

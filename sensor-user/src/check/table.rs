@@ -168,9 +168,6 @@ checks! {
         AdminMissing "no_admin" Note []
             "what is seen by fanotify cannot be had; the section hooks says whether anything is, here"
             "give it CAP_SYS_ADMIN where hooks say that they need it";
-        RawMissing "no_raw" Note []
-            "that raw sockets are seen cannot be proven; they are"
-            "give it CAP_NET_RAW for the proof";
         BindMissing "no_bind" Note []
             "that DNS is seen cannot be proven; it is"
             "give it CAP_NET_BIND_SERVICE for the proof";

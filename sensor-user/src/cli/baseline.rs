@@ -109,7 +109,7 @@ fn learn(options: LearnOptions) -> Result<Exit, Failure> {
     log_to_stderr(log.unwrap_or(config.log));
     let config =
         Config { syslog: Vec::new(), embedded_rules: false, rules: Vec::new(), baseline: None, ..config };
-    let learned = attend_for(Some(time), |shutdown| agent::learn(config, shutdown))?;
+    let learned = attend_for(Some(time), |shutdown| agent::learn(config, out.clone(), shutdown))?;
     let known = before.map_or(learned.clone(), |mut before| {
         before.merge(learned.clone());
         before

@@ -14,6 +14,7 @@ use sigma::Diagnostic;
 
 use crate::agent::StartError;
 use crate::config::ConfigError;
+use crate::keeper::KeeperError;
 use crate::sink::text::escape::visible;
 
 /// Mistakes shown in full; who has more mends these first.
@@ -109,11 +110,14 @@ impl From<StartError> for Failure {
             StartError::Rules(_) | StartError::Catalogue(_) | StartError::Allow(_) => "cannot use the rules",
             StartError::Baseline(_) => "cannot use the baseline",
             StartError::Receiver { .. } => "cannot use the configuration",
+            StartError::Keeper(KeeperError::Died) => "cannot go on",
             StartError::Privilege(_)
             | StartError::Offsets(_)
             | StartError::Load(_)
             | StartError::Procfs(_)
             | StartError::Kubernetes(_)
+            | StartError::Keeper(_)
+            | StartError::Confine(_)
             | StartError::Sinks(_) => "cannot start",
         };
         let failure = Self::new(what, &error, error.remedy());
@@ -129,6 +133,8 @@ impl From<StartError> for Failure {
             | StartError::Load(_)
             | StartError::Procfs(_)
             | StartError::Kubernetes(_)
+            | StartError::Keeper(_)
+            | StartError::Confine(_)
             | StartError::Sinks(_) => failure,
         }
     }

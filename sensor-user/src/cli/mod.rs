@@ -104,6 +104,9 @@ pub enum Command {
     /// What the delivery canary runs: does nothing
     #[command(hide = true)]
     Canary { number: String },
+    /// What keeps the privileges of an agent that runs: started by it, and by nobody else
+    #[command(hide = true)]
+    Keeper,
     /// Print the version
     Version,
 }
@@ -224,6 +227,7 @@ pub enum Exit {
 #[must_use]
 pub fn execute(cli: Cli) -> ExitCode {
     let outcome = match cli.command {
+        Command::Keeper => return crate::keeper::serve(),
         Command::Run(options) => run::run(options),
         Command::Events(options) => events::events(options),
         Command::Ps(options) => ps::ps(options),

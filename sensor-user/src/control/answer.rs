@@ -15,6 +15,7 @@ use super::protocol::{
 };
 use crate::host::procfs;
 use crate::host::user::UserNames;
+use crate::keeper::Kind;
 use crate::metric::snapshot::Snapshot;
 use crate::pipeline::{Named, Picture, RuleStats, SuppressedMatch};
 use crate::sink::Origin;
@@ -168,7 +169,7 @@ struct Users {
 
 impl Users {
     fn new(now: u64) -> Self {
-        let host_ns = procfs::namespace(procfs::host_pid(), "mnt").unwrap_or(0);
+        let host_ns = procfs::namespace(procfs::host_pid(), Kind::Mount).unwrap_or(0);
         Self { names: UserNames::new(host_ns), now, until: Instant::now() + NAMES_MAX }
     }
 

@@ -39,6 +39,7 @@ use self::drain::Late;
 use self::secret::SecretWatch;
 use crate::capture::Capture;
 use crate::ebpf::sys;
+use crate::keeper;
 use crate::state::mount::MountTable;
 
 pub use self::directory::Place;
@@ -188,7 +189,7 @@ impl FileWatch {
                 // A mark that cannot be taken back tells what nobody reads.
                 let _ = self.directories.try_retain(&mut |_, mount| {
                     let flags = libc::FAN_MARK_REMOVE | libc::FAN_MARK_FILESYSTEM;
-                    let _ = sys::fanotify_mark(group.descriptor.as_fd(), flags, event.mask(), mount);
+                    let _ = keeper::mark(group.descriptor.as_fd(), flags, event.mask(), mount);
                     Ok(true)
                 });
             }
@@ -276,14 +277,12 @@ impl Group {
         let flags = libc::FAN_MARK_ADD | libc::FAN_MARK_FILESYSTEM;
         // A directory that is renamed makes the paths below it stale.
         let mask = if self.mask & libc::FAN_RENAME == 0 { self.mask } else { self.mask | libc::FAN_ONDIR };
-        sys::fanotify_mark(self.descriptor.as_fd(), flags, mask, mount).map_err(|error| {
-            match Errno::from_io_error(&error) {
-                Some(Errno::INVAL) => FanotifyError::Unsupported,
-                Some(Errno::PERM) => FanotifyError::NotPermitted,
-                Some(_) | None => {
-                    FanotifyError::Refused { path: path.to_owned(), reason: root::refusal(&error) }
-                }
-            }
+        keeper::mark(self.descriptor.as_fd(), flags, mask, mount).map_err(|error| match Errno::from_io_error(
+            &error,
+        ) {
+            Some(Errno::INVAL) => FanotifyError::Unsupported,
+            Some(Errno::PERM) => FanotifyError::NotPermitted,
+            Some(_) | None => FanotifyError::Refused { path: path.to_owned(), reason: root::refusal(&error) },
         })
     }
 }

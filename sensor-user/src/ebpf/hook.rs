@@ -77,6 +77,55 @@ pub enum Trial {
     MountMove,
 }
 
+impl Trial {
+    /// Whether the agent can still do it when it has given up its privileges: by calls that are on its list, to places
+    /// that are open to it, without a map that is frozen by then. Access is refused then, but behind its hook.
+    #[must_use]
+    pub fn is_for_confined(self) -> bool {
+        match self {
+            Self::Access
+            | Self::Connect4
+            | Self::Connect6
+            | Self::Datagram4
+            | Self::Datagram6
+            | Self::Sent
+            | Self::Received
+            | Self::Release
+            | Self::RawSocket
+            | Self::Query
+            | Self::Answer => true,
+            Self::Exec
+            | Self::Fork
+            | Self::Exit
+            | Self::Signal
+            | Self::Accept
+            | Self::Close
+            | Self::Unix
+            | Self::Open
+            | Self::Read
+            | Self::Write
+            | Self::Map
+            | Self::Protect
+            | Self::Truncate
+            | Self::Allocate
+            | Self::FileClose
+            | Self::Rename
+            | Self::Link
+            | Self::Symlink
+            | Self::Delete
+            | Self::Mode
+            | Self::CgroupCreate
+            | Self::CgroupRemove
+            | Self::CgroupAttach
+            | Self::Namespace
+            | Self::BpfLoad
+            | Self::ModuleLoad
+            | Self::Mount
+            | Self::MountMove => false,
+        }
+    }
+}
+
 /// A place to attach, with the program that goes there (the name of its function).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attach {

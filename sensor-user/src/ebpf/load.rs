@@ -118,8 +118,9 @@ pub fn load(layout: &Layout, avoid: &[Means], capture: &Capture) -> Result<Loade
     let mut programs = open(layout)?;
     let maps = Maps::of(&programs);
     let hierarchy = Hierarchy::read().ok_or(LoadError::NoCgroup2)?;
-    let cgroup = File::open(hierarchy.root())
-        .map_err(|source| LoadError::Cgroup2 { path: hierarchy.root().to_owned(), source })?;
+    let closed = |source| LoadError::Cgroup2 { path: hierarchy.root().to_owned(), source };
+    let cgroup = File::open(hierarchy.root()).map_err(closed)?;
+    let hierarchy = hierarchy.hold().map_err(closed)?;
     // Only fentry needs it, and it is large: dropped before the agent settles.
     let btf = Btf::from_sys_fs().ok();
     let (ring, dozing): (RingBuf<_>, Array<_, u32>) =

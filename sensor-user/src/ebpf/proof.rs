@@ -30,6 +30,7 @@ use super::counter::Ledger;
 use super::fanotify::{FileEvent, FileWatch};
 use super::hook::{Tier, Trial};
 use crate::host::hierarchy::Hierarchy;
+use crate::keeper;
 
 /// Where private directories are tried, so that one odd file system does not speak for all: the usual
 /// place, one that outlives a boot and so lies on a disk, and two that are tmpfs nearly everywhere.
@@ -50,6 +51,8 @@ const HOST_PIDS: u64 = 0xEFFF_FFFC;
 const ELSEWHERE: &str = "the agent is not in the host's pid namespace (in a pod: hostPID: true)";
 /// Why some hooks cannot be proven a second time.
 const FROZEN: &str = "its trial would have to be announced in a map that is frozen since the start";
+/// Why others cannot.
+const CONFINED: &str = "its trial takes what the agent has given up since the start";
 /// No module can be counted on to be unloaded again.
 const NO_MODULE: &str = "loading a module would not be harmless";
 
@@ -107,15 +110,18 @@ pub struct Prover<'a> {
     /// Why there is no directory.
     no_directory: String,
     in_host_pids: bool,
+    /// The agent has given up its privileges.
+    is_confined: bool,
 }
 
 impl<'a> Prover<'a> {
-    /// Makes the private directories.
+    /// Makes the private directories, where the agent may still do what is done there.
     #[must_use]
     pub fn new(ledger: &'a Ledger, trials: &'a mut Trials, hierarchy: &'a Hierarchy) -> Self {
+        let is_confined = keeper::is_kept();
         let mut no_directory = String::new();
         let mut directories = Vec::new();
-        for place in PLACES {
+        for place in PLACES.into_iter().filter(|_| !is_confined) {
             match Private::make(Path::new(place)) {
                 Ok(directory) => directories.push(directory),
                 Err(error) => no_directory = format!("no directory can be made in {place}: {error}"),
@@ -123,7 +129,7 @@ impl<'a> Prover<'a> {
         }
         let in_host_pids =
             std::fs::metadata("/proc/self/ns/pid").is_ok_and(|namespace| namespace.ino() == HOST_PIDS);
-        Self { ledger, trials, hierarchy, directories, no_directory, in_host_pids }
+        Self { ledger, trials, hierarchy, directories, no_directory, in_host_pids, is_confined }
     }
 
     /// Does what a hook watches for, and says whether it fired in the places of this tier.
@@ -132,6 +138,9 @@ impl<'a> Prover<'a> {
         const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
         if !self.in_host_pids {
             return Proof::Unprovable(ELSEWHERE.to_owned());
+        }
+        if self.is_confined && !trial.is_for_confined() {
+            return Proof::Unprovable(CONFINED.to_owned());
         }
         match trial {
             Trial::Exec => self.child(Kind::ProcessExec),
@@ -148,7 +157,8 @@ impl<'a> Prover<'a> {
             Trial::Received => self.received(&[V4, V6]),
             Trial::Close => self.close(V4),
             Trial::Release => self.release(V4),
-            Trial::RawSocket => self.moves(Kind::NetworkSocket, network::raw),
+            // Of any kind, see the kernel half.
+            Trial::RawSocket => self.moves(Kind::NetworkSocket, || network::connect(V4)),
             Trial::Unix => self.anywhere(|path| self.unix(path, tier)),
             Trial::Query => self.query(),
             Trial::Answer => self.answer(),

@@ -1,8 +1,7 @@
-//! Attaches a program that is loaded to where it was before: the one deed of the agent, after its start, that takes
-//! privileges of loading.
+//! Attaches a program that is loaded to where it was before: the one deed, after the start, that takes privileges of
+//! loading. The agent has given these up by then: its keeper does it (`keeper/hook.rs`).
 //!
-//! It takes descriptors and numbers and nothing else, so that a process of its own may do it for an agent that has given
-//! these privileges up. A cgroup's link takes `CAP_NET_ADMIN` and `CAP_BPF`, one of a tracepoint or a kernel function
+//! It takes descriptors and numbers and nothing else. A cgroup's link takes `CAP_NET_ADMIN` and `CAP_BPF`, one of a tracepoint or a kernel function
 //! `CAP_PERFMON` and `CAP_BPF`; giving a link its program back takes none. Nothing here decides whether, or tells.
 
 use std::ffi::CString;

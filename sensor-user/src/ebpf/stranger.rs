@@ -7,12 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::BorrowedFd;
 
-use aya::programs::{ProgramInfo, loaded_programs};
-
-use super::sys;
-
-/// Most programs of others that are looked at: hosts with service meshes have some hundreds.
-const PROGRAMS_MAX: usize = 4096;
+use crate::keeper::{self, LoadedProgram};
 
 /// Types of programs that service managers load all day, and that see no more than their cgroup.
 const EVERYDAY: &str = "cgroup_";
@@ -58,25 +53,20 @@ impl Strangers {
         if self.hidden {
             return Vec::new();
         }
+        let ids: Vec<u32> = maps.keys().copied().collect();
+        let Ok(programs) = keeper::programs(&ids) else {
+            // Not permitted; once it was, it is.
+            self.hidden = self.others.is_empty();
+            return Vec::new();
+        };
         let (mut now, mut news) = (BTreeMap::new(), Vec::new());
-        for program in loaded_programs().take(PROGRAMS_MAX) {
-            let Ok(program) = program else {
-                // Not permitted, or gone between the listing and the look: the next look tells which.
-                self.hidden = now.is_empty() && self.others.is_empty();
-                break;
-            };
-            let id = program.id();
+        for LoadedProgram { id, kind, name, uid, map } in programs {
             if own.contains_key(&id) {
                 continue;
             }
-            let name = program.name_as_str().unwrap_or_default().to_owned();
-            if !self.others.contains_key(&id) {
-                let kind = format!("{:?}", program.program_type());
-                let kind = kind.trim_start_matches("BPF_PROG_TYPE_").to_ascii_lowercase();
-                let map = used(&program, maps);
-                if map.is_some() || !kind.starts_with(EVERYDAY) {
-                    news.push(Loaded { id, kind, name: name.clone(), uid: program.created_by_uid(), map });
-                }
+            let map = map.and_then(|map| maps.get(&map)).cloned();
+            if !self.others.contains_key(&id) && (map.is_some() || !kind.starts_with(EVERYDAY)) {
+                news.push(Loaded { id, kind, name: name.clone(), uid, map });
             }
             now.insert(id, name);
         }
@@ -94,7 +84,7 @@ impl Strangers {
         let (mut now, mut news) = (BTreeSet::new(), Vec::new());
         for (attach_type, program) in places {
             // What cannot be asked has not changed, as far as is known.
-            let Ok(ids) = sys::cgroup_programs(cgroup, attach_type) else { continue };
+            let Ok(ids) = keeper::cgroup_programs(cgroup, attach_type) else { continue };
             for id in ids.into_iter().filter(|id| !own.contains_key(id)) {
                 now.insert((id, attach_type));
                 if !self.beside.contains(&(id, attach_type)) {
@@ -106,10 +96,4 @@ impl Strangers {
         self.beside = now;
         news
     }
-}
-
-/// The first of the sensor's maps that a program was given.
-fn used(program: &ProgramInfo, maps: &BTreeMap<u32, String>) -> Option<String> {
-    let ids = program.map_ids().ok().flatten()?;
-    ids.iter().find_map(|id| maps.get(id)).cloned()
 }

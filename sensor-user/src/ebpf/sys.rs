@@ -7,11 +7,12 @@
 mod bpf;
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicU64;
 
-pub use bpf::{cgroup_programs, create_link, freeze_map, open_tracepoint, update_link};
+pub use bpf::{cgroup_programs, create_link, freeze_map, open_tracepoint, program_facts, update_link};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -50,78 +51,72 @@ pub fn fanotify_mark(group: BorrowedFd<'_>, flags: u32, mask: u64, target: Borro
     if outcome == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// A notification group whose events come with the file open: works for marks on single files of any file
-/// system, also of those that cannot name a file by a handle.
-pub struct OpenGroup(OwnedFd);
-
-/// One event of an [`OpenGroup`].
+/// One event of a group whose events come with the file open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Opened {
     /// Thread group, in the agent's pid namespace; 0 for a process outside of it.
     pub pid: u32,
-    /// The file; none when the queue was full.
-    pub file: Option<OwnedFd>,
+    /// Device and inode number of the file; none when the queue was full.
+    pub file: Option<(u64, u64)>,
 }
 
-/// Events read at once from an [`OpenGroup`]: each takes a descriptor for a moment.
+/// Events read at once by [`read_opened`]: each takes a descriptor for a moment.
 const OPENED_AT_ONCE: usize = 64;
 
-impl OpenGroup {
-    /// # Errors
-    /// As [`fanotify_init`].
-    pub fn new() -> io::Result<Self> {
-        let flags = libc::FAN_CLASS_NOTIF | libc::FAN_NONBLOCK | libc::FAN_CLOEXEC;
-        let event_flags = libc::O_RDONLY | libc::O_CLOEXEC | libc::O_LARGEFILE | libc::O_NOATIME;
-        fanotify_init(flags, event_flags.unsigned_abs()).map(Self)
-    }
-
-    /// Asks for each opening of one file.
-    ///
-    /// # Errors
-    /// As [`fanotify_mark`].
-    pub fn mark(&self, file: BorrowedFd<'_>) -> io::Result<()> {
-        fanotify_mark(self.0.as_fd(), libc::FAN_MARK_ADD, libc::FAN_OPEN, file)
-    }
-
-    /// Asks no more.
-    ///
-    /// # Errors
-    /// As [`fanotify_mark`].
-    pub fn unmark(&self, file: BorrowedFd<'_>) -> io::Result<()> {
-        fanotify_mark(self.0.as_fd(), libc::FAN_MARK_REMOVE, libc::FAN_OPEN, file)
-    }
-
-    /// What has happened since, at most 64 events; none when there is nothing.
-    ///
-    /// # Errors
-    /// What read(2) says, but `EAGAIN`.
-    pub fn read(&self) -> io::Result<Vec<Opened>> {
-        let mut events =
-            [const { std::mem::MaybeUninit::<libc::fanotify_event_metadata>::uninit() }; OPENED_AT_ONCE];
-        // SAFETY: the buffer is as long as is said and lives across the call, which writes into it.
-        let length =
-            unsafe { libc::read(self.0.as_raw_fd(), events.as_mut_ptr().cast(), size_of_val(&events)) };
-        let Ok(length) = usize::try_from(length) else {
-            let error = io::Error::last_os_error();
-            return if error.kind() == io::ErrorKind::WouldBlock { Ok(Vec::new()) } else { Err(error) };
-        };
-        let count = length / size_of::<libc::fanotify_event_metadata>();
-        let opened = events.iter().take(count).map(|event| {
-            // SAFETY: the kernel has filled `count` events; this group has no records behind them.
-            let event = unsafe { event.assume_init_ref() };
-            let file = (event.fd >= 0).then(|| {
-                // SAFETY: the kernel has just made this descriptor for us, as it does for every event of a
-                // group without handles, and nobody else has it.
-                unsafe { OwnedFd::from_raw_fd(event.fd) }
-            });
-            Opened { pid: u32::try_from(event.pid).unwrap_or(0), file }
-        });
-        Ok(opened.collect())
-    }
+/// A notification group whose events come with the file open: works for marks on single files of any file
+/// system, also of those that cannot name a file by a handle.
+///
+/// # Errors
+/// As [`fanotify_init`].
+pub fn open_group() -> io::Result<OwnedFd> {
+    let flags = libc::FAN_CLASS_NOTIF | libc::FAN_NONBLOCK | libc::FAN_CLOEXEC;
+    let event_flags = libc::O_RDONLY | libc::O_CLOEXEC | libc::O_LARGEFILE | libc::O_NOATIME;
+    fanotify_init(flags, event_flags.unsigned_abs())
 }
 
-impl AsFd for OpenGroup {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+/// What has happened since in such a group, at most 64 events; none when there is nothing.
+///
+/// # Errors
+/// What read(2) says, but `EAGAIN`.
+pub fn read_opened(group: BorrowedFd<'_>) -> io::Result<Vec<Opened>> {
+    let mut events =
+        [const { std::mem::MaybeUninit::<libc::fanotify_event_metadata>::uninit() }; OPENED_AT_ONCE];
+    // SAFETY: the buffer is as long as is said and lives across the call, which writes into it.
+    let length = unsafe { libc::read(group.as_raw_fd(), events.as_mut_ptr().cast(), size_of_val(&events)) };
+    let Ok(length) = usize::try_from(length) else {
+        let error = io::Error::last_os_error();
+        return if error.kind() == io::ErrorKind::WouldBlock { Ok(Vec::new()) } else { Err(error) };
+    };
+    let count = length / size_of::<libc::fanotify_event_metadata>();
+    let opened = events.iter().take(count).map(|event| {
+        // SAFETY: the kernel has filled `count` events; this group has no records behind them.
+        let event = unsafe { event.assume_init_ref() };
+        let file = (event.fd >= 0).then(|| {
+            // SAFETY: the kernel has just made this descriptor for us, as it does for every event of a
+            // group without handles, and nobody else has it.
+            unsafe { OwnedFd::from_raw_fd(event.fd) }
+        });
+        let stat = file.and_then(|file| rustix::fs::fstat(file).ok());
+        let file = stat.map(|stat| (stat.st_dev, stat.st_ino));
+        Opened { pid: u32::try_from(event.pid).unwrap_or(0), file }
+    });
+    Ok(opened.collect())
+}
+
+/// Whether something can be read from a descriptor now.
+///
+/// # Errors
+/// It cannot be asked (poll(2)).
+pub fn is_readable(descriptor: BorrowedFd<'_>) -> io::Result<bool> {
+    let mut one = [PollFd::from_borrowed_fd(descriptor, PollFlags::IN)];
+    Ok(poll(&mut one, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))? > 0)
+}
+
+/// Has this process go on when it is asked to end (SIGINT, SIGTERM, SIGHUP).
+pub fn ignore_endings() {
+    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+        // SAFETY: no handler of ours is named, only that there is to be none; it cannot fail for these signals.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
     }
 }
 
@@ -344,6 +339,8 @@ pub fn readable(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
 
 #[cfg(test)]
 mod test {
+    use std::os::fd::AsFd as _;
+
     use super::*;
 
     #[test]

@@ -11,18 +11,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd, RawFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd, RawFd};
 
 use aya::Ebpf;
 use thiserror::Error;
 
 use super::descriptor::{Descriptors, LinkNow};
-use super::reattach::{self, Home};
+use super::reattach::Home;
 use super::stranger::{Beside, Loaded, Strangers};
 use super::sys;
+use crate::keeper;
 
 /// Whether the kernel runs what is hooked to the beginning of functions (kernel/trace/ftrace.c).
-const FTRACE: &str = "/proc/sys/kernel/ftrace_enabled";
+pub const FTRACE: &str = "/proc/sys/kernel/ftrace_enabled";
 
 /// What was found since the last look.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -151,12 +152,12 @@ impl Watch {
         let program = program.ok_or(MendError::NoProgram)?.as_fd();
         if let Harm::Replaced { number, .. } = broken.harm {
             let own = sys::duplicate(number).map_err(MendError::Refused)?;
-            if reattach::give_back(own.as_fd(), program).is_ok() {
+            if keeper::give_back(own.as_fd(), program).is_ok() {
                 self.links.entry(broken.link).and_modify(|link| link.is_broken = false);
                 return Ok(());
             }
         }
-        let again = reattach::attach(program, self.cgroup.as_fd(), &link.home).map_err(MendError::Refused)?;
+        let again = keeper::attach(program, self.cgroup.as_fd(), &link.home).map_err(MendError::Refused)?;
         let Some(id) = Descriptors::link_of(again.as_raw_fd()) else {
             return Err(MendError::Refused(io::ErrorKind::NotFound.into()));
         };
@@ -181,6 +182,17 @@ impl Watch {
     pub fn traced(&self) -> impl Iterator<Item = &str> {
         let traced = self.links.values().filter(|link| link.home == Home::Function);
         traced.filter_map(|link| self.programs.get(&link.program).map(String::as_str))
+    }
+
+    /// The sensor's own, by their ids.
+    pub fn programs(&self) -> impl Iterator<Item = u32> {
+        self.programs.keys().copied()
+    }
+
+    /// The hierarchy's root.
+    #[must_use]
+    pub fn cgroup(&self) -> BorrowedFd<'_> {
+        self.cgroup.as_fd()
     }
 
     /// Detaches what was attached since the start.

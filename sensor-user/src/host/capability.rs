@@ -19,8 +19,6 @@ impl Capability {
         Self { name: "CAP_DAC_READ_SEARCH", bit: 2, purpose: "read the files of container runtimes" };
     pub const SYS_RESOURCE: Self =
         Self { name: "CAP_SYS_RESOURCE", bit: 24, purpose: "raise the limit of locked memory" };
-    pub const NET_RAW: Self =
-        Self { name: "CAP_NET_RAW", bit: 13, purpose: "open a raw socket of its own, for proof" };
     pub const NET_BIND_SERVICE: Self =
         Self { name: "CAP_NET_BIND_SERVICE", bit: 10, purpose: "send from port 53, for proof" };
 }

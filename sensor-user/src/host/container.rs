@@ -20,12 +20,15 @@ use serde::Deserialize;
 
 use super::file::FileError;
 use super::runtime::SocketPlace;
+use crate::keeper::{self, Found};
 use crate::state::cgroup_path;
 use crate::state::container::{CgroupIdentity, Confirmation, Container, OCI_ID_DIGITS, Runtime};
+pub(crate) use discovery::running_runtimes;
 pub(super) use docker::inspected;
 use list::Lists;
 pub(super) use oci::{digest_of, pod as pod_of_labels};
 use root::Root;
+pub(crate) use rootless::USER_WAYS;
 use rootless::UserRoots;
 use standalone::Standalone;
 
@@ -108,6 +111,13 @@ impl ContainerRoots {
             }
         }
         grew
+    }
+
+    /// Folders below which root's runtimes keep files that are read.
+    #[must_use]
+    pub fn folders(&self) -> Vec<&Path> {
+        let lists = [&self.docker, &self.containerd, &self.storage, &self.runc];
+        lists.into_iter().flatten().map(PathBuf::as_path).collect()
     }
 
     fn none() -> Self {
@@ -219,7 +229,13 @@ impl ContainerSource {
         if discovered_at.is_some_and(|at| at.elapsed() < DISCOVERY_PAUSE) {
             return false;
         }
-        let found = discovery::running_runtimes();
+        let mut found = ContainerRoots::none();
+        for runtime in keeper::discover(running_runtimes) {
+            match runtime {
+                Found::Docker(path) => found.docker.push(path),
+                Found::Containerd(path) => found.containerd.push(path),
+            }
+        }
         *discovered_at = Some(Instant::now());
         self.roots.lock().unwrap_or_else(PoisonError::into_inner).extend(found)
     }

@@ -9,8 +9,12 @@
 use std::collections::VecDeque;
 use std::fs;
 use std::io;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::{Mode, OFlags};
 
 use super::{mount, procfs};
 
@@ -21,9 +25,11 @@ const ROOT_INODE: u64 = 1;
 const CGROUPS_MAX: usize = 16_384;
 
 /// Where it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Hierarchy {
     root: PathBuf,
+    /// The root, open: by way of it the place stays in reach when other processes' roots are not any more.
+    _held: Option<Arc<OwnedFd>>,
     /// What this process reads as `/`, as the host has it. None: it could not be found out.
     view: Option<String>,
 }
@@ -34,12 +40,23 @@ impl Hierarchy {
     pub fn read() -> Option<Self> {
         let root = own_root().or_else(host_root)?;
         let view = view(&root);
-        Some(Self { root, view })
+        Some(Self { root, _held: None, view })
     }
 
     #[cfg(test)]
     pub(super) fn of(root: &Path, view: &str) -> Self {
-        Self { root: root.to_owned(), view: Some(view.to_owned()) }
+        Self { root: root.to_owned(), _held: None, view: Some(view.to_owned()) }
+    }
+
+    /// The same, with its root held open: for a process that is about to give up looking into others.
+    ///
+    /// # Errors
+    /// The root cannot be opened.
+    pub fn hold(&self) -> io::Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let held = rustix::fs::open(&self.root, flags, Mode::empty())?;
+        let root = PathBuf::from(format!("/proc/self/fd/{}", held.as_raw_fd()));
+        Ok(Self { root, _held: Some(Arc::new(held)), view: self.view.clone() })
     }
 
     /// The directory of the root.
@@ -63,6 +80,15 @@ impl Hierarchy {
         self.root.join(self.absolute(path).trim_start_matches('/'))
     }
 }
+
+/// What is held is no part of where it is.
+impl PartialEq for Hierarchy {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.root, &self.view) == (&other.root, &other.view)
+    }
+}
+
+impl Eq for Hierarchy {}
 
 fn own_root() -> Option<PathBuf> {
     let table = mount::read(std::process::id()).ok()??;
@@ -172,6 +198,15 @@ mod tests {
         let wanted = folder.path().join("a/b/c");
         assert_eq!(find(folder.path(), 4, |path| path == wanted), Some(wanted.clone()));
         assert_eq!(find(folder.path(), 3, |path| path == wanted), None);
+    }
+
+    #[test]
+    fn what_is_held_leads_to_the_same_place() {
+        let hierarchy = Hierarchy::read().unwrap();
+        let held = hierarchy.hold().unwrap();
+        assert!(is_root(held.root()), "{held:?}");
+        assert_ne!(held.root(), hierarchy.root());
+        assert_eq!(held.absolute("/a"), hierarchy.absolute("/a"));
     }
 
     #[test]

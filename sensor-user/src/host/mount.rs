@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::file::{self, FileError};
 use super::procfs;
+use crate::keeper::Kind;
 use crate::octet;
 use crate::state::mount::{MountTable, Mounts};
 
@@ -12,7 +13,7 @@ const MOUNTINFO_MAX: u64 = 16 * 1024 * 1024;
 /// The host's mounts, to begin with. `now` is boot time, nanoseconds.
 pub fn host(now: u64) -> Result<Mounts, FileError> {
     let pid = procfs::host_pid();
-    let (host_ns, table) = (procfs::namespace(pid, "mnt"), read(pid)?);
+    let (host_ns, table) = (procfs::namespace(pid, Kind::Mount), read(pid)?);
     Ok(host_ns.zip(table).map_or_else(Mounts::default, |(host_ns, table)| Mounts::new(host_ns, table, now)))
 }
 
@@ -24,7 +25,7 @@ pub fn refresh(mounts: &mut Mounts, mnt_ns: u32, pid: u32, now: u64) -> Result<(
     }
     let pid = if mnt_ns == mounts.host_ns() { procfs::host_pid() } else { pid };
     if let Some(table) = read(pid)?
-        && procfs::namespace(pid, "mnt") == Some(mnt_ns)
+        && procfs::namespace(pid, Kind::Mount) == Some(mnt_ns)
     {
         mounts.insert(mnt_ns, table, now);
     }
@@ -56,7 +57,7 @@ mod tests {
     #[test]
     fn a_table_is_read_once_while_fresh() {
         let mut mounts = host(0).unwrap();
-        let (own, mnt_ns) = (std::process::id(), procfs::namespace(std::process::id(), "mnt").unwrap());
+        let (own, mnt_ns) = (std::process::id(), procfs::namespace(std::process::id(), Kind::Mount).unwrap());
         refresh(&mut mounts, mnt_ns, own, 0).unwrap();
         assert!(!mounts.wants(mnt_ns, 0));
         refresh(&mut mounts, mnt_ns + 1, own, 0).unwrap();

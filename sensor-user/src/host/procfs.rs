@@ -18,6 +18,7 @@ use sensor_ebpf::wire::text::ARGUMENTS_MAX;
 
 use super::file::{self, FileError};
 use super::hierarchy::Hierarchy;
+use crate::keeper::{self, Kind};
 use crate::octet;
 use crate::state::mount::make_device;
 use crate::state::process::stream::{Stream, StreamKind, Streams};
@@ -81,17 +82,16 @@ pub type Root = (u64, u64);
 /// Where a process has its root. None: the process is gone, or the agent may not know.
 #[must_use]
 pub fn root(pid: u32) -> Option<Root> {
-    rustix::fs::stat(format!("/proc/{pid}/root")).ok().map(|stat| (stat.st_dev, stat.st_ino))
+    keeper::root(pid)
 }
 
-/// Inode number of a namespace of a process (`kind`: `mnt`, `pid`, `pid_for_children`, ...). None:
-/// the process is gone, or the agent may not know.
+/// Inode number of a namespace of a process. None: the process is gone, or the agent may not know.
 #[must_use]
-pub fn namespace(pid: u32, kind: &str) -> Option<u32> {
-    namespace_in(Path::new(&format!("/proc/{pid}")), kind)
+pub fn namespace(pid: u32, kind: Kind) -> Option<u32> {
+    keeper::namespace(pid, kind)
 }
 
-fn namespace_in(directory: &Path, kind: &str) -> Option<u32> {
+pub(crate) fn namespace_in(directory: &Path, kind: &str) -> Option<u32> {
     let link = std::fs::read_link(directory.join("ns").join(kind)).ok()?;
     text::namespace(link.to_str()?)
 }
@@ -100,7 +100,7 @@ fn namespace_in(directory: &Path, kind: &str) -> Option<u32> {
 /// where that one may not be looked at. Not any process of that namespace: a chrooted one shares it.
 #[must_use]
 pub fn host_pid() -> u32 {
-    if namespace(1, "mnt").is_some() { 1 } else { std::process::id() }
+    if namespace(1, Kind::Mount).is_some() { 1 } else { std::process::id() }
 }
 
 /// One process; and whether its executable was refused. None: it is gone, or it has ended and nobody has

@@ -43,11 +43,11 @@ struct Paths {
 }
 
 impl CgroupMeter {
-    /// Looks where the hierarchies are.
+    /// Looks where the hierarchies of v1 are; that of v2 is known.
     #[must_use]
-    pub fn read() -> Self {
+    pub fn read(unified: Hierarchy) -> Self {
         let mounts = text(Path::new("/proc/self/mounts")).unwrap_or_default();
-        Self { roots: Roots::parse(&mounts, Hierarchy::read()), paths: FxHashMap::default() }
+        Self { roots: Roots::parse(&mounts, Some(unified)), paths: FxHashMap::default() }
     }
 
     /// What the container uses, by the cgroups of a process that is or was in it.

@@ -4,14 +4,14 @@
 //! from directories (LDAP, systemd-homed) are not asked for: that would be a wait.
 
 use std::fs::File;
-use std::io;
+use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
-use rustix::fs::{Mode, OFlags, ResolveFlags};
 
 use super::{file, mount, procfs};
+use crate::keeper::{self, Kind};
 use crate::octet;
 
 /// Longest passwd read, bytes: ten thousand users.
@@ -53,7 +53,7 @@ impl UserNames {
         let pid = if mnt_ns == self.host_ns { procfs::host_pid() } else { pid };
         if !is_fresh
             && let Some(names) = read(pid)
-            && procfs::namespace(pid, "mnt") == Some(mnt_ns)
+            && procfs::namespace(pid, Kind::Mount) == Some(mnt_ns)
         {
             self.make_room(mnt_ns);
             self.roots.insert(mnt_ns, (now, names));
@@ -87,26 +87,11 @@ fn read(pid: u32) -> Option<Names> {
     if table.root_type().is_none_or(|fs_type| fs_type.starts_with("fuse")) {
         return None;
     }
-    let root = rustix::fs::open(
-        format!("/proc/{pid}/root"),
-        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )
-    .ok()?;
+    let root = keeper::root_folder(pid).ok()?;
     // Below that root whatever its links say, and not into another mount: neither the agent's own
     // files nor a mount that hangs can be put in place of it.
-    let opened = rustix::fs::openat2(
-        &root,
-        "etc/passwd",
-        OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY,
-        Mode::empty(),
-        ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_XDEV,
-    );
-    let head = match opened {
-        Ok(passwd) => file::read_open(File::from(passwd), PASSWD_MAX),
-        Err(errno) => Err(io::Error::from(errno)),
-    };
-    match head {
+    let opened = keeper::passwd(root.as_fd(), true);
+    match opened.and_then(|passwd| file::read_open(File::from(passwd), PASSWD_MAX)) {
         Ok(Some((bytes, _is_whole))) => Some(parse(&bytes)),
         // The root itself still there: it has no names. Else the process went between two steps.
         Ok(None) | Err(_) => {
@@ -150,7 +135,7 @@ mod tests {
     #[test]
     fn names_of_the_gone_are_remembered() {
         let own = std::process::id();
-        let mnt_ns = procfs::namespace(own, "mnt").unwrap();
+        let mnt_ns = procfs::namespace(own, Kind::Mount).unwrap();
         let mut names = UserNames::new(0);
         let root = names.name(0, own, mnt_ns, 0);
         assert_eq!(root.as_deref(), Some("root"));

@@ -97,3 +97,44 @@ pub(crate) fn load_module(file: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: the descriptor is open and the parameters are a text that ends with zero; both only read.
     counted(unsafe { libc::syscall(libc::SYS_finit_module, file.as_raw_fd(), c"".as_ptr(), 0) }).map(drop)
 }
+
+/// `syscall`, the instruction, as the low bytes of a word.
+const SYSCALL: libc::c_long = 0x050f;
+const SYSCALL_BYTES: u64 = 2;
+
+/// Has a tracee that stands do the system call of this number next, with zeros for arguments. False: it stands elsewhere
+/// than behind a call.
+///
+/// # Errors
+/// What `ptrace(2)` says.
+pub(crate) fn redirect(target: Pid, call: u64) -> io::Result<bool> {
+    let pid = target.as_raw_nonzero().get();
+    let nothing = ptr::null_mut::<libc::c_void>();
+    let mut registers = std::mem::MaybeUninit::<libc::user_regs_struct>::zeroed();
+    // SAFETY: the kernel fills a whole `user_regs_struct`, which lives across the call; the address is not used.
+    counted(unsafe { libc::ptrace(libc::PTRACE_GETREGS, pid, nothing, registers.as_mut_ptr()) })?;
+    // SAFETY: it was zeroed and filled, and every field is a number, for which any bytes are a value.
+    let mut registers = unsafe { registers.assume_init() };
+    let place = registers.rip.wrapping_sub(SYSCALL_BYTES);
+    // SAFETY: reads a word of the tracee's memory, whose address the kernel checks, and none of ours.
+    let word = unsafe { libc::ptrace(libc::PTRACE_PEEKTEXT, pid, place, nothing) };
+    if word & 0xffff != SYSCALL {
+        return Ok(false);
+    }
+    // No number of a call that was interrupted: nothing is to be begun again.
+    registers.orig_rax = u64::MAX;
+    (registers.rax, registers.rip) = (call, place);
+    for argument in [
+        &mut registers.rdi,
+        &mut registers.rsi,
+        &mut registers.rdx,
+        &mut registers.r10,
+        &mut registers.r8,
+        &mut registers.r9,
+    ] {
+        *argument = 0;
+    }
+    // SAFETY: the kernel reads a whole `user_regs_struct`, which lives across the call.
+    counted(unsafe { libc::ptrace(libc::PTRACE_SETREGS, pid, nothing, &raw const registers) })?;
+    Ok(true)
+}

@@ -4,14 +4,16 @@
 use std::fs;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::target::await_stop;
 use crate::child::number;
 use crate::request::Request;
 use crate::sys::program::{self, Kind};
+use crate::sys::trace::{Trace, ptrace, redirect};
 use crate::table::{Deed, privileged};
 use crate::truth::Truth;
 
@@ -24,6 +26,7 @@ pub(crate) const DEEDS: &[Deed] = &[
     privileged("tamper", "beside", beside),
     privileged("tamper", "ring", ring),
     privileged("tamper", "stop", stop),
+    privileged("tamper", "call", call),
 ];
 
 /// `BPF_PROG_TYPE_CGROUP_SOCK_ADDR` for `BPF_CGROUP_INET4_CONNECT`, include/uapi/linux/bpf.h.
@@ -120,6 +123,28 @@ fn stop(request: &Request) -> Result<Truth> {
     linger(request);
     kill_process(target, Signal::CONT).context("SIGCONT")?;
     Ok(Truth::new().with("target_pid", number(target)))
+}
+
+/// How long a process is looked at until it stands behind a system call, where idle ones do, and how often.
+const LOOK_MAX: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Has a process do a system call (`--id`: its number), as somebody does who has taken it over.
+fn call(request: &Request) -> Result<Truth> {
+    let target: Pid = request.target_pid.context("--target-pid: whom")?;
+    let number = u64::from(id(request)?);
+    let begun = Instant::now();
+    while begun.elapsed() < LOOK_MAX {
+        ptrace(Trace::Attach, target).context("attaching")?;
+        await_stop(target)?;
+        let is_redirected = redirect(target, number).context("setting its registers")?;
+        ptrace(Trace::Detach, target).context("letting it go")?;
+        if is_redirected {
+            return Ok(Truth::new().with("id", number));
+        }
+        sleep(PAUSE);
+    }
+    bail!("it does not wait in a system call")
 }
 
 /// The time is the deed.

@@ -99,7 +99,7 @@ fn seize(pid: Pid) -> Result<()> {
 }
 
 /// A tracee is let go only when it stands.
-fn await_stop(pid: Pid) -> Result<()> {
+pub(super) fn await_stop(pid: Pid) -> Result<()> {
     let changed = waitpid(Some(pid), WaitOptions::UNTRACED)?;
     let (_, status) = changed.context("waiting for the tracee gave nothing")?;
     ensure!(status.stopped(), "the tracee did not stop: {status:?}");

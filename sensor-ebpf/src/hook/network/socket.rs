@@ -54,10 +54,16 @@ pub fn inet_socket_create(ctx: SockContext) -> i32 {
 #[inline(always)]
 fn made(family: u16, kind: u16, protocol: u16) {
     let is_told = kind == RAW || kind == OLD_PACKET || family == PACKET || family == VSOCK;
+    let current = Current::get();
     if !is_told {
+        // Of the agent's own any kind is the proof: a raw one takes a privilege that it has given up when the hook is
+        // proven again.
+        if current.is_agent() {
+            emit::own(Kind::NetworkSocket);
+        }
         return;
     }
-    let Some(ticket) = admit(Kind::NetworkSocket, Current::get()) else { return };
+    let Some(ticket) = admit(Kind::NetworkSocket, current) else { return };
     ticket.fixed(&Socket { header: header(), family, kind, protocol, flags: 0 });
 }
 

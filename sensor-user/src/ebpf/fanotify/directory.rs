@@ -10,14 +10,14 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::fs::{Mode, OFlags};
 
 use super::FanotifyError;
 use super::record::{Handle, PlaceRef};
 use super::root::number;
 use super::stat::Stat;
-use crate::ebpf::sys;
 use crate::host::procfs::{self, Root};
+use crate::keeper;
 use crate::octet;
 
 /// Directories whose paths are remembered, about 1 MiB. A full table is emptied: that costs three
@@ -223,7 +223,7 @@ impl Directories {
     /// What is behind a name now.
     pub(super) fn stat(&self, place: &PlaceRef<'_>) -> Option<Stat> {
         let directory = self.open(place.fsid, place.handle_type, place.handle)?;
-        Stat::of_name(directory.as_fd(), place.name)
+        keeper::stat_of_name(directory.as_fd(), place.name)
     }
 
     /// What a file is now, whatever its name.
@@ -233,10 +233,9 @@ impl Directories {
 
     fn open(&self, fsid: u64, kind: i32, handle: &[u8]) -> Option<OwnedFd> {
         let known = self.file_systems.iter().find(|known| known.fsid == fsid)?;
-        let flags = libc::O_PATH | libc::O_CLOEXEC;
         match self.reach(known)? {
-            Mount::Held(mount) => sys::open_by_handle_at(mount, kind, handle, flags).ok(),
-            Mount::Open(mount) => sys::open_by_handle_at(mount.as_fd(), kind, handle, flags).ok(),
+            Mount::Held(mount) => keeper::by_handle(mount, kind, handle).ok(),
+            Mount::Open(mount) => keeper::by_handle(mount.as_fd(), kind, handle).ok(),
         }
     }
 
@@ -264,10 +263,8 @@ enum Mount<'k> {
 
 /// A directory as a process sees it. What it links to is looked for in its root, not in the agent's.
 pub(super) fn open_in_root(pid: u32, point: &Path) -> Option<OwnedFd> {
-    let root = open_directory(Path::new(&format!("/proc/{pid}/root"))).ok()?;
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-    rustix::fs::openat2(&root, point, flags, Mode::empty(), resolve).ok()
+    let root = keeper::root_folder(pid).ok()?;
+    keeper::folder(root.as_fd(), point).ok()
 }
 
 fn resolve(directory: &OwnedFd) -> Option<String> {

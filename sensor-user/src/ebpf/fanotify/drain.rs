@@ -5,6 +5,7 @@
 //! meanwhile, which are known now and will be forgotten.
 
 use std::collections::HashSet;
+use std::os::fd::AsFd as _;
 
 use rustix::io::Errno;
 
@@ -12,6 +13,7 @@ use super::record::{Record, Records};
 use super::take::Taken;
 use super::{Deed, Drained, FanotifyError, FileWatch, Seen, boot_time};
 use crate::ebpf::sys::Opened;
+use crate::keeper;
 
 /// Reads of one group in one [`FileWatch::drain`], so that a flood cannot keep the agent's one ordered task
 /// from its other records. What is left is read in the next turn.
@@ -149,13 +151,14 @@ impl FileWatch {
         }
         for _ in 0..OPENED_READS_MAX {
             let Some(secrets) = &self.secrets else { return Ok(()) };
-            let opened = secrets.group.read().map_err(FanotifyError::Read)?;
+            let opened = keeper::opened(secrets.group.as_fd()).map_err(FanotifyError::Read)?;
             if opened.is_empty() {
                 return Ok(());
             }
             let time = boot_time();
             for event in opened {
-                if event.pid == self.own_pid || (ask.has_ended)(event.pid) {
+                if event.pid == self.own_pid || Some(event.pid) == keeper::pid() || (ask.has_ended)(event.pid)
+                {
                     self.opened(time, event, ask, each, drained);
                 } else {
                     self.late.opened.push((time, event));
@@ -178,12 +181,12 @@ impl FileWatch {
             drained.overflowed.opens += 1;
             return;
         };
-        if pid == self.own_pid {
+        if pid == self.own_pid || Some(pid) == keeper::pid() {
             drained.own += 1;
             self.own_seen |= libc::FAN_OPEN;
         } else if !(ask.is_wanted)(pid, true) {
             drained.unwanted += 1;
-        } else if let Some(path) = self.secrets.as_ref().and_then(|secrets| secrets.path(&file)) {
+        } else if let Some(path) = self.secrets.as_ref().and_then(|secrets| secrets.path(file)) {
             drained.events += 1;
             each(Seen { pid, time, deed: Deed::Opened { path: path.to_owned() } });
         }

@@ -7,13 +7,13 @@ use std::collections::HashMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{Dir, Mode, OFlags, ResolveFlags, fstat, openat2};
+use rustix::fs::Dir;
 use rustix::io::Errno;
 
 use super::FanotifyError;
-use super::directory::open_directory;
 use crate::capture::{SecretPath, matches_name};
-use crate::ebpf::sys::OpenGroup;
+use crate::ebpf::sys;
+use crate::keeper::{self, FileKey};
 use crate::state::mount::MountTable;
 
 /// Most marks in one root: ten users with a few keys each.
@@ -34,12 +34,9 @@ const BASES: [&str; 2] = ["", "run"];
 /// How the names of file systems begin that ask another machine or program: they may not answer.
 const REMOTE: [&str; 8] = ["nfs", "cifs", "smb", "autofs", "fuse", "ceph", "9p", "afs"];
 
-/// Which file an event is about: device and inode number.
-type FileKey = (u64, u64);
-
 /// The marked files.
 pub(super) struct SecretWatch {
-    pub(super) group: OpenGroup,
+    pub(super) group: OwnedFd,
     paths: HashMap<FileKey, Secret>,
 }
 
@@ -50,7 +47,7 @@ struct Secret {
 
 impl SecretWatch {
     pub(super) fn open() -> Result<Self, FanotifyError> {
-        let group = OpenGroup::new().map_err(|error| match Errno::from_io_error(&error) {
+        let group = sys::open_group().map_err(|error| match Errno::from_io_error(&error) {
             Some(Errno::INVAL | Errno::NOSYS) => FanotifyError::Unsupported,
             Some(Errno::PERM) => FanotifyError::NotPermitted,
             Some(_) | None => FanotifyError::Open(error),
@@ -67,7 +64,7 @@ impl SecretWatch {
         secrets: &[SecretPath],
         table: &MountTable,
     ) -> bool {
-        let Ok(root) = open_directory(Path::new(&format!("/proc/{pid}/root"))) else { return false };
+        let Ok(root) = keeper::root_folder(pid) else { return false };
         let search = Search { root: &root, table };
         let bases = search.bases();
         let mut found = Vec::new();
@@ -86,26 +83,19 @@ impl SecretWatch {
 
     /// Marks one file. False: it cannot be.
     fn mark(&mut self, root: &OwnedFd, path: &str, mnt_ns: u32) -> bool {
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let Ok(file) = openat2(root, path, flags, Mode::empty(), IN_ROOT) else { return false };
-        self.mark_file(&file, format!("/{path}"), mnt_ns)
-    }
-
-    /// Marks a file that is open.
-    pub(super) fn mark_file(&mut self, file: &OwnedFd, path: String, mnt_ns: u32) -> bool {
-        let Ok(stat) = fstat(file) else { return false };
-        let is_regular = rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file();
-        if !is_regular || self.paths.len() >= MARKS_MAX || self.group.mark(file.as_fd()).is_err() {
+        if self.paths.len() >= MARKS_MAX {
             return false;
         }
-        self.paths.insert((stat.st_dev, stat.st_ino), Secret { path, mnt_ns });
+        let Ok(key) = keeper::mark_file(self.group.as_fd(), root.as_fd(), Path::new(path)) else {
+            return false;
+        };
+        self.paths.insert(key, Secret { path: format!("/{path}"), mnt_ns });
         true
     }
 
     /// The path of a marked file.
-    pub(super) fn path(&self, file: &OwnedFd) -> Option<&str> {
-        let stat = fstat(file).ok()?;
-        self.paths.get(&(stat.st_dev, stat.st_ino)).map(|secret| secret.path.as_str())
+    pub(super) fn path(&self, file: FileKey) -> Option<&str> {
+        self.paths.get(&file).map(|secret| secret.path.as_str())
     }
 
     /// Forgets the files of namespaces that are gone; their marks went with them.
@@ -113,9 +103,6 @@ impl SecretWatch {
         self.paths.retain(|_, secret| is_alive(secret.mnt_ns));
     }
 }
-
-/// Links lead where they lead for the process, and none out of its root.
-const IN_ROOT: ResolveFlags = ResolveFlags::IN_ROOT.union(ResolveFlags::NO_MAGICLINKS);
 
 /// Looks for files below one root.
 struct Search<'a> {
@@ -141,10 +128,7 @@ impl Search<'_> {
     }
 
     fn passwd(&self) -> String {
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let Ok(file) = openat2(self.root, "etc/passwd", flags, Mode::empty(), IN_ROOT) else {
-            return String::new();
-        };
+        let Ok(file) = keeper::passwd(self.root.as_fd(), false) else { return String::new() };
         let mut bytes = vec![0; PASSWD_MAX];
         let length = rustix::io::read(&file, &mut bytes[..]).unwrap_or(0);
         bytes.truncate(length);
@@ -187,9 +171,8 @@ impl Search<'_> {
         if directory == "proc" || !self.is_local(directory) {
             return Vec::new();
         }
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let path = if directory.is_empty() { "." } else { directory };
-        let directory = openat2(self.root, path, flags, Mode::empty(), IN_ROOT);
+        let directory = keeper::folder(self.root.as_fd(), Path::new(path));
         let Some(entries) = directory.ok().and_then(|directory| Dir::new(directory).ok()) else {
             return Vec::new();
         };

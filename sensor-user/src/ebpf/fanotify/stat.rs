@@ -30,7 +30,7 @@ pub struct Stat {
 
 impl Stat {
     /// Of a name in a directory; a link is not followed.
-    pub(super) fn of_name(directory: BorrowedFd<'_>, name: &[u8]) -> Option<Self> {
+    pub(crate) fn of_name(directory: BorrowedFd<'_>, name: &[u8]) -> Option<Self> {
         Self::read(statx(directory, name, FLAGS, WANTED).ok()?)
     }
 

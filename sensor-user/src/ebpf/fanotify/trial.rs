@@ -2,9 +2,11 @@
 
 use std::fs::{File, Permissions};
 use std::io;
+use std::os::fd::AsFd as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use super::super::sys;
 use super::{Ask, Drained, FanotifyError, FileEvent, FileWatch};
 
 /// Names for a file, and for what becomes of it.
@@ -58,9 +60,10 @@ impl FileWatch {
     fn open_marked(&self, path: &Path) -> io::Result<()> {
         let Some(secrets) = &self.secrets else { return Ok(()) };
         let file = File::open(path)?;
-        secrets.group.mark(std::os::fd::AsFd::as_fd(&file))?;
+        let mark = |flags| sys::fanotify_mark(secrets.group.as_fd(), flags, libc::FAN_OPEN, file.as_fd());
+        mark(libc::FAN_MARK_ADD)?;
         let opened = File::open(path).map(drop);
-        secrets.group.unmark(std::os::fd::AsFd::as_fd(&file)).and(opened)
+        mark(libc::FAN_MARK_REMOVE).and(opened)
     }
 
     /// Reads what is queued and keeps it for the next drain.

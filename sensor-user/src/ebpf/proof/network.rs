@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustix::event::Timespec;
 use rustix::fs::sendfile;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, socket_with, sockopt};
+use rustix::net::sockopt;
 use sensor_ebpf::wire::Kind;
 use sensor_ebpf::wire::setting::trial;
 
@@ -89,7 +89,8 @@ impl Prover<'_> {
     pub(super) fn sent(&self, addresses: &[IpAddr], tier: Tier) -> Proof {
         let send = |socket: &UdpSocket| socket.send(BYTES).map(drop);
         let datagrams = addresses.iter().map(|address| self.to_itself(*address, send));
-        let pages = has(tier, "inet_sendpage").then_some(addresses.first()).flatten().map(|address| {
+        let sends_pages = has(tier, "inet_sendpage") && !self.is_confined;
+        let pages = sends_pages.then_some(addresses.first()).flatten().map(|address| {
             self.to_itself(*address, |socket| {
                 let source = File::open("/proc/self/exe")?;
                 Ok(sendfile(socket, source, None, BYTES.len()).map(drop)?)
@@ -225,12 +226,6 @@ fn endless(address: IpAddr) -> io::Result<UdpSocket> {
     socket.connect(socket.local_addr()?)?;
     socket.set_read_timeout(Some(LOOPBACK_MAX))?;
     Ok(socket)
-}
-
-/// Makes a raw socket that sends nothing.
-pub(super) fn raw() -> io::Result<()> {
-    let flags = SocketFlags::CLOEXEC;
-    Ok(socket_with(AddressFamily::INET, SocketType::RAW, flags, Some(ipproto::ICMP)).map(drop)?)
 }
 
 #[cfg(test)]

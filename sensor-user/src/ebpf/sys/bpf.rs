@@ -12,6 +12,7 @@ use super::owned;
 #[derive(Clone, Copy)]
 #[repr(i32)]
 enum BpfCommand {
+    ObjectInfo = 15,
     ProgramQuery = 16,
     RawTracepointOpen = 17,
     MapFreeze = 22,
@@ -32,6 +33,30 @@ fn bpf<T: IntoBytes + FromBytes>(command: BpfCommand, attribute: &mut T) -> io::
 /// A descriptor as `union bpf_attr` has it.
 fn number(descriptor: BorrowedFd<'_>) -> u32 {
     descriptor.as_raw_fd().unsigned_abs()
+}
+
+/// Most maps of one program that are asked for: the verifier takes 64 (`MAX_USED_MAPS`, include/linux/bpf_verifier.h).
+const PROGRAM_MAPS_MAX: usize = 64;
+
+/// `BPF_OBJ_GET_INFO_BY_FD`: a program's id, and those of the maps that it was given. The library asks for these too, but
+/// loads a program to find out whether it may. As 64-bit words the beginning of `struct bpf_prog_info` is that of a
+/// little-endian machine.
+///
+/// # Errors
+/// What the kernel says: `EBADF`, `EINVAL` for what is nothing of BPF's.
+pub fn program_facts(program: BorrowedFd<'_>) -> io::Result<(u32, Vec<u32>)> {
+    let mut maps = [0_u32; PROGRAM_MAPS_MAX];
+    let place = maps.as_mut_ptr().expose_provenance() as u64;
+    // Type and id, tag, lengths and places of code, time of loading, user and number of maps, where their ids go.
+    let mut facts = [0, 0, 0, 0, 0, 0, (PROGRAM_MAPS_MAX as u64) << 32, place];
+    let room = size_of_val(&facts) as u64;
+    let mut question =
+        [u64::from(number(program)) | room << 32, facts.as_mut_ptr().expose_provenance() as u64];
+    bpf(BpfCommand::ObjectInfo, &mut question)?;
+    let [first, .., count, _] = facts;
+    let [id, count] = [first, count].map(|word| word >> 32);
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
+    Ok((u32::try_from(id).unwrap_or(0), maps.into_iter().take(count).collect()))
 }
 
 /// `BPF_MAP_FREEZE`: from now on no system call writes this map; programs do.

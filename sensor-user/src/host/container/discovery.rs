@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::{ContainerRoots, STATE_MAX};
 use crate::host::{file, procfs};
+use crate::keeper::{Found, Kind};
 
 /// Longest command line read, bytes.
 const COMMAND_LINE_MAX: u64 = 64 * 1024;
@@ -20,10 +21,15 @@ const DOCKER_CONFIGURATION: &str = "/etc/docker/daemon.json";
 const CONTAINERD_CONFIGURATION: &str = "/etc/containerd/config.toml";
 
 /// Directories of the runtimes that run now.
-pub(super) fn running_runtimes() -> ContainerRoots {
+pub(crate) fn running_runtimes() -> Vec<Found> {
+    let ContainerRoots { docker, containerd, .. } = search();
+    docker.into_iter().map(Found::Docker).chain(containerd.into_iter().map(Found::Containerd)).collect()
+}
+
+fn search() -> ContainerRoots {
     let mut roots = ContainerRoots::none();
     let Ok(entries) = std::fs::read_dir("/proc") else { return roots };
-    let host = procfs::namespace(procfs::host_pid(), "mnt");
+    let host = procfs::namespace(procfs::host_pid(), Kind::Mount);
     for entry in entries.flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
             continue;
@@ -35,7 +41,7 @@ pub(super) fn running_runtimes() -> ContainerRoots {
             Some(_) | None => continue,
         };
         let is_root = entry.metadata().is_ok_and(|metadata| metadata.uid() == 0);
-        if !is_root || procfs::namespace(pid, "mnt") != host {
+        if !is_root || procfs::namespace(pid, Kind::Mount) != host {
             continue;
         }
         let Ok(Some((command_line, _))) = file::read_head(&entry.path().join("cmdline"), COMMAND_LINE_MAX)

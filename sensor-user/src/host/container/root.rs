@@ -3,15 +3,16 @@
 //! Root's directories are read as they are. A user's (rootless runtimes) are the user's to fill: what is
 //! read there stays below them, whatever links say, and off whatever is mounted there.
 
+use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, Dir, Mode, OFlags, Stat, fstat, openat2, statat};
+use rustix::fs::{Dir, Mode, OFlags, Stat, fstat};
 use serde::de::DeserializeOwned;
 
 use super::ContainerError;
 use crate::host::file;
+use crate::keeper::{self, Home, What};
 
 /// Most entries of one directory looked at. A runtime's directory of containers has one for each.
 const ENTRIES_MAX: usize = 8_192;
@@ -53,10 +54,15 @@ impl Root {
 
     /// A whole file, at most `max` bytes. None: it is not there.
     pub(super) fn read(&self, path: &Path, max: u64) -> Result<Option<Vec<u8>>, ContainerError> {
-        Ok(match &self.confined {
-            None => file::read(&self.path.join(path), max)?,
-            Some((directory, way)) => file::read_beneath(directory.as_fd(), &way.join(path), max)?,
-        })
+        Ok(file::read_opened(self.open(path, What::File), &self.path.join(path), max)?)
+    }
+
+    fn open(&self, path: &Path, what: What) -> io::Result<OwnedFd> {
+        let home = match &self.confined {
+            None => Home::Host(&self.path),
+            Some((directory, way)) => Home::User(directory.as_fd(), way),
+        };
+        keeper::state(home, path, what)
     }
 
     /// A JSON file. None: it is not there.
@@ -76,33 +82,14 @@ impl Root {
 
     /// Changes when the file or directory does. None: it is not there.
     pub(super) fn stamp(&self, path: &Path) -> Option<Stamp> {
-        match &self.confined {
-            None => {
-                let stat = self.path.join(path).metadata().ok()?;
-                let nanoseconds = u64::try_from(stat.mtime_nsec()).ok()?;
-                let size = i64::try_from(stat.size()).ok()?;
-                let modified = (stat.mtime(), nanoseconds);
-                Some(Stamp { device: stat.dev(), inode: stat.ino(), size, modified })
-            }
-            Some((directory, way)) => {
-                let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                let way = way.join(path);
-                let opened = openat2(directory, way, flags, Mode::empty(), file::CONFINED).ok()?;
-                statat(&opened, "", AtFlags::EMPTY_PATH).ok().map(|stat| Stamp::from(&stat))
-            }
-        }
+        let opened = self.open(path, What::Place).ok()?;
+        fstat(opened).ok().map(|stat| Stamp::from(&stat))
     }
 
     /// Names in a directory, in its own order, at most `max`. None at all if it is not there.
     pub(super) fn names(&self, path: &Path, max: usize) -> Vec<String> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let opened = match &self.confined {
-            None => rustix::fs::open(self.path.join(path), flags, Mode::empty()),
-            Some((directory, way)) => {
-                openat2(directory, way.join(path), flags, Mode::empty(), file::CONFINED)
-            }
-        };
-        let Ok(entries) = opened.and_then(Dir::new) else { return Vec::new() };
+        let opened = self.open(path, What::Folder);
+        let Some(entries) = opened.ok().and_then(|opened| Dir::new(opened).ok()) else { return Vec::new() };
         let names = entries.flatten().filter_map(|entry| entry.file_name().to_str().ok().map(str::to_owned));
         names.filter(|name| name != "." && name != "..").take(max.min(ENTRIES_MAX)).collect()
     }

@@ -20,6 +20,10 @@ const DOCKER: (&str, &str) = (".local/share/docker", "docker/containerd/daemon")
 /// runc's and crun's, below the runtime directory.
 const STANDALONE: [&str; 2] = ["runc", "crun"];
 
+/// Ways from a user's folder to the state of runtimes: all that may be asked for there.
+pub(crate) const USER_WAYS: [&str; 6] =
+    [STORAGE.0, STORAGE.1, DOCKER.0, DOCKER.1, STANDALONE[0], STANDALONE[1]];
+
 /// One user's directories.
 #[derive(Debug, Default)]
 pub(super) struct UserRoots {

@@ -58,7 +58,7 @@ fn the_inventory_tells_the_session() {
     let inventory = inventory().unwrap();
     let own = |found: &&Found| found.process.key.pid == std::process::id();
     let session = &inventory.found.iter().find(own).unwrap().process.session;
-    let number = |kind: &str| namespace(std::process::id(), kind).unwrap();
+    let number = |kind: &str| namespace_in(Path::new("/proc/self"), kind).unwrap();
     assert_eq!((session.net_ns, session.user_ns), (number("net"), number("user")));
     let login = std::fs::read_to_string("/proc/self/loginuid").ok();
     assert_eq!(session.login_uid, login.and_then(|text| text::login_uid(&text)));

@@ -118,6 +118,13 @@ impl HttpAddress {
         &self.place
     }
 
+    /// Name or address, and port.
+    pub(in crate::sink) fn server(&self) -> (&str, u16) {
+        match &self.place {
+            Place::Plain { host, port } | Place::Tls(TlsTarget { host, port, .. }) => (host, *port),
+        }
+    }
+
     /// What stands before `://`.
     #[must_use]
     pub fn scheme(&self) -> &'static str {

@@ -28,6 +28,8 @@ use api::Api;
 
 /// Most updates that wait for the agent. Beyond it the watch waits, and the server with it: nothing is lost.
 const UPDATES_MAX: usize = 256;
+/// Port of `https` where none is named.
+const HTTPS: u16 = 443;
 
 /// How long a single question of `tidewaiter check` waits for its answer: whoever waits sits at a terminal.
 const PROBE: Duration = Duration::from_secs(5);
@@ -81,41 +83,86 @@ pub async fn probe(settings: &Kubernetes) -> ApiAnswer {
     }
 }
 
-/// Begins to watch the pods of this node. None: nobody is to be asked.
+/// A way to the API, not yet taken.
+pub struct Prepared {
+    access: Access,
+    node: String,
+    patience: Patience,
+}
+
+/// Looks for a way to the API. None: nobody is to be asked.
 ///
 /// # Errors
 /// With [`Mode::On`], when there is no way to ask that is safe to use. With [`Mode::Auto`] that is told and
 /// left at it. A server that cannot be reached, or refuses, is never an error: it is told and tried again.
-pub fn start(settings: &Kubernetes) -> Result<Option<mpsc::Receiver<PodUpdate>>, AccessError> {
-    start_with(settings, Patience::default())
+pub fn prepare(settings: &Kubernetes) -> Result<Option<Prepared>, AccessError> {
+    prepare_with(settings, Patience::default())
 }
 
-/// The same with other times to wait.
-///
-/// # Errors
-/// As [`start`].
-pub fn start_with(
-    settings: &Kubernetes,
-    patience: Patience,
-) -> Result<Option<mpsc::Receiver<PodUpdate>>, AccessError> {
+fn prepare_with(settings: &Kubernetes, patience: Patience) -> Result<Option<Prepared>, AccessError> {
+    let find = || {
+        let node = access::node(settings.node.as_deref())?;
+        Ok(Prepared { access: access::find(settings.kubeconfig.as_deref())?, node, patience })
+    };
     let outcome = match settings.mode {
         Mode::Off => return Ok(None),
         Mode::Auto if settings.kubeconfig.is_none() && !access::is_in_cluster() => return Ok(None),
-        Mode::Auto | Mode::On => follow(settings, patience),
+        Mode::Auto | Mode::On => find(),
     };
     match outcome {
-        Ok(updates) => Ok(Some(updates)),
+        Ok(prepared) => Ok(Some(prepared)),
         Err(error) if settings.mode == Mode::Auto => {
-            warn!(%error, remedy = error.remedy(), "the Kubernetes API is not asked: pods go without labels");
+            left(&error);
             Ok(None)
         }
         Err(error) => Err(error),
     }
 }
 
-fn follow(settings: &Kubernetes, patience: Patience) -> Result<mpsc::Receiver<PodUpdate>, AccessError> {
-    let node = access::node(settings.node.as_deref())?;
-    let Access { config, server } = access::find(settings.kubeconfig.as_deref())?;
+fn left(error: &AccessError) {
+    warn!(%error, remedy = error.remedy(), "the Kubernetes API is not asked: pods go without labels");
+}
+
+/// Begins to watch the pods of this node.
+///
+/// # Errors
+/// As [`prepare`].
+pub fn start_with(
+    settings: &Kubernetes,
+    patience: Patience,
+) -> Result<Option<mpsc::Receiver<PodUpdate>>, AccessError> {
+    prepare_with(settings, patience)?.map(Prepared::start).transpose()
+}
+
+impl Prepared {
+    /// The server's port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.access.config.cluster_url.port_u16().unwrap_or(HTTPS)
+    }
+
+    /// Files that are read again: tokens are renewed.
+    #[must_use]
+    pub fn paths(&self) -> Vec<PathBuf> {
+        self.access.config.auth_info.token_file.iter().map(PathBuf::from).collect()
+    }
+
+    /// Begins to watch, on a thread of its own.
+    ///
+    /// # Errors
+    /// The system has no thread for it.
+    pub fn start(self) -> Result<mpsc::Receiver<PodUpdate>, AccessError> {
+        let Self { access: Access { config, server }, node, patience } = self;
+        follow(config, &server, node, patience)
+    }
+}
+
+fn follow(
+    config: kube::Config,
+    server: &str,
+    node: String,
+    patience: Patience,
+) -> Result<mpsc::Receiver<PodUpdate>, AccessError> {
     let (updates, told) = mpsc::channel(UPDATES_MAX);
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(AccessError::Thread)?;
