@@ -24,7 +24,7 @@ use crate::ebpf::load::Loaded;
 use crate::ebpf::sys;
 use crate::ebpf::watch::FTRACE;
 use crate::host::mount;
-use crate::keeper::{KeeperError, Link, Own, Terms};
+use crate::keeper::{Direct, KeeperError, Link, Own, Terms};
 use crate::privilege::{self, Grants, Ground, Part, Ports, PrivilegeError};
 use crate::sink::Reach;
 use crate::source::kubernetes::Prepared;
@@ -84,9 +84,10 @@ pub(super) struct Needs<'a> {
 /// Gives up all that is not needed. Must be called while there is one thread.
 pub(super) fn confine(link: Link, needs: &Needs<'_>) -> Result<Life, StartError> {
     let kept = if reads_without(&needs.kernel.ledger) { CapabilitySet::empty() } else { CapabilitySet::BPF };
-    let grants = grants(needs);
+    let direct = direct(needs.config);
+    let grants = grants(needs, &direct);
     privilege::await_alone()?;
-    let link = link.begin(terms(needs))?;
+    let link = link.begin(terms(needs), direct)?;
     privilege::keep(kept, None)?;
     let ground = privilege::confine(&grants)?;
     let is_deadly = privilege::forbid(Part::Agent)?;
@@ -169,12 +170,28 @@ pub(super) fn weakened() -> Vec<HookCoverage> {
     ptrace.into_iter().chain(search).collect()
 }
 
+/// Where the agent looks by itself: all of root's runtimes for names, and the states of runc and crun, which hold no
+/// container's files, as far as they are there by now.
+fn direct(config: &Config) -> Direct {
+    let containers = &config.containers;
+    let listed = containers.folders().into_iter().filter(|path| nearest(path).is_some());
+    let read = containers.runc.iter().filter(|path| path.is_dir());
+    Direct { listed: listed.map(Path::to_owned).collect(), read: read.cloned().collect() }
+}
+
+/// The folder itself or what of the way to it is there, since only that can be granted. None: nothing but the very top is.
+fn nearest(path: &Path) -> Option<&Path> {
+    path.ancestors().find(|folder| folder.is_dir()).filter(|folder| folder.parent().is_some())
+}
+
 /// What stays readable, writable and reachable.
-fn grants(needs: &Needs<'_>) -> Grants {
+fn grants(needs: &Needs<'_>, direct: &Direct) -> Grants {
     let config = needs.config;
     let reaches: Vec<Reach> = config.targets(false).iter().map(crate::sink::Target::reach).collect();
-    let mut grants = Grants::default();
+    let list = direct.listed.iter().filter_map(|path| nearest(path)).map(Path::to_owned).collect();
+    let mut grants = Grants { list, ..Grants::default() };
     let read = &mut grants.read;
+    read.extend_from_slice(&direct.read);
     read.extend(ALWAYS.iter().chain(&NAMES).chain(&ZONES).map(PathBuf::from));
     read.extend(hierarchies());
     read.push(needs.kernel.hierarchy.root().to_owned());

@@ -65,6 +65,11 @@ impl Lookups {
                 }
             });
         }
+        self.look_out(pipeline, now);
+    }
+
+    /// Has the containers behind cgroups of unknown form looked out for.
+    pub(super) fn look_out(&self, pipeline: &mut Pipeline, now: u64) {
         let cgroups = pipeline.strangers(now);
         if !cgroups.is_empty() {
             self.lookout.look_for(cgroups);

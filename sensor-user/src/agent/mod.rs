@@ -98,6 +98,7 @@ async fn attend(
     start::privilege()?;
     let layout = start::layout()?;
     let pods = kubernetes::prepare(&config.kubernetes)?;
+    start::turns();
     let link = Link::start().map_err(StartError::Keeper)?;
     let mut loaded = crate::ebpf::load::load(&layout, &config.avoid, &config.capture)?;
     watch::begin(&mut loaded);
@@ -247,7 +248,7 @@ impl Agent {
     fn turn(&mut self) {
         let mut exits = std::mem::take(&mut self.exits);
         let mut is_silent = true;
-        let Self { kernel, pipeline, facts, metrics, reporter, books, canary, guard, .. } = self;
+        let Self { kernel, pipeline, facts, metrics, reporter, books, canary, guard, lookups, .. } = self;
         let Loaded { ring, flows, .. } = kernel;
         ring.drain(|bytes| {
             is_silent = false;
@@ -267,12 +268,18 @@ impl Agent {
                     }
                     guard.suspects.note(&record);
                     take_rows(flows, pipeline, &record);
+                    let is_cgroup = matches!(record.body, Body::CgroupCreate(_));
                     pipeline.record(record, facts);
                     pipeline.observed().for_each(|event| reporter.event(&event));
+                    if is_cgroup {
+                        // Before what takes its time: its container may be gone by then.
+                        lookups.look_out(pipeline, facts::now());
+                    }
                 }
                 Err(error) => refuse(&error, metrics),
             }
         });
+        lookups.ask(pipeline, facts::now());
         let ends = exits.iter().map(|exit| (exit.actor.pid, exit.time)).collect();
         let Self { kernel, pipeline, facts, metrics, waiting, .. } = self;
         is_silent &=

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sigma::{Diagnostic, Engine};
 use thiserror::Error;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::purpose::Purpose;
 use super::report::Reporter;
@@ -13,6 +13,7 @@ use crate::config::{Config, ConfigError, read_baseline};
 use crate::detection::Problem;
 use crate::ebpf::load::LoadError;
 use crate::ebpf::offset::{Layout, OffsetError, VMLINUX};
+use crate::ebpf::sys;
 use crate::event::selection::Selection;
 use crate::host::capability::{self, Capability};
 use crate::host::procfs::{self, ProcfsError};
@@ -117,6 +118,16 @@ pub(super) fn reader(files: RuleFiles, rules: &Rules) -> Option<Reader> {
             warn!(%error, "rules are not read again: start the sensor again to change them");
             None
         }
+    }
+}
+
+/// A container may live for ten milliseconds, of which a busy host lets the agent wait three for its turn, and three for
+/// each answer of its keeper.
+pub(super) fn turns() {
+    /// The shortest that the kernel takes (`__setparam_fair`, kernel/sched/syscalls.c).
+    const TURN: u64 = 100_000;
+    if let Err(error) = sys::ask_for_short_turns(TURN) {
+        debug!(%error, "the agent's turns on the processor stay as long as others'");
     }
 }
 

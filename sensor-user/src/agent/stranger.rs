@@ -16,8 +16,9 @@ use super::lookup::Answer;
 use crate::host::container::ContainerSource;
 use crate::state::container::Container;
 
-/// Between two looks: a fraction of the shortest container's life. A look costs some ten failed opens.
-const PAUSE: Duration = Duration::from_millis(4);
+/// Between two looks: a fraction of the shortest container's life. A look costs some ten failed opens, and there are looks
+/// only while a cgroup is new.
+const PAUSE: Duration = Duration::from_millis(1);
 /// How long a cgroup is looked for. runc writes its state 20 to 50 ms after it; what comes later is asked for
 /// again by the schedule of the stranger table, or when a program starts.
 const LOOKED_FOR: Duration = Duration::from_millis(80);

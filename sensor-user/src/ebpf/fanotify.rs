@@ -19,6 +19,7 @@
 mod directory;
 mod drain;
 mod event;
+mod opened;
 mod record;
 mod root;
 mod secret;
@@ -239,7 +240,7 @@ impl FileWatch {
     /// What is behind a name by now.
     #[must_use]
     pub fn look_again(&self, place: &Place) -> Option<Stat> {
-        self.directories.stat(&place.borrow())
+        self.directories.stat_again(&place.borrow())
     }
 
     /// The roots given to [`FileWatch::new`] that are not watched, each with the reason.

@@ -149,6 +149,7 @@ struct Remembered {
     containers: Lists<storage::Containers>,
     digests: Lists<docker::Digests>,
     standalone: Standalone,
+    namespaces: oci::Namespaces,
 }
 
 /// Who is asked for, with what is remembered.
@@ -185,7 +186,7 @@ impl ContainerSource {
         let roots = self.roots();
         let user = cgroup_path::user(path).filter(|uid| *uid != 0).map(rootless::roots);
         for root in &hosts(&roots.containerd) {
-            if let Some(container) = oci::lookup_path(root, path)? {
+            if let Some(container) = oci::lookup_path(root, path, &self.known.namespaces)? {
                 return Ok(Some(container));
             }
         }

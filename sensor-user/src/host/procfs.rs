@@ -10,6 +10,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use rustc_hash::FxHashMap;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, StatxFlags};
@@ -97,10 +98,12 @@ pub(crate) fn namespace_in(directory: &Path, kind: &str) -> Option<u32> {
 }
 
 /// The process whose root and mount namespace stand for the host's: process 1, or the agent itself
-/// where that one may not be looked at. Not any process of that namespace: a chrooted one shares it.
+/// where that one may not be looked at. Not any process of that namespace: a chrooted one shares it. Looked at once, since
+/// process 1 is there as long as the host is, and what the agent may do only gets less.
 #[must_use]
 pub fn host_pid() -> u32 {
-    if namespace(1, Kind::Mount).is_some() { 1 } else { std::process::id() }
+    static HOST: OnceLock<u32> = OnceLock::new();
+    *HOST.get_or_init(|| if namespace(1, Kind::Mount).is_some() { 1 } else { std::process::id() })
 }
 
 /// One process; and whether its executable was refused. None: it is gone, or it has ended and nobody has

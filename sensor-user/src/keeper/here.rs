@@ -48,6 +48,13 @@ pub(super) fn passwd(root: BorrowedFd<'_>, is_confined: bool) -> io::Result<Owne
     Ok(openat2(root, "etc/passwd", FILE, Mode::empty(), resolve)?)
 }
 
+/// Why there is nothing at a path below a process's root, as far as who asks may look. That takes no privilege and is
+/// not limited by Landlock (`O_PATH`): of what is not there nobody else has to be asked.
+pub(super) fn absent(root: BorrowedFd<'_>, path: &Path) -> Option<io::Error> {
+    let found = openat2(root, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), IN_ROOT);
+    found.err().map(io::Error::from).filter(|error| error.kind() != io::ErrorKind::PermissionDenied)
+}
+
 /// A file to be marked, below a process's root.
 pub(super) fn file(root: BorrowedFd<'_>, path: &Path) -> io::Result<OwnedFd> {
     Ok(openat2(root, path, FILE, Mode::empty(), IN_ROOT)?)
@@ -125,6 +132,19 @@ mod tests {
             assert!(namespace(std::process::id(), kind).is_some(), "{kind:?}");
             assert_eq!(namespace(u32::MAX, kind), None, "{kind:?}");
         }
+    }
+
+    #[test]
+    fn nobody_is_asked_of_what_is_not_there() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("file"), b"1").unwrap();
+        std::os::unix::fs::symlink("/file", directory.path().join("link")).unwrap();
+        let root = File::open(directory.path()).unwrap();
+        let absent = |path: &str| absent(root.as_fd(), Path::new(path)).map(|error| error.kind());
+        assert_eq!(absent("file"), None);
+        assert_eq!(absent("link"), None, "it leads where it leads within the root");
+        assert_eq!(absent("missing"), Some(io::ErrorKind::NotFound));
+        assert_eq!(absent("file/below"), Some(io::ErrorKind::NotADirectory));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -11,7 +12,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::message::{Deed, MESSAGE_MAX, Message, receive, send};
-use super::{COMMAND, KeeperError, Own};
+use super::{COMMAND, KeeperError, Own, What};
 
 /// First word of its command line, whatever the binary is called.
 const PROGRAM: &str = "tidewaiter";
@@ -39,6 +40,16 @@ pub struct Terms {
     pub own: Own,
 }
 
+/// Folders of root's runtimes into which the agent looks by itself: a question takes as long as the busiest host lets two
+/// processes wait for their turn, and a container may be gone by then.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Direct {
+    /// To list what is there.
+    pub listed: Vec<PathBuf>,
+    /// To read files as well.
+    pub read: Vec<PathBuf>,
+}
+
 /// A connection to one of its threads.
 #[derive(Debug)]
 struct Line {
@@ -55,7 +66,20 @@ pub struct Link {
     /// At its end when the keeper is.
     life: Mutex<Option<OwnedFd>>,
     pid: u32,
+    direct: Direct,
     _child: Child,
+}
+
+impl Direct {
+    /// Whether the agent opens this itself. To look at a file's own facts nobody has to be asked (`O_PATH`, open(2)).
+    fn has(&self, root: &Path, what: What) -> bool {
+        let is_in = |folders: &[PathBuf]| folders.iter().any(|folder| folder == root);
+        match what {
+            What::Place => true,
+            What::Folder => is_in(&self.listed) || is_in(&self.read),
+            What::File => is_in(&self.read),
+        }
+    }
 }
 
 impl Terms {
@@ -102,15 +126,17 @@ impl Link {
             others: Mutex::new(others),
             life: Mutex::new(Some(life)),
             pid: child.id(),
+            direct: Direct::default(),
             _child: child,
         })
     }
 
-    /// Has the keeper give up what it does not need, and everything of this process ask it from now on.
+    /// Has the keeper give up what it does not need, and everything of this process ask it from now on, but for `direct`.
     ///
     /// # Errors
     /// It is gone, or cannot give up what it should.
-    pub fn begin(self, terms: Terms) -> Result<&'static Self, KeeperError> {
+    pub fn begin(mut self, terms: Terms, direct: Direct) -> Result<&'static Self, KeeperError> {
+        self.direct = direct;
         let others = std::mem::take(&mut *self.others.lock().unwrap_or_else(PoisonError::into_inner));
         let beside: Vec<BorrowedFd<'_>> = others.iter().map(OwnedFd::as_fd).collect();
         let question = terms.question();
@@ -120,6 +146,11 @@ impl Link {
         }
         LINK.set(self).map_err(|_| KeeperError::Twice)?;
         LINK.get().ok_or(KeeperError::Twice)
+    }
+
+    /// Whether the agent opens this of a runtime's state itself.
+    pub(super) fn is_direct(&self, root: &Path, what: What) -> bool {
+        self.direct.has(root, what)
     }
 
     /// Its process.
@@ -184,6 +215,18 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    #[test]
+    fn what_the_agent_opens_itself_is_what_was_granted() {
+        let folder = |path: &str| vec![PathBuf::from(path)];
+        let direct = Direct { listed: folder("/run/containerd"), read: folder("/run/runc") };
+        let opened = |root: &str| What::ALL.map(|what| direct.has(Path::new(root), what));
+        // In the order of `What::ALL`: file, folder, place.
+        assert_eq!(opened("/run/runc"), [true, true, true]);
+        assert_eq!(opened("/run/containerd"), [false, true, true]);
+        assert_eq!(opened("/run/k3s/containerd"), [false, false, true]);
+        assert_eq!(opened("/run"), [false, false, true]);
+    }
 
     #[test]
     fn terms_are_understood_as_they_were_meant() {

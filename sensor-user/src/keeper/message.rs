@@ -18,8 +18,8 @@ use rustix::net::{
 pub(super) const MESSAGE_MAX: usize = 64 * 1024;
 /// How each begins: one of no bytes would look like the end.
 const MARK: u8 = b'K';
-/// Most descriptors beside one.
-pub(super) const DESCRIPTORS_MAX: usize = 2;
+/// Most descriptors beside one: what some events of a turn are about, far below what a packet takes (`SCM_MAX_FD`, 253).
+pub(super) const DESCRIPTORS_MAX: usize = 32;
 
 /// What is asked for. `serve.rs` has the rules for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
@@ -39,8 +39,8 @@ pub(super) enum Deed {
     Discover = 10,
     Canary = 11,
     Mark = 12,
-    MarkFile = 13,
-    ByHandle = 14,
+    MarkFiles = 13,
+    ByHandles = 14,
     Name = 15,
     Opened = 16,
     Programs = 17,

@@ -17,13 +17,12 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::io::Errno;
 use thiserror::Error;
 
 pub use hook::{LoadedProgram, Own, attach, cgroup_programs, give_back, programs};
-pub use link::{Link, Terms};
+pub use link::{Direct, Link, Terms};
 pub use serve::serve;
-pub use watch::{FileKey, by_handle, mark, mark_file, opened, stat_of_name};
+pub use watch::{FileKey, by_handles, mark, mark_files, opened, stat_of_name};
 
 use crate::host::procfs::Root;
 use link::{Lane, link};
@@ -158,6 +157,9 @@ pub fn root_folder(pid: u32) -> io::Result<OwnedFd> {
 /// It is not there.
 pub fn folder(root: BorrowedFd<'_>, path: &Path) -> io::Result<OwnedFd> {
     let Some(link) = link() else { return here::folder(root, path) };
+    if let Some(error) = here::absent(root, path) {
+        return Err(error);
+    }
     link.ask_open(Lane::Loop, &Message::ask(Deed::Folder).text(path.as_os_str().as_bytes()), &[root])
 }
 
@@ -184,16 +186,31 @@ pub fn size(path: &Path) -> Option<u64> {
 /// # Errors
 /// It is not there, or is none of a runtime's.
 pub fn state(home: Home<'_>, path: &Path, what: What) -> io::Result<OwnedFd> {
+    match (home, link()) {
+        (Home::Host(root), None) => here::state(root, path, what),
+        (Home::User(folder, way), None) => here::state_of_user(folder, way, path, what),
+        (Home::Host(root), Some(link)) => state_of_host(link, root, path, what),
+        (Home::User(folder, way), Some(link)) => {
+            link.ask_open(Lane::Files, &question(Deed::StateOfUser, way, path, what), &[folder])
+        }
+    }
+}
+
+/// Asks for nothing that can be had without: what the agent may open itself, and what is not there at all.
+fn state_of_host(link: &Link, root: &Path, path: &Path, what: What) -> io::Result<OwnedFd> {
+    let is_direct = link.is_direct(root, what);
+    let own = here::state(root, path, if is_direct { what } else { What::Place });
+    match own {
+        Err(error) if error.kind() != io::ErrorKind::PermissionDenied => Err(error),
+        Ok(open) if is_direct => Ok(open),
+        // The agent is not root, or the folder not root's: the keeper sees more.
+        Ok(_) | Err(_) => link.ask_open(Lane::Files, &question(Deed::State, root, path, what), &[]),
+    }
+}
+
+fn question(deed: Deed, way: &Path, path: &Path, what: What) -> Message {
     let text = |path: &Path| path.as_os_str().as_bytes().to_vec();
-    let (deed, way, beside) = match (home, link()) {
-        (Home::Host(root), None) => return here::state(root, path, what),
-        (Home::User(folder, way), None) => return here::state_of_user(folder, way, path, what),
-        (Home::Host(root), Some(_)) => (Deed::State, root, None),
-        (Home::User(folder, way), Some(_)) => (Deed::StateOfUser, way, Some(folder)),
-    };
-    let question = Message::ask(deed).numbers([place(&What::ALL, &what)]).text(text(way)).text(text(path));
-    let link = link().ok_or(Errno::PIPE)?;
-    link.ask_open(Lane::Files, &question, beside.as_slice())
+    Message::ask(deed).numbers([place(&What::ALL, &what)]).text(text(way)).text(text(path))
 }
 
 /// Folders of the runtimes that run now; `search` looks for them where there is no keeper.

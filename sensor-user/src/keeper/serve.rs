@@ -55,7 +55,7 @@ const KEPT: CapabilitySet = CapabilitySet::SYS_PTRACE
     .union(CapabilitySet::NET_ADMIN);
 
 /// An answer, or why there is none.
-type Answer = io::Result<(Message, Option<OwnedFd>)>;
+type Answer = io::Result<(Message, Vec<OwnedFd>)>;
 
 /// What it knows.
 #[derive(Default)]
@@ -146,7 +146,7 @@ impl Keeper {
                 Ok((answer, beside)) => (answer, beside),
                 Err(error) => {
                     let number = error.raw_os_error().unwrap_or(Errno::INVAL.raw_os_error());
-                    (Message { error: number, ..Message::default() }, None)
+                    (Message { error: number, ..Message::default() }, Vec::new())
                 }
             };
             let beside: Vec<BorrowedFd<'_>> = beside.iter().map(OwnedFd::as_fd).collect();
@@ -158,8 +158,8 @@ impl Keeper {
 
     fn answer(&self, question: &Message, beside: &[OwnedFd]) -> Answer {
         let none = Message::default;
-        let open = |file: OwnedFd| Ok((none(), Some(file)));
-        let numbers = |numbers: &[u64]| Ok((none().numbers(numbers.iter().copied()), None));
+        let open = |file: OwnedFd| Ok((none(), vec![file]));
+        let numbers = |numbers: &[u64]| Ok((none().numbers(numbers.iter().copied()), Vec::new()));
         let pid = question.small(0);
         match question.deed() {
             Deed::Namespace => {
@@ -177,47 +177,52 @@ impl Keeper {
             Deed::Size => numbers(&[here::size(named(question.bytes(0))?).ok_or(Errno::NOENT)?]),
             Deed::State => open(self.state(question)?),
             Deed::StateOfUser => open(state_of_user(question, beside)?),
-            Deed::Discover => Ok((self.discover(), None)),
+            Deed::Discover => Ok((self.discover(), Vec::new())),
             Deed::Canary => {
                 // Nothing but a number is an argument of the one program that is ever run.
                 let nonce = Uuid::try_parse_ascii(question.bytes(0)).map_err(|_| Errno::INVAL)?;
                 here::canary(&nonce.to_string())?;
-                Ok((none(), None))
+                Ok((none(), Vec::new()))
             }
             Deed::Mark => {
                 let (flags, mask) = (question.small(0), question.number(1));
                 watch::may_mark(flags)?;
                 sys::fanotify_mark(any(beside, 0)?, flags, mask, folder(beside, 1)?)?;
-                Ok((none(), None))
+                Ok((none(), Vec::new()))
             }
-            Deed::MarkFile => {
-                let (device, inode) =
-                    watch::mark_file_here(any(beside, 0)?, folder(beside, 1)?, named(question.bytes(0))?)?;
-                numbers(&[device, inode])
+            Deed::MarkFiles => {
+                let (group, root) = (any(beside, 0)?, folder(beside, 1)?);
+                let most = usize::try_from(question.number(0)).unwrap_or(usize::MAX);
+                let paths = question.texts.iter().map(|text| named(text)).collect::<io::Result<Vec<_>>>()?;
+                let marked = watch::mark_files_here(group, root, &paths, most);
+                Ok((none().numbers(watch::rows_of_marked(&marked)), Vec::new()))
             }
-            Deed::ByHandle => {
-                let kind = question.small(0).cast_signed();
-                open(watch::by_handle_here(any(beside, 0)?, kind, question.bytes(0))?)
+            Deed::ByHandles => {
+                let (places, opened) = watch::by_handles_here(any(beside, 0)?, question);
+                Ok((none().numbers(places), opened))
             }
             Deed::Name => {
                 let name = question.bytes(0);
                 if name.contains(&b'/') {
                     return Err(Errno::INVAL.into());
                 }
-                let stat = crate::ebpf::fanotify::Stat::of_name(any(beside, 0)?, name).ok_or(Errno::NOENT)?;
+                let stat =
+                    crate::ebpf::fanotify::Stat::of_name(any(beside, 0)?, name)?.ok_or(Errno::NOENT)?;
                 numbers(&watch::numbers_of(&stat))
             }
             Deed::Opened => {
                 let opened = sys::read_opened(any(beside, 0)?)?;
-                Ok((none().numbers(watch::rows_of(&opened)), None))
+                Ok((none().numbers(watch::rows_of(&opened)), Vec::new()))
             }
-            Deed::Programs => Ok((hook::page_here(question, self.own()?)?, None)),
+            Deed::Programs => Ok((hook::page_here(question, self.own()?)?, Vec::new())),
             Deed::Attach => open(self.own()?.attach(question, any(beside, 0)?, folder(beside, 1)?)?),
             Deed::GiveBack => {
                 self.own()?.give_back(any(beside, 0)?, any(beside, 1)?)?;
-                Ok((none(), None))
+                Ok((none(), Vec::new()))
             }
-            Deed::CgroupPrograms => Ok((self.own()?.cgroup_programs(question, folder(beside, 0)?)?, None)),
+            Deed::CgroupPrograms => {
+                Ok((self.own()?.cgroup_programs(question, folder(beside, 0)?)?, Vec::new()))
+            }
             Deed::None | Deed::Begin => Err(Errno::INVAL.into()),
         }
     }

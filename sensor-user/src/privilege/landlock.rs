@@ -18,6 +18,8 @@ const VERSION: ABI = ABI::V6;
 /// What is allowed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Grants {
+    /// Folders whose names may be listed, with all that is below: no file is opened there.
+    pub list: Vec<PathBuf>,
     /// Files, or folders with all that is below.
     pub read: Vec<PathBuf>,
     /// The same, to change and make as well.
@@ -80,7 +82,8 @@ fn rules(grants: &Grants) -> Result<RulesetStatus, landlock::RulesetError> {
         .handle_access(limited)?
         .scope(Scope::from_all(VERSION))?
         .create()?;
-    for (paths, access) in [(&grants.read, read), (&grants.write, write)] {
+    let list = BitFlags::from(AccessFs::ReadDir);
+    for (paths, access) in [(&grants.list, list), (&grants.read, read), (&grants.write, write)] {
         for path in paths {
             let Ok(open) = PathFd::new(path) else { continue };
             rules = rules.add_rule(PathBeneath::new(open, of(path, access)))?;

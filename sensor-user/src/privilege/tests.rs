@@ -10,6 +10,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
 
+use rustix::fs::{Mode, OFlags};
 use rustix::mount::{UnmountFlags, unmount};
 use rustix::net::{AddressFamily, SocketType, netlink, socket};
 use rustix::process::{Signal, getpid, kill_process};
@@ -106,8 +107,13 @@ fn confined_to_a_folder() {
     let manager = UnixDatagram::bind_addr(&name).unwrap();
     let connected = UnixDatagram::unbound().unwrap();
     connected.connect_addr(&name).unwrap();
-    let grants =
-        Grants { read: vec!["/proc".into()], write: vec![granted.clone()], ports: Ports::These(vec![53]) };
+    let listed = folder.join("listed");
+    let grants = Grants {
+        list: vec![listed.clone()],
+        read: vec!["/proc".into()],
+        write: vec![granted.clone()],
+        ports: Ports::These(vec![53]),
+    };
     match confine(&grants).unwrap() {
         Ground::Whole | Ground::Part => {}
         Ground::None => return eprintln!("not tried: this kernel has no Landlock"),
@@ -124,6 +130,11 @@ fn confined_to_a_folder() {
     refused(fs::write(other.join("file"), "x"), "write elsewhere");
     refused(fs::write("/proc/self/comm", "x"), "write where only reading is granted");
     refused(File::open("/etc/passwd").map(drop), "read elsewhere");
+    assert_eq!(fs::read_dir(&listed).unwrap().count(), 1);
+    refused(File::open(listed.join("there")).map(drop), "read where only names are granted");
+    refused(fs::read_dir(&other).map(drop), "list elsewhere");
+    // What runtimes' folders are looked at by: nobody is asked, and nothing is told of it.
+    rustix::fs::open(other.join("there"), OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).unwrap();
     refused(fs::remove_file(other.join("there")), "remove elsewhere");
     refused(Command::new("/bin/true").status().map(drop), "run a program");
     // TCP came later than files, abstract sockets later than that.
@@ -139,9 +150,10 @@ fn confined_to_a_folder() {
 #[test]
 fn nothing_is_read_or_written_beyond_what_is_granted() {
     let folder = tempfile::tempdir().unwrap();
-    for name in ["granted", "other"] {
+    for name in ["granted", "listed", "other"] {
         fs::create_dir(folder.path().join(name)).unwrap();
     }
+    fs::write(folder.path().join("listed/there"), "x").unwrap();
     fs::write(folder.path().join("other/there"), "x").unwrap();
     let status = again("confined_to_a_folder", folder.path().to_str().unwrap());
     assert!(status.success(), "{status}");

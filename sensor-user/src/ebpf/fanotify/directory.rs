@@ -13,6 +13,7 @@ use std::sync::Arc;
 use rustix::fs::{Mode, OFlags};
 
 use super::FanotifyError;
+use super::opened::OpenedHandles;
 use super::record::{Handle, PlaceRef};
 use super::root::number;
 use super::stat::Stat;
@@ -62,6 +63,7 @@ pub(super) struct Directories {
     witnesses: HashMap<u32, Witnesses>,
     /// Whose event is read now: it may be there still.
     actor: u32,
+    opened: OpenedHandles,
 }
 
 /// Processes of one mount namespace, oldest first.
@@ -151,6 +153,10 @@ impl Directories {
 
     /// The events that are read next are of this process.
     pub(super) fn attend(&mut self, pid: u32) {
+        if self.actor != pid {
+            // By way of this one it may be reached after all.
+            self.opened.retry();
+        }
         self.actor = pid;
     }
 
@@ -211,7 +217,7 @@ impl Directories {
         if let Some(path) = self.known.get(place.directory) {
             return Some(Arc::clone(path));
         }
-        let directory = self.open(place.fsid, place.handle_type, place.handle)?;
+        let directory = self.directory(place)?;
         let path: Arc<str> = resolve(&directory)?.into();
         if self.known.len() >= DIRECTORIES_MAX {
             self.known.clear();
@@ -221,21 +227,74 @@ impl Directories {
     }
 
     /// What is behind a name now.
-    pub(super) fn stat(&self, place: &PlaceRef<'_>) -> Option<Stat> {
-        let directory = self.open(place.fsid, place.handle_type, place.handle)?;
+    pub(super) fn stat(&mut self, place: &PlaceRef<'_>) -> Option<Stat> {
+        let directory = self.directory(place)?;
+        keeper::stat_of_name(directory.as_fd(), place.name)
+    }
+
+    /// The same between turns.
+    pub(super) fn stat_again(&self, place: &PlaceRef<'_>) -> Option<Stat> {
+        let directory = self.open(&place.in_directory())?;
         keeper::stat_of_name(directory.as_fd(), place.name)
     }
 
     /// What a file is now, whatever its name.
-    pub(super) fn stat_file(&self, file: &Handle<'_>) -> Option<Stat> {
-        Stat::of_file(self.open(file.fsid, file.kind, file.bytes)?.as_fd())
+    pub(super) fn stat_file(&mut self, file: &Handle<'_>) -> Option<Stat> {
+        Stat::of_file(self.opened(file)?.as_fd())
     }
 
-    fn open(&self, fsid: u64, kind: i32, handle: &[u8]) -> Option<OwnedFd> {
-        let known = self.file_systems.iter().find(|known| known.fsid == fsid)?;
+    /// Whether the path of a directory has to be asked for.
+    pub(super) fn is_known(&self, place: &PlaceRef<'_>) -> bool {
+        self.known.contains_key(place.directory)
+    }
+
+    /// Opens, many at a time, what the next events are about.
+    pub(super) fn prepare<'h>(&mut self, wanted: impl Iterator<Item = Handle<'h>>) {
+        let mut by_mount: Vec<(u64, Vec<Handle<'h>>)> = Vec::new();
+        for handle in wanted.filter(|handle| self.opened.get(handle).is_none()) {
+            match by_mount.iter_mut().find(|(fsid, _)| *fsid == handle.fsid) {
+                Some((_, handles)) if handles.contains(&handle) => {}
+                Some((_, handles)) => handles.push(handle),
+                None => by_mount.push((handle.fsid, vec![handle])),
+            }
+        }
+        for (fsid, handles) in by_mount {
+            let known = self.file_systems.iter().find(|known| known.fsid == fsid);
+            // What is reached by way of a process is opened for each event: whoever acts may be the way.
+            let Some(Reach::Held(mount)) = known.map(|known| &known.reach) else { continue };
+            let opened =
+                keeper::by_handles(mount.as_fd(), &handles.iter().map(Handle::parts).collect::<Vec<_>>());
+            for (handle, open) in handles.iter().zip(opened) {
+                self.opened.put(handle, open.map(Arc::new));
+            }
+        }
+    }
+
+    /// To be called behind each turn.
+    pub(super) fn let_go(&mut self) {
+        self.opened.clear();
+    }
+
+    fn directory(&mut self, place: &PlaceRef<'_>) -> Option<Arc<OwnedFd>> {
+        self.opened(&place.in_directory())
+    }
+
+    /// What a handle leads to, opened once in a turn.
+    fn opened(&mut self, handle: &Handle<'_>) -> Option<Arc<OwnedFd>> {
+        if let Some(open) = self.opened.get(handle) {
+            return open.clone();
+        }
+        let open = self.open(handle).map(Arc::new);
+        self.opened.put(handle, open.clone());
+        open
+    }
+
+    fn open(&self, handle: &Handle<'_>) -> Option<OwnedFd> {
+        let known = self.file_systems.iter().find(|known| known.fsid == handle.fsid)?;
+        let open = |mount: BorrowedFd<'_>| keeper::by_handles(mount, &[handle.parts()]).pop().flatten();
         match self.reach(known)? {
-            Mount::Held(mount) => keeper::by_handle(mount, kind, handle).ok(),
-            Mount::Open(mount) => keeper::by_handle(mount.as_fd(), kind, handle).ok(),
+            Mount::Held(mount) => open(mount),
+            Mount::Open(mount) => open(mount.as_fd()),
         }
     }
 

@@ -9,7 +9,8 @@ use std::os::fd::AsFd as _;
 
 use rustix::io::Errno;
 
-use super::record::{Record, Records};
+use super::opened::TOGETHER_MAX;
+use super::record::{Malformed, Record, Records};
 use super::take::Taken;
 use super::{Deed, Drained, FanotifyError, FileWatch, Seen, boot_time};
 use crate::ebpf::sys::Opened;
@@ -66,6 +67,7 @@ impl FileWatch {
         self.late.names = late;
         drained.overflowed.names += full;
         self.read_opened(ask, each, &mut drained)?;
+        self.directories.let_go();
         Ok(drained)
     }
 
@@ -132,10 +134,12 @@ impl FileWatch {
             drained,
             overflowed: 0,
         };
-        for record in Records::new(bytes) {
-            if is_due(record.as_ref().ok().and_then(pid)) {
-                taken.take(record, ask.is_wanted, each);
-            }
+        let is_due = |record: &Result<Record<'_>, Malformed>| is_due(record.as_ref().ok().and_then(pid));
+        let mut records = Records::new(bytes).filter(is_due).peekable();
+        while records.peek().is_some() {
+            let together: Vec<_> = records.by_ref().take(TOGETHER_MAX).collect();
+            taken.prepare(together.iter().flatten());
+            together.into_iter().for_each(|record| taken.take(record, ask.is_wanted, each));
         }
         taken.overflowed
     }

@@ -43,6 +43,20 @@ pub(super) struct Handle<'a> {
     pub(super) bytes: &'a [u8],
 }
 
+impl<'a> Handle<'a> {
+    /// Type and bytes, as they are opened on its file system.
+    pub(super) fn parts(&self) -> (i32, &'a [u8]) {
+        (self.kind, self.bytes)
+    }
+}
+
+impl<'a> PlaceRef<'a> {
+    /// The directory, as a file.
+    pub(super) fn in_directory(&self) -> Handle<'a> {
+        Handle { fsid: self.fsid, kind: self.handle_type, bytes: self.handle }
+    }
+}
+
 /// A name in a directory that the kernel names by handle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct PlaceRef<'a> {
@@ -82,6 +96,7 @@ pub(super) enum Record<'a> {
 
 /// Reads event after event. A malformed event whose length holds costs only itself; when the
 /// length itself lies, the rest of the bytes is given up.
+#[derive(Clone)]
 pub(super) struct Records<'a> {
     rest: &'a [u8],
 }

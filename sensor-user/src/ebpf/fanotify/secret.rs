@@ -76,20 +76,12 @@ impl SecretWatch {
                 None => {}
             }
         }
-        let marked = found.into_iter().filter(|path| self.mark(&root, path, mnt_ns));
-        let _bounded = marked.take(ROOT_MARKS_MAX).count();
-        true
-    }
-
-    /// Marks one file. False: it cannot be.
-    fn mark(&mut self, root: &OwnedFd, path: &str, mnt_ns: u32) -> bool {
-        if self.paths.len() >= MARKS_MAX {
-            return false;
+        let paths: Vec<&Path> = found.iter().map(Path::new).collect();
+        let most = ROOT_MARKS_MAX.min(MARKS_MAX - self.paths.len().min(MARKS_MAX));
+        for (place, key) in keeper::mark_files(self.group.as_fd(), root.as_fd(), &paths, most) {
+            let path = found.get(place).map(|path| format!("/{path}")).unwrap_or_default();
+            self.paths.insert(key, Secret { path, mnt_ns });
         }
-        let Ok(key) = keeper::mark_file(self.group.as_fd(), root.as_fd(), Path::new(path)) else {
-            return false;
-        };
-        self.paths.insert(key, Secret { path: format!("/{path}"), mnt_ns });
         true
     }
 

@@ -4,6 +4,7 @@ use std::os::fd::BorrowedFd;
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::{AtFlags, Statx, StatxFlags, statx};
+use rustix::io::Errno;
 
 /// Execute bits of a mode.
 const EXECUTABLE: u16 = 0o111;
@@ -29,9 +30,9 @@ pub struct Stat {
 }
 
 impl Stat {
-    /// Of a name in a directory; a link is not followed.
-    pub(crate) fn of_name(directory: BorrowedFd<'_>, name: &[u8]) -> Option<Self> {
-        Self::read(statx(directory, name, FLAGS, WANTED).ok()?)
+    /// Of a name in a directory; a link is not followed. None: its times make no sense.
+    pub(crate) fn of_name(directory: BorrowedFd<'_>, name: &[u8]) -> Result<Option<Self>, Errno> {
+        Ok(Self::read(statx(directory, name, FLAGS, WANTED)?))
     }
 
     /// Of a file that is open.

@@ -20,6 +20,29 @@ pub(super) struct Taken<'a> {
 }
 
 impl Taken<'_> {
+    /// Opens what these events will be asked about.
+    pub(super) fn prepare<'r>(&mut self, records: impl Iterator<Item = &'r Record<'r>>) {
+        let wanted: Vec<Handle<'r>> = records.flat_map(|record| self.wanted(record)).flatten().collect();
+        self.directories.prepare(wanted.into_iter());
+    }
+
+    /// What one event needs open: the directories whose paths are not known or whose names are looked at, and the file.
+    fn wanted<'r>(&self, record: &Record<'r>) -> [Option<Handle<'r>>; 2] {
+        let unless_known =
+            |place: &PlaceRef<'r>| (!self.directories.is_known(place)).then(|| place.in_directory());
+        match record {
+            Record::Rename { pid, from, to, .. } if *pid != self.own_pid => {
+                [unless_known(from), unless_known(to)]
+            }
+            Record::Named { pid, mask, place, file } if *pid != self.own_pid => {
+                let is_looked_at = file.is_none() && *mask != libc::FAN_DELETE;
+                let place = if is_looked_at { Some(place.in_directory()) } else { unless_known(place) };
+                [place, *file]
+            }
+            Record::Rename { .. } | Record::Named { .. } | Record::Overflow | Record::Other => [None; 2],
+        }
+    }
+
     pub(super) fn take(
         &mut self,
         record: Result<Record<'_>, Malformed>,

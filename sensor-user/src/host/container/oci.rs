@@ -2,10 +2,13 @@
 //! specification, config.md, "Annotations").
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use rustc_hash::FxHashMap;
 use serde::Deserialize;
 
+use super::root::Stamp;
 use super::{Answer, Question, Root, STATE_MAX};
 use crate::state::container::{CgroupIdentity, Confirmation, Container, OCI_ID_DIGITS, Pod, Role, Runtime};
 
@@ -15,6 +18,9 @@ const TASKS: &str = "io.containerd.runtime.v2.task";
 const MOBY: &str = "moby";
 /// Most containerd namespaces looked into: in practice there are three.
 const NAMESPACES_MAX: usize = 64;
+
+/// Most containerds whose namespaces are remembered: the configured ones and those that run.
+const DAEMONS_MAX: usize = 64;
 
 /// Most directories looked at from the inside out: containerd's own cgroups lie in the second.
 const DEPTH_MAX: usize = 8;
@@ -36,10 +42,44 @@ struct Linux {
     cgroups_path: String,
 }
 
+/// The namespaces of each containerd, remembered until one comes or goes: they are asked for with each cgroup.
+#[derive(Debug, Default)]
+pub(super) struct Namespaces {
+    known: Mutex<FxHashMap<PathBuf, Listed>>,
+}
+
+/// Names in a directory, and when they were these.
+#[derive(Debug)]
+struct Listed {
+    stamp: Stamp,
+    names: Arc<[String]>,
+}
+
+impl Namespaces {
+    fn of(&self, state: &Root) -> Arc<[String]> {
+        let tasks = Path::new(TASKS);
+        // Before the names: what comes between the two is read again next time.
+        let Some(stamp) = state.stamp(tasks) else { return Arc::default() };
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = state.join(tasks);
+        match known.get(&place) {
+            Some(listed) if listed.stamp == stamp => Arc::clone(&listed.names),
+            Some(_) | None => {
+                let names: Arc<[String]> = state.names(tasks, NAMESPACES_MAX).into();
+                if known.len() >= DAEMONS_MAX {
+                    known.clear();
+                }
+                known.insert(place, Listed { stamp, names: Arc::clone(&names) });
+                names
+            }
+        }
+    }
+}
+
 /// The container as this containerd knows it.
 pub(super) fn lookup(state: &Root, question: &Question<'_>) -> Answer {
-    for namespace in state.names(Path::new(TASKS), NAMESPACES_MAX) {
-        let path = Path::new(TASKS).join(&namespace).join(&question.identity.id).join("config.json");
+    for namespace in question.known.namespaces.of(state).iter() {
+        let path = Path::new(TASKS).join(namespace).join(&question.identity.id).join("config.json");
         if let Some(bundle) = state.read_json::<Bundle>(&path, STATE_MAX)? {
             let runtime = if namespace == MOBY { Runtime::Docker } else { Runtime::Containerd };
             return Ok(Some(container(question.identity, runtime, &bundle.annotations.unwrap_or_default())));
@@ -50,10 +90,9 @@ pub(super) fn lookup(state: &Root, question: &Question<'_>) -> Answer {
 
 /// The container whose bundle names this cgroup, or one above it: `ctr` gives containers any name, and its
 /// cgroup bears that.
-pub(super) fn lookup_path(state: &Root, path: &str) -> Answer {
+pub(super) fn lookup_path(state: &Root, path: &str, known: &Namespaces) -> Answer {
     let components: Vec<&str> = path.split('/').filter(|component| !component.is_empty()).collect();
-    let namespaces =
-        if components.is_empty() { Vec::new() } else { state.names(Path::new(TASKS), NAMESPACES_MAX) };
+    let namespaces = if components.is_empty() { Arc::default() } else { known.of(state) };
     let depths = (1..=components.len()).rev().take(DEPTH_MAX);
     for (depth, namespace) in depths.flat_map(|depth| namespaces.iter().map(move |name| (depth, name))) {
         let Some((id, above)) = components.get(..depth).and_then(<[&str]>::split_last) else { continue };
