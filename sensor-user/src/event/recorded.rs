@@ -314,6 +314,24 @@ mod tests {
     }
 
     #[test]
+    fn fuzzed_lines_are_events_or_refused() {
+        let event = sample::event();
+        let document = json::encode(&EventDocument::new(&event, event.date, 1, &sample::origin()));
+        let flat = r#"{"logsource":"network_connection","time":1.5,"@timestamp":"1970-01-01T00:00:02Z",
+            "DestinationIp":["10.0.0.2","::1"],"Image":"/bin/x","UserId":7,"Initiated":true}"#;
+        let seeds = [document.into_bytes(), flat.as_bytes().to_vec()];
+        crate::fuzz::run(&seeds, |bytes, _| match Recorded::parse(&crate::octet::text(bytes)) {
+            Ok(read) => {
+                for (field, ..) in TABLE {
+                    let (presence, first) = told(&read, FieldId(*field as u16));
+                    assert!(first.is_none() || presence == Presence::Present);
+                }
+            }
+            Err(error) => assert!(!error.to_string().is_empty()),
+        });
+    }
+
+    #[test]
     fn times_are_seconds_or_dates() {
         let time = |key| {
             Recorded::parse(&format!(r#"{{"logsource":"dns_query",{key}}}"#)).map(|it| it.time()).unwrap()

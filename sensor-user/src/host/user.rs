@@ -122,6 +122,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn fuzzed_passwd_lines_are_read_or_passed_over() {
+        let seeds = [b"root:x:0:0:root:/root:/bin/sh\nweb:x:1000:\n:x:7:7\n".to_vec()];
+        crate::fuzz::run(&seeds, |bytes, _| {
+            let names = parse(bytes);
+            assert!(names.values().all(|name| !name.is_empty() && !name.contains(['\n', ':'])));
+        });
+    }
+
+    #[test]
     fn passwd_lines_are_read_and_others_passed_over() {
         let names = parse(
             b"root:x:0:0:root:/root:/bin/sh\ntoor:x:0:0::/:/bin/sh\n\nwww-data:x:33:33::/:\n\

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -69,8 +69,11 @@ pub(super) fn size(path: &Path) -> Option<u64> {
     u64::try_from(stat.st_size).ok().filter(|_| is_file)
 }
 
+/// Links lead to the folder and not on from there: below some of them lies what containers write, too, and a link of theirs
+/// would lead anywhere.
 pub(super) fn state(root: &Path, path: &Path, what: What) -> io::Result<OwnedFd> {
-    Ok(rustix::fs::open(root.join(path), what.flags(), Mode::empty())?)
+    let folder = rustix::fs::open(root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    below(folder.as_fd(), path, what, ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS)
 }
 
 pub(super) fn state_of_user(
@@ -79,9 +82,14 @@ pub(super) fn state_of_user(
     path: &Path,
     what: What,
 ) -> io::Result<OwnedFd> {
+    below(home, &way.join(path), what, CONFINED)
+}
+
+fn below(folder: BorrowedFd<'_>, path: &Path, what: What, resolve: ResolveFlags) -> io::Result<OwnedFd> {
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     // A link in the last place is looked at itself.
     let flags = if what == What::Place { what.flags() | OFlags::NOFOLLOW } else { what.flags() };
-    Ok(openat2(home, way.join(path), flags, Mode::empty(), CONFINED)?)
+    Ok(openat2(folder, path, flags, Mode::empty(), resolve)?)
 }
 
 impl What {

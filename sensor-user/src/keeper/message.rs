@@ -78,6 +78,18 @@ impl Message {
         self
     }
 
+    /// What a packet says. None: it is no message.
+    pub(super) fn read(packet: &[u8]) -> Option<Self> {
+        Self::decode(packet.strip_prefix(&[MARK])?).ok()
+    }
+
+    /// As a packet.
+    pub(super) fn packet(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![MARK];
+        self.encode(&mut bytes).map_err(|_| io::Error::from(Errno::MSGSIZE))?;
+        if bytes.len() > MESSAGE_MAX { Err(Errno::MSGSIZE.into()) } else { Ok(bytes) }
+    }
+
     /// A number, 0 where there is none.
     pub(super) fn number(&self, index: usize) -> u64 {
         self.numbers.get(index).copied().unwrap_or(0)
@@ -100,11 +112,7 @@ pub(super) fn send(
     message: &Message,
     descriptors: &[BorrowedFd<'_>],
 ) -> io::Result<()> {
-    let mut bytes = vec![MARK];
-    message.encode(&mut bytes).map_err(|_| io::Error::from(Errno::MSGSIZE))?;
-    if bytes.len() > MESSAGE_MAX {
-        return Err(Errno::MSGSIZE.into());
-    }
+    let bytes = message.packet()?;
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
     let mut beside = SendAncillaryBuffer::new(&mut space);
     if !descriptors.is_empty() && !beside.push(SendAncillaryMessage::ScmRights(descriptors)) {
@@ -146,8 +154,7 @@ pub(super) fn receive(
     if received.flags.contains(ReturnFlags::TRUNC) {
         return Err(Errno::MSGSIZE.into());
     }
-    let bytes = buffer.get(..received.bytes).and_then(|bytes| bytes.strip_prefix(&[MARK]));
-    let message = bytes.and_then(|bytes| Message::decode(bytes).ok()).ok_or(Errno::BADMSG)?;
+    let message = buffer.get(..received.bytes).and_then(Message::read).ok_or(Errno::BADMSG)?;
     Ok(Some((message, descriptors)))
 }
 

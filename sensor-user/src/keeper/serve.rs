@@ -320,3 +320,6 @@ fn folder(beside: &[OwnedFd], index: usize) -> io::Result<BorrowedFd<'_>> {
     let is_folder = FileType::from_raw_mode(fstat(open)?.st_mode).is_dir();
     if is_folder { Ok(open) } else { Err(Errno::NOTDIR.into()) }
 }
+
+#[cfg(test)]
+mod tests;

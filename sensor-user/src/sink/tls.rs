@@ -177,3 +177,6 @@ fn system_anchors() -> Result<RootCertStore, TlsError> {
     }
     Ok(anchors)
 }
+
+#[cfg(test)]
+mod tests;

@@ -134,11 +134,11 @@ impl Fixture {
     }
 
     /// Sends a line and returns what comes until the agent hangs up.
-    async fn say(&self, line: &str) -> String {
+    async fn say(&self, line: &[u8]) -> String {
         let (path, line) = (self.path.clone(), line.to_owned());
         tokio::task::spawn_blocking(move || {
             let mut stream = BlockingStream::connect(path).unwrap();
-            stream.write_all(line.as_bytes()).unwrap();
+            stream.write_all(&line).unwrap();
             let mut answer = String::new();
             stream.read_to_string(&mut answer).unwrap();
             answer
@@ -209,14 +209,31 @@ async fn thirty_thousand_processes_arrive() {
 async fn what_makes_no_sense_is_refused_with_a_reason() {
     let fixture = Fixture::start(0);
     for (line, reason) in [
-        ("GET / HTTP/1.1\r\n", "makes no sense"),
-        ("{\"version\":1,\"is_host_wanted\":true}\n", "speaks version 3, not 1"),
-        ("{\"version\":3,\"about\":\"everything\"}\n", "makes no sense"),
-        (&format!("{}\n", "x".repeat(REQUEST_MAX - 1)), "makes no sense"),
+        (b"GET / HTTP/1.1\r\n".as_slice(), "makes no sense"),
+        (b"\xff\n", "makes no sense"),
+        (b"{\"version\":1,\"is_host_wanted\":true}\n", "speaks version 3, not 1"),
+        (b"{\"version\":3,\"about\":\"everything\"}\n", "makes no sense"),
+        (format!("{}\n", "x".repeat(REQUEST_MAX - 1)).as_bytes(), "makes no sense"),
     ] {
         let answer = fixture.say(line).await;
         assert!(answer.contains("refusal") && answer.contains(reason), "{answer}");
     }
+}
+
+#[test]
+fn fuzzed_requests_are_understood_or_refused() {
+    let abouts = [
+        About::Picture { is_host_wanted: true },
+        About::Picture { is_host_wanted: false },
+        About::Rules,
+        About::Suppressed,
+        About::Status,
+    ];
+    let seeds = abouts.map(|about| serde_json::to_vec(&Request { version: VERSION, about }).unwrap());
+    crate::fuzz::run(&seeds, |bytes, _| match understand(bytes) {
+        Ok(request) => assert_eq!(request.version, VERSION),
+        Err(reason) => assert!(!reason.is_empty()),
+    });
 }
 
 #[tokio::test]

@@ -168,6 +168,25 @@ mod tests {
     }
 
     #[test]
+    fn fuzzed_command_lines_and_files_of_daemons_tell_of_whole_paths_or_nothing() {
+        let seeds = [
+            &b"dockerd\0--data-root\0/srv/docker\0--exec-root=/run/docker"[..],
+            b"containerd\0-c\0/etc/c.toml\0--state=/run/c",
+            b"{\"data-root\": \"/srv/docker\"}",
+            b"version = 2\nstate = \"/run/c\"\n[grpc]\n",
+        ]
+        .map(<[u8]>::to_vec);
+        crate::fuzz::run(&seeds, |bytes, _| {
+            let text = crate::octet::text(bytes);
+            let words: Vec<&str> = text.split('\0').collect();
+            for daemon in [Daemon::Docker, Daemon::Containerd] {
+                let roots = daemon.roots(&words, |_| Some(text.clone()));
+                assert!(roots.docker.iter().chain(&roots.containerd).all(|path| path.is_absolute()));
+            }
+        });
+    }
+
+    #[test]
     fn nonsense_tells_nothing() {
         let nonsense = |_: &Path| Some("{[=\"state\nstate = [".to_owned());
         assert_eq!(Daemon::Docker.roots(&["dockerd", "--data-root"], nonsense), ContainerRoots::none());

@@ -1,7 +1,8 @@
 //! A runtime's directory, and how far what lies in it may be trusted.
 //!
-//! Root's directories are read as they are. A user's (rootless runtimes) are the user's to fill: what is
-//! read there stays below them, whatever links say, and off whatever is mounted there.
+//! Root's directories are read as they are, but for links below them, which are not followed: what containers write lies
+//! below some. A user's (rootless runtimes) are the user's to fill: what is read there stays below them, whatever links
+//! say, and off whatever is mounted there.
 
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};

@@ -6,6 +6,8 @@ use std::path::Path;
 use super::*;
 use crate::state::container::{Pod, Role};
 
+mod fuzzed;
+
 pub(super) const ID: &str = "accab06600d8e4c16fbf7d95112383c8780e35d72d95fce0bd5e6a3e1f94f814";
 const UID: &str = "4cad64d0-7a36-452a-8a08-bd3a694cdad5";
 

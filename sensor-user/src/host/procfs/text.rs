@@ -198,6 +198,28 @@ mod tests {
     }
 
     #[test]
+    fn fuzzed_texts_of_proc_are_read_or_passed_over() {
+        let seeds = [
+            &b"9576 (a) R 1 (b) S 9555 9576 9576 34817 -1 4194560 968 0 0 0 3 0 0 0 20 0 1 0 100598 2322432 316"[..],
+            b"Name:\tsudo\nUid:\t1000\t0\t0\t0\nGid:\t1001\t5\t5\t5\n",
+            b"8:pids:/docker/a\n4:memory:/docker/a\n0::/\n",
+            b"sh\0-c\0\0x y\0",
+            b"mnt:[4026531841]",
+            b"/memfd:runc (deleted)",
+            b"4294967295",
+        ]
+        .map(<[u8]>::to_vec);
+        crate::fuzz::run(&seeds, |bytes, _| {
+            let text = octet::text(bytes);
+            let _ = (Stat::parse(&text), Status::parse(&text), login_uid(&text), namespace(&text));
+            assert!(cgroup(&text).0.len() <= text.len().max(1));
+            assert!(executable(&text, 0, None).path.len() <= text.len());
+            let words = arguments(bytes);
+            assert!(words.len() <= bytes.len() + 1);
+        });
+    }
+
+    #[test]
     fn namespaces_are_numbers() {
         assert_eq!(namespace("mnt:[4026531841]"), Some(4_026_531_841));
         assert_eq!(namespace("mnt:[x]"), None);

@@ -10,11 +10,15 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use http::uri::PathAndQuery;
+use http::{HeaderName, Response};
+use http_body_util::BodyExt as _;
+use hyper::body::{Body, Frame};
 use prost::Message;
 use tonic::client::Grpc;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request};
 use tonic_prost::ProstCodec;
+use tower::ServiceExt as _;
 
 use self::message::{
     ContainerFilter, ContainerStatus, ContainerStatusRequest, ContainerStatusResponse, ListContainersRequest,
@@ -23,6 +27,9 @@ use self::message::{
 use super::{ANSWER_MAX, Answer, SocketError};
 use crate::host::container::{digest_of, pod_of_labels};
 use crate::state::container::{CgroupIdentity, Confirmation, Container, Pod, Role, Runtime};
+
+/// Where details of a status stand (gRPC over HTTP/2, "Status-Details"). None are needed.
+const DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
 
 pub(super) async fn ask(socket: &Path, identity: &CgroupIdentity) -> Answer {
     let endpoint =
@@ -118,13 +125,29 @@ where
 {
     let path = PathAndQuery::try_from(format!("/runtime.v1.RuntimeService/{method}"))
         .map_err(|error| SocketError::Malformed(error.to_string()))?;
-    let mut client = Grpc::new(channel.clone()).max_decoding_message_size(ANSWER_MAX);
+    let channel = channel.clone().map_response(without_details);
+    let mut client = Grpc::new(channel).max_decoding_message_size(ANSWER_MAX);
     client.ready().await.map_err(|error| no_place(&error))?;
     match client.unary(Request::new(request), path, ProstCodec::default()).await {
         Ok(answer) => Ok(Some(answer.into_inner())),
         Err(status) if status.code() == Code::NotFound => Ok(None),
         Err(status) => Err(SocketError::Refused(format!("{method}: {status}"))),
     }
+}
+
+/// An answer without the one header that tonic 0.14.9 cannot read unless it is well-formed: it panics
+/// (`Status::from_header_map`).
+fn without_details<B: Body>(answer: Response<B>) -> Response<impl Body<Data = B::Data, Error = B::Error>> {
+    let (mut head, body) = answer.into_parts();
+    head.headers.remove(DETAILS);
+    let body = body.map_frame(|frame| match frame.into_trailers() {
+        Ok(mut trailers) => {
+            trailers.remove(DETAILS);
+            Frame::trailers(trailers)
+        }
+        Err(data) => data,
+    });
+    Response::from_parts(head, body)
 }
 
 /// tonic tells of a socket that cannot be connected in its source only.
@@ -140,4 +163,74 @@ fn no_place(error: &tonic::transport::Error) -> SocketError {
 
 fn sorted(labels: &HashMap<String, String>) -> BTreeMap<String, String> {
     labels.iter().map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::runtime::cri::message::{ContainerMetadata, ImageSpec, PodSandboxMetadata};
+
+    #[tokio::test]
+    async fn details_reach_nobody() {
+        use http::header::{HeaderMap, HeaderValue};
+        use http_body_util::{BodyExt as _, Full};
+        use hyper::body::Bytes;
+
+        let mut trailers = HeaderMap::new();
+        trailers.insert(DETAILS, HeaderValue::from_static("no base64"));
+        trailers.insert("grpc-status", HeaderValue::from_static("5"));
+        let end = trailers.clone();
+        let body = Full::new(Bytes::from_static(b"x")).with_trailers(async move { Some(Ok(end)) });
+        let mut answer = Response::new(body);
+        *answer.headers_mut() = trailers;
+        let (head, body) = without_details(answer).into_parts();
+        let body = body.collect().await.unwrap();
+        for headers in [&head.headers, body.trailers().unwrap()] {
+            assert!(headers.contains_key("grpc-status") && !headers.contains_key(DETAILS), "{headers:?}");
+        }
+        assert_eq!(body.to_bytes(), "x");
+    }
+
+    /// The part that is ours: messages, and what is made of them. What is around them is tonic's.
+    #[test]
+    fn fuzzed_messages_are_read_or_refused() {
+        let text = str::to_owned;
+        let labels = [("io.kubernetes.pod.name", "web-1"), ("io.kubernetes.pod.uid", "4cad64d0")];
+        let status = ContainerStatus {
+            id: text("ab"),
+            metadata: Some(ContainerMetadata { name: text("web") }),
+            image: Some(ImageSpec { image: text("nginx:1.25") }),
+            image_ref: text("nginx@sha256:ab"),
+            labels: labels.map(|(name, value)| (text(name), text(value))).into(),
+            image_id: text("sha256:cd"),
+        };
+        let metadata =
+            PodSandboxMetadata { name: text("web-1"), uid: text("4cad64d0"), namespace: text("shop") };
+        let sandbox = PodSandboxStatus { id: text("ab"), metadata: Some(metadata) };
+        let seeds = [
+            ContainerStatusResponse { status: Some(status) }.encode_to_vec(),
+            PodSandboxStatusResponse { status: Some(sandbox) }.encode_to_vec(),
+        ];
+        let identity = CgroupIdentity {
+            id: text("ab"),
+            runtime: Runtime::Containerd,
+            pod_uid: None,
+            outer: Vec::new(),
+            user: None,
+        };
+        crate::fuzz::run(&seeds, |bytes, _| {
+            if let Ok(answer) = ContainerStatusResponse::decode(bytes)
+                && let Some(status) = answer.status
+            {
+                let pod = pod_of_labels(&sorted(&status.labels));
+                assert_eq!(&*container(&identity, Runtime::Containerd, status, pod).id, "ab");
+            }
+            if let Ok(answer) = PodSandboxStatusResponse::decode(bytes)
+                && let Some(pod) = answer.status.and_then(pod)
+            {
+                assert!(!pod.name.is_empty());
+            }
+            drop(ListContainersResponse::decode(bytes));
+        });
+    }
 }

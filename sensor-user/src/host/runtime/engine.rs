@@ -58,6 +58,31 @@ mod tests {
     use super::*;
 
     #[test]
+    fn fuzzed_answers_are_read_or_refused() {
+        let id = "accab06600d8e4c16fbf7d95112383c8780e35d72d95fce0bd5e6a3e1f94f814";
+        let identity = CgroupIdentity {
+            id: id.to_owned(),
+            runtime: Runtime::Docker,
+            pod_uid: None,
+            outer: Vec::new(),
+            user: None,
+        };
+        let body = include_str!("../data/docker-config.v2.json");
+        let seeds = [
+            format!("HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n{}", body.replace("\"ID\"", "\"Id\"")),
+            format!("HTTP/1.0 200 OK\r\n\r\n{{\"Id\":\"{id}\",\"Name\":\"/web\",\"Config\":{{\"Healthcheck\":{{\"Test\":[\"CMD\",\"a\"]}}}}}}"),
+            "HTTP/1.0 404 Not Found\r\n\r\n{\"message\":\"No\"}".to_owned(),
+        ]
+        .map(String::into_bytes);
+        crate::fuzz::run(&seeds, |bytes, _| {
+            let Ok((_, body)) = parse(bytes) else { return };
+            if let Ok(Some(container)) = inspected(body, &identity, Runtime::Docker) {
+                assert_eq!(&*container.id, id);
+            }
+        });
+    }
+
+    #[test]
     fn answers_are_parsed_and_nonsense_is_refused() {
         let answer = b"HTTP/1.0 404 Not Found\r\nContent-Type: application/json\r\n\r\n{\"message\":\"No\"}";
         assert_eq!(parse(answer).unwrap(), (404, &b"{\"message\":\"No\"}"[..]));

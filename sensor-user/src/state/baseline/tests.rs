@@ -193,3 +193,16 @@ fn what_is_no_baseline_is_refused_with_its_place() {
         assert_eq!(error.line, line, "{error}: {text}");
     }
 }
+
+#[test]
+fn fuzzed_files_are_a_baseline_or_refused() {
+    let mut baseline = Baseline { learned_seconds: 600, ..Baseline::new() };
+    let normal = baseline.entry("shop/web").unwrap();
+    normal.executables.insert("/bin/curl".to_owned());
+    normal.note_sent("db.internal:5432".to_owned(), 1 << 20);
+    let seeds = [baseline.text().into_bytes()];
+    crate::fuzz::run(&seeds, |bytes, _| match Baseline::parse(&crate::octet::text(bytes)) {
+        Ok(read) => assert_eq!(Baseline::parse(&read.text()).ok(), Some(read)),
+        Err(Malformed { line, column, reason }) => assert!(line > 0 && column > 0 && !reason.is_empty()),
+    });
+}

@@ -196,3 +196,19 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn fuzzed_paths_are_a_containers_or_nobodys() {
+    let filled = |path: &str| {
+        let path = path.replace("{id}", ID).replace("{outer}", OUTER).replace("{static}", STATIC_UID);
+        path.replace("{uid_}", &UID.replace('-', "_")).replace("{uid}", UID).into_bytes()
+    };
+    let seeds: Vec<_> = CONTAINERS.iter().map(|(path, ..)| filled(path)).collect();
+    crate::fuzz::run(&seeds, |bytes, _| {
+        let path = crate::octet::text(bytes);
+        let _ = user(&path);
+        if let Some(identity) = identify(&path) {
+            assert!(!identity.id.contains('/') && !identity.id.is_empty());
+        }
+    });
+}

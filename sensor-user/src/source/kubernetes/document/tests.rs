@@ -110,3 +110,21 @@ fn nothing_that_is_missing_or_null_is_an_error() {
     let list: List = serde_json::from_str(r#"{"metadata":{"resourceVersion":"1"},"items":null}"#).unwrap();
     assert_eq!(list.pods().count(), 0);
 }
+
+#[test]
+fn fuzzed_documents_are_read_or_refused() {
+    let mut seeds = vec![LIST.as_bytes().to_vec()];
+    seeds.extend(WATCH.lines().map(|line| line.as_bytes().to_vec()));
+    crate::fuzz::run(&seeds, |bytes, _| {
+        if let Ok(list) = serde_json::from_slice::<List>(bytes) {
+            list.pods().for_each(|pod| drop(pod.facts()));
+        }
+        match serde_json::from_slice::<Change>(bytes) {
+            Ok(Change::Added(pod) | Change::Modified(pod) | Change::Deleted(pod) | Change::Bookmark(pod)) => {
+                let uid = pod.uid().to_owned();
+                assert_eq!(pod.facts().pod.uid, uid);
+            }
+            Ok(Change::Error(_)) | Err(_) => {}
+        }
+    });
+}

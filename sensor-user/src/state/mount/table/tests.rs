@@ -129,3 +129,19 @@ proptest::proptest! {
         proptest::prop_assert_eq!(table.locate(device, &below), Some(path));
     }
 }
+
+#[test]
+fn fuzzed_tables_are_read_and_lines_that_are_none_counted() {
+    let seeds = [HOST, CONTAINER].map(|table| table.as_bytes().to_vec());
+    let host = MountTable::parse(HOST);
+    crate::fuzz::run(&seeds, |bytes, _| {
+        let text = octet::text(bytes);
+        let table = MountTable::parse(&text);
+        assert!(table.iter().count() + table.refused() <= text.lines().count());
+        for mount in table.iter().take(4) {
+            let _ =
+                (table.locate(mount.device, "/a/b"), table.below_overlay(mount.device, "/a", Some(&host)));
+        }
+        let _ = (table.in_upper("/tmp/x"), table.place("/data/x"), table.has_scratch("/tmp"));
+    });
+}
