@@ -32,6 +32,7 @@ mod validate;
 mod cluster;
 mod place;
 mod image;
+mod manifest;
 mod start;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -86,6 +87,7 @@ fn cases() -> Vec<Case> {
         cluster::cases(),
         place::cases(),
         image::cases(),
+        manifest::cases(),
         start::cases(),
     ];
     groups.into_iter().flatten().collect()

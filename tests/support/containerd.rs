@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::cgroup::{self, CgroupRoot};
 use crate::child::{Child, find, run};
-use crate::cri::{ContainerSpec, Cri, Ended, PodSpec};
+use crate::cri::{Bind, ContainerSpec, Cri, Ended, PodSpec};
 use crate::docker::{self, ended};
 use crate::network::Network;
 use crate::wait;
@@ -151,6 +151,18 @@ impl Containerd {
     /// # Errors
     /// What CRI says.
     pub fn pod_as(&self, name: &str, uid: String) -> Result<Pod<'_>> {
+        self.sandbox(name, uid, false)
+    }
+
+    /// One that sees the processes of the node (`hostPID`).
+    ///
+    /// # Errors
+    /// What CRI says.
+    pub fn pod_of_host(&self, name: &str) -> Result<Pod<'_>> {
+        self.sandbox(name, Uuid::new_v4().to_string(), true)
+    }
+
+    fn sandbox(&self, name: &str, uid: String, is_host_pid: bool) -> Result<Pod<'_>> {
         let logs = self.directory.join("log-of-pods").join(&uid);
         fs::create_dir_all(&logs)?;
         let spec = PodSpec {
@@ -158,6 +170,7 @@ impl Containerd {
             namespace: POD_NAMESPACE.to_owned(),
             uid,
             log_directory: logs.display().to_string(),
+            is_host_pid,
         };
         let sandbox = self.cri.run_pod(&spec)?;
         Ok(Pod { containerd: self, sandbox, spec })
@@ -215,9 +228,24 @@ impl Pod<'_> {
         mount: Option<(&str, &str)>,
         command: &[&str],
     ) -> Result<PodContainer<'_>> {
-        let container = ContainerSpec { name, image, command, mount };
-        let id = self.containerd.cri.create(&self.sandbox, &self.spec, &container)?;
-        Ok(PodContainer { pod: self, id, name: name.to_owned() })
+        let bind =
+            |(from, to): (&str, &str)| Bind { from: from.to_owned(), to: to.to_owned(), is_read_only: true };
+        self.container_of(&ContainerSpec {
+            name: name.to_owned(),
+            image: image.to_owned(),
+            command: command.iter().copied().map(str::to_owned).collect(),
+            mounts: mount.map(bind).into_iter().collect(),
+            ..ContainerSpec::default()
+        })
+    }
+
+    /// The same of whatever a manifest may say.
+    ///
+    /// # Errors
+    /// What CRI says.
+    pub fn container_of(&self, container: &ContainerSpec) -> Result<PodContainer<'_>> {
+        let id = self.containerd.cri.create(&self.sandbox, &self.spec, container)?;
+        Ok(PodContainer { pod: self, id, name: container.name.clone() })
     }
 }
 
@@ -245,10 +273,33 @@ impl PodContainer<'_> {
     /// What CRI says, or it does not end; a command that fails is no error.
     pub fn run(&self) -> Result<Ended> {
         self.start()?;
-        let status = wait::until(END_MAX, "a container's end", || self.cri().exit_status(&self.id))?;
+        let status = self.ended()?;
+        Ok(Ended { status, output: self.log()? })
+    }
+
+    /// Awaits the end of its command, and gives the exit status.
+    ///
+    /// # Errors
+    /// What CRI says, or it does not end.
+    pub fn ended(&self) -> Result<i32> {
+        wait::until(END_MAX, "a container's end", || self.cri().exit_status(&self.id))
+    }
+
+    /// What it has written by now: a line has a time, a stream, `F` or `P` and the text (Kubernetes, "CRI Container Log").
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn log(&self) -> Result<String> {
         let log = Path::new(&self.pod.spec.log_directory).join(format!("{}.log", self.name));
-        let output = fs::read_to_string(&log).with_context(|| format!("reading {}", log.display()))?;
-        Ok(Ended { status, output })
+        fs::read_to_string(&log).with_context(|| format!("reading {}", log.display()))
+    }
+
+    /// Asks its command to end.
+    ///
+    /// # Errors
+    /// What CRI says.
+    pub fn stop(&self) -> Result<()> {
+        self.cri().stop(&self.id)
     }
 
     /// Runs another command in it, while it runs, to the end.

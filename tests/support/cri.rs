@@ -18,11 +18,11 @@ use tonic::transport::{Channel, Endpoint};
 use tonic_prost::ProstCodec;
 
 use self::message::{
-    ContainerConfig, ContainerId, ContainerMetadata, ContainerStatusResponse, CreateContainerRequest, EXITED,
-    Empty, ExecSyncRequest, ExecSyncResponse, ImageSpec, LinuxContainerConfig, LinuxContainerSecurityContext,
-    LinuxPodSandboxConfig, LinuxSandboxSecurityContext, ListPodSandboxResponse, Mount, NODE, NamespaceOption,
-    PodSandboxConfig, PodSandboxId, PodSandboxMetadata, RunPodSandboxRequest, VersionRequest,
-    VersionResponse,
+    Capability, ContainerConfig, ContainerId, ContainerMetadata, ContainerStatusResponse,
+    CreateContainerRequest, EXITED, Empty, ExecSyncRequest, ExecSyncResponse, ImageSpec, KeyValue,
+    LinuxContainerConfig, LinuxContainerSecurityContext, LinuxPodSandboxConfig, LinuxSandboxSecurityContext,
+    ListPodSandboxResponse, Mount, NODE, NamespaceOption, PodSandboxConfig, PodSandboxId, PodSandboxMetadata,
+    RunPodSandboxRequest, SecurityProfile, StopContainerRequest, VersionRequest, VersionResponse,
 };
 
 use crate::containerd::PODS;
@@ -33,8 +33,30 @@ const CALL_MAX: Duration = Duration::from_secs(60);
 /// `NamespaceMode.CONTAINER`: a namespace of its own.
 const OWN: i32 = 1;
 
+/// `SecurityProfile.ProfileType.RuntimeDefault`.
+const RUNTIME_DEFAULT: i32 = 0;
+
+/// What the kubelet asks to hide of every container that is not privileged (Kubernetes, pkg/securitycontext/util.go).
+const MASKED: [&str; 10] = [
+    "/proc/asound",
+    "/proc/acpi",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/sys/firmware",
+];
+
+/// The same, and to write-protect.
+const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+
 /// Node's network: there is no CNI plug-in, and containerd is in the tests' network already.
-const NAMESPACES: NamespaceOption = NamespaceOption { network: NODE, pid: OWN };
+const fn namespaces(is_host_pid: bool) -> NamespaceOption {
+    NamespaceOption { network: NODE, pid: if is_host_pid { NODE } else { OWN } }
+}
 
 /// A connection to a runtime. Threads may share it.
 #[derive(Debug)]
@@ -52,16 +74,40 @@ pub struct PodSpec {
     pub uid: String,
     /// Where the containers' output goes, on the host.
     pub log_directory: String,
+    /// `hostPID`: its containers see the processes of the node.
+    pub is_host_pid: bool,
 }
 
 /// What it knows of a container in it.
+#[derive(Debug, Clone, Default)]
+pub struct ContainerSpec {
+    pub name: String,
+    pub image: String,
+    /// In place of the image's own, where there is one.
+    pub command: Vec<String>,
+    pub args: Vec<String>,
+    pub env: Vec<(String, String)>,
+    pub mounts: Vec<Bind>,
+    /// None: the manifest says nothing.
+    pub security: Option<Security>,
+}
+
+/// A path on the host and where the container finds it.
 #[derive(Debug, Clone)]
-pub struct ContainerSpec<'s> {
-    pub name: &'s str,
-    pub image: &'s str,
-    pub command: &'s [&'s str],
-    /// A path on the host and where the container finds it, read-only.
-    pub mount: Option<(&'s str, &'s str)>,
+pub struct Bind {
+    pub from: String,
+    pub to: String,
+    pub is_read_only: bool,
+}
+
+/// A `securityContext` with the runtime's own filter of system calls.
+#[derive(Debug, Clone, Default)]
+pub struct Security {
+    /// Names without `CAP_`.
+    pub add: Vec<String>,
+    pub drop: Vec<String>,
+    pub is_read_only: bool,
+    pub no_new_privs: bool,
 }
 
 /// How a command ended.
@@ -105,7 +151,7 @@ impl Cri {
     ///
     /// # Errors
     /// What the runtime says.
-    pub fn create(&self, sandbox: &str, pod: &PodSpec, container: &ContainerSpec<'_>) -> Result<String> {
+    pub fn create(&self, sandbox: &str, pod: &PodSpec, container: &ContainerSpec) -> Result<String> {
         let request = CreateContainerRequest {
             pod_sandbox_id: sandbox.to_owned(),
             config: Some(container.message(pod)),
@@ -121,6 +167,16 @@ impl Cri {
     pub fn start(&self, container: &str) -> Result<()> {
         let request = ContainerId { container_id: container.to_owned() };
         self.call::<_, Empty>("StartContainer", request).map(drop)
+    }
+
+    /// Asks its command to end (SIGTERM), as the kubelet does.
+    ///
+    /// # Errors
+    /// What the runtime says.
+    pub fn stop(&self, container: &str) -> Result<()> {
+        let timeout = i64::try_from(CALL_MAX.as_secs())?;
+        let request = StopContainerRequest { container_id: container.to_owned(), timeout };
+        self.call::<_, Empty>("StopContainer", request).map(drop)
     }
 
     /// Its command's exit status; none while it has not ended.
@@ -197,7 +253,9 @@ impl PodSpec {
             annotations: texts([("kubernetes.io/config.source", "api")]),
             linux: Some(LinuxPodSandboxConfig {
                 cgroup_parent: format!("/{PODS}/pod{}", self.uid),
-                security_context: Some(LinuxSandboxSecurityContext { namespace_options: Some(NAMESPACES) }),
+                security_context: Some(LinuxSandboxSecurityContext {
+                    namespace_options: Some(namespaces(self.is_host_pid)),
+                }),
             }),
         }
     }
@@ -212,21 +270,24 @@ impl PodSpec {
     }
 }
 
-impl ContainerSpec<'_> {
+impl ContainerSpec {
     /// The same file: `newContainerLabels`, `newContainerAnnotations`.
     fn message(&self, pod: &PodSpec) -> ContainerConfig {
         let mut labels = pod.labels();
-        labels.extend(texts([("io.kubernetes.container.name", self.name)]));
-        let mount = |(from, to): (&str, &str)| Mount {
-            container_path: to.to_owned(),
-            host_path: from.to_owned(),
-            readonly: true,
+        labels.extend(texts([("io.kubernetes.container.name", self.name.as_str())]));
+        let mount = |bind: &Bind| Mount {
+            container_path: bind.to.clone(),
+            host_path: bind.from.clone(),
+            readonly: bind.is_read_only,
         };
+        let env = |(key, value): &(String, String)| KeyValue { key: key.clone(), value: value.clone() };
         ContainerConfig {
-            metadata: Some(ContainerMetadata { name: self.name.to_owned() }),
-            image: Some(ImageSpec { image: self.image.to_owned() }),
-            command: self.command.iter().copied().map(str::to_owned).collect(),
-            mounts: self.mount.map(mount).into_iter().collect(),
+            metadata: Some(ContainerMetadata { name: self.name.clone() }),
+            image: Some(ImageSpec { image: self.image.clone() }),
+            command: self.command.clone(),
+            args: self.args.clone(),
+            envs: self.env.iter().map(env).collect(),
+            mounts: self.mounts.iter().map(mount).collect(),
             labels,
             annotations: texts([
                 ("io.kubernetes.container.restartCount", "0"),
@@ -235,9 +296,26 @@ impl ContainerSpec<'_> {
                 ("io.kubernetes.pod.terminationGracePeriod", "30"),
             ]),
             log_path: format!("{}.log", self.name),
-            linux: Some(LinuxContainerConfig {
-                security_context: Some(LinuxContainerSecurityContext { namespace_options: Some(NAMESPACES) }),
+            linux: Some(LinuxContainerConfig { security_context: Some(self.security(pod)) }),
+        }
+    }
+
+    fn security(&self, pod: &PodSpec) -> LinuxContainerSecurityContext {
+        let namespace_options = Some(namespaces(pod.is_host_pid));
+        let Some(security) = self.security.clone() else {
+            return LinuxContainerSecurityContext { namespace_options, ..Default::default() };
+        };
+        LinuxContainerSecurityContext {
+            capabilities: Some(Capability {
+                add_capabilities: security.add,
+                drop_capabilities: security.drop,
             }),
+            namespace_options,
+            readonly_rootfs: security.is_read_only,
+            no_new_privs: security.no_new_privs,
+            masked_paths: MASKED.map(str::to_owned).into(),
+            readonly_paths: READ_ONLY.map(str::to_owned).into(),
+            seccomp: Some(SecurityProfile { profile_type: RUNTIME_DEFAULT }),
         }
     }
 }

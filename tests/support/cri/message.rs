@@ -60,7 +60,7 @@ pub(super) struct LinuxSandboxSecurityContext {
     pub(super) namespace_options: Option<NamespaceOption>,
 }
 
-/// The pid namespace is each container's own by `CONTAINER`, 1; ipc is the pod's by default.
+/// The pid namespace is each container's own by `CONTAINER`, 1, and the host's by `NODE`, 2; ipc is the pod's by default.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct NamespaceOption {
     #[prost(int32, tag = "1")]
@@ -103,6 +103,10 @@ pub(super) struct ContainerConfig {
     pub(super) image: Option<ImageSpec>,
     #[prost(string, repeated, tag = "3")]
     pub(super) command: Vec<String>,
+    #[prost(string, repeated, tag = "4")]
+    pub(super) args: Vec<String>,
+    #[prost(message, repeated, tag = "6")]
+    pub(super) envs: Vec<KeyValue>,
     #[prost(message, repeated, tag = "7")]
     pub(super) mounts: Vec<Mount>,
     #[prost(map = "string, string", tag = "9")]
@@ -145,8 +149,44 @@ pub(super) struct LinuxContainerConfig {
 
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct LinuxContainerSecurityContext {
+    #[prost(message, optional, tag = "1")]
+    pub(super) capabilities: Option<Capability>,
     #[prost(message, optional, tag = "3")]
     pub(super) namespace_options: Option<NamespaceOption>,
+    #[prost(bool, tag = "7")]
+    pub(super) readonly_rootfs: bool,
+    #[prost(bool, tag = "11")]
+    pub(super) no_new_privs: bool,
+    #[prost(string, repeated, tag = "13")]
+    pub(super) masked_paths: Vec<String>,
+    #[prost(string, repeated, tag = "14")]
+    pub(super) readonly_paths: Vec<String>,
+    /// Absent: none.
+    #[prost(message, optional, tag = "15")]
+    pub(super) seccomp: Option<SecurityProfile>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Capability {
+    #[prost(string, repeated, tag = "1")]
+    pub(super) add_capabilities: Vec<String>,
+    #[prost(string, repeated, tag = "2")]
+    pub(super) drop_capabilities: Vec<String>,
+}
+
+/// The type is `RuntimeDefault`, 0.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct SecurityProfile {
+    #[prost(int32, tag = "1")]
+    pub(super) profile_type: i32,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct KeyValue {
+    #[prost(string, tag = "1")]
+    pub(super) key: String,
+    #[prost(string, tag = "2")]
+    pub(super) value: String,
 }
 
 /// Also the request of `StartContainer` and of `ContainerStatus`.
@@ -154,6 +194,15 @@ pub(super) struct LinuxContainerSecurityContext {
 pub(super) struct ContainerId {
     #[prost(string, tag = "1")]
     pub(super) container_id: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct StopContainerRequest {
+    #[prost(string, tag = "1")]
+    pub(super) container_id: String,
+    /// Seconds until it is killed.
+    #[prost(int64, tag = "2")]
+    pub(super) timeout: i64,
 }
 
 #[derive(Clone, PartialEq, Message)]
