@@ -29,26 +29,29 @@ impl Stories {
 
     /// Takes over stories of what was decided late. Where a story is about their process already, it learns
     /// what it was not told. `is_live` tells of a process whether it has not ended.
-    pub fn adopt(&mut self, late: Self, is_live: impl Fn(&ProcessKey) -> bool) {
-        let Self { open, members, repeats, past, .. } = late;
-        self.past = past;
-        self.repeats += repeats;
-        let mut open: Vec<(StoryId, Story)> = open.into_iter().collect();
+    pub fn adopt(&mut self, mut late: Self, is_live: impl Fn(&ProcessKey) -> bool) {
+        self.past = std::mem::take(&mut late.past);
+        self.repeats += late.repeats;
+        let mut open: Vec<(StoryId, Story)> = std::mem::take(&mut late.open).into_iter().collect();
         open.sort_unstable_by_key(|(id, _)| *id);
         // Of two that are decided together neither is the other's.
         let known: Vec<_> =
             open.iter().map(|(_, story)| self.story_of(&story.root).or_else(|| self.tied(story))).collect();
-        for ((id, story), known) in open.into_iter().zip(known) {
+        for ((id, mut story), known) in open.into_iter().zip(known) {
+            // What led to two of them leads to the later one, as it did there.
+            story.ties.retain(|(tie, key)| late.ties(*tie).get(key) == Some(&id));
             match known {
                 Some(known) => {
-                    for (key, member) in members.iter().filter(|(key, of)| of.story == id && is_live(key)) {
+                    for (key, member) in
+                        late.members.iter().filter(|(key, of)| of.story == id && is_live(key))
+                    {
                         self.enrol(known, *key, member.part);
                     }
                     self.join(known, story);
                 }
                 None => {
                     let mine =
-                        members.iter().filter(|(_, of)| of.story == id).map(|(key, of)| (*key, of.part));
+                        late.members.iter().filter(|(_, of)| of.story == id).map(|(key, of)| (*key, of.part));
                     self.take_over(story, mine.filter(|(key, _)| is_live(key)));
                 }
             }
