@@ -263,7 +263,9 @@ fn ensure_settled(text: &str) {
     let once = redactor.line(text).into_owned();
     let twice = redactor.line(&once);
     let marks = |text: &str| mark::places(text).count();
-    let is_word = |rest: &str| rest.starts_with(|letter: char| letter.is_alphanumeric() || letter == '_');
+    // What names of variables are made of.
+    let is_letter = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '.' | '-' | '[' | ']');
+    let is_word = |rest: &str| rest.starts_with(is_letter);
     let is_glued = mark::places(&once).any(|(_, end)| is_word(&once[end..]));
     assert!(twice == once || is_glued || text.contains(QUOTES), "{text}\n{once}\n{twice}");
     assert!(marks(&twice) >= marks(&once), "{text}\n{once}\n{twice}");
