@@ -61,6 +61,11 @@ pub(super) fn is_secret(name: &str) -> bool {
         && !OTHERS.iter().any(|other| bare == other.as_bytes())
 }
 
+/// The same of a variable or a property. Such a name may be of any length, and its end tells.
+pub(super) fn is_secret_variable(name: &str) -> bool {
+    is_secret(name.get(name.len().saturating_sub(NAME_MAX)..).unwrap_or(name))
+}
+
 /// Whether a header of this name has credentials.
 pub(super) fn is_secret_header(name: &str) -> bool {
     const HEADERS: [&str; 5] = [
@@ -127,6 +132,14 @@ mod tests {
         ] {
             assert!(!is_secret(name), "{name}");
         }
+    }
+
+    #[test]
+    fn a_long_name_is_known_by_its_end() {
+        let name = |end: &str| format!("{}.{end}", "org.example".repeat(20));
+        assert!(is_secret_variable(&name("keyStorePassword")) && is_secret_variable("PGPASSWORD"));
+        assert!(!is_secret_variable(&name("keyStore")) && !is_secret_variable(""));
+        assert!(!is_secret(&name("keyStorePassword")), "prose may be before a word that stands alone");
     }
 
     #[test]

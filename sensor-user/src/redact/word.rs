@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::form::Form;
-use super::name::{is_secret, is_secret_header};
+use super::name::{is_secret, is_secret_header, is_secret_variable};
 use super::shell::{Piece, pieces};
 use super::tool::{Kind, Tool};
 
@@ -268,7 +268,7 @@ fn assignment(text: &str, at: usize, tell: &mut impl FnMut(Form, Range<usize>)) 
     while let Some(equal) = text.get(begin..).and_then(|rest| rest.find('=')).map(|equal| begin + equal) {
         let before = text.get(begin..equal).unwrap_or_default();
         let name = before.rsplit(|letter| !is_name(letter)).next().unwrap_or_default();
-        if !is_secret(name) {
+        if !is_secret_variable(name) {
             begin = equal + 1;
             continue;
         }
