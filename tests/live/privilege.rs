@@ -139,6 +139,9 @@ fn has_given_up(world: &World) -> Result<String> {
     let private = private_kib(keeper)?;
     ensure!(private < KEEPER_MAX_KIB, "the keeper has {private} KiB of its own");
     ensure!(agent.stop()?.0.success(), "it ended otherwise than told");
+    // Who reaps it may take a moment.
+    let left = fs::read_to_string(format!("/proc/{keeper}/stat")).unwrap_or_default();
+    ensure!(left.is_empty() || left.contains(") Z "), "it ended before its keeper: {left}");
     Ok(format!("{threads} threads with none, {of_keeper} of a keeper of {private} KiB"))
 }
 

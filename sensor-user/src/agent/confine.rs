@@ -11,9 +11,11 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::thread;
+use std::time::Duration;
 
 use rustix::thread::CapabilitySet;
 use tokio::io::unix::AsyncFd;
+use tokio::time::timeout;
 use tracing::{info, warn};
 
 use super::StartError;
@@ -58,17 +60,31 @@ const RESOLVER: &str = "/etc/resolv.conf";
 /// Name servers over TCP, for answers that are too long.
 const DNS: u16 = 53;
 
+/// How long the keeper's end may hold up the agent's: it has nothing to do but to go.
+const KEEPER_END: Duration = Duration::from_millis(500);
+
 /// Ends with the keeper.
-pub(super) struct Life(Option<AsyncFd<OwnedFd>>);
+pub(super) struct Life {
+    link: &'static Link,
+    end: Option<AsyncFd<OwnedFd>>,
+}
 
 impl Life {
     /// Resolves when the keeper is gone; never, where nobody can tell.
     pub(super) async fn over(&self) {
-        match &self.0 {
+        match &self.end {
             // Nobody writes to it, so it is readable at its end only.
-            Some(life) => drop(life.readable().await),
+            Some(end) => drop(end.readable().await),
             None => std::future::pending().await,
         }
+    }
+
+    /// Has the keeper end, and waits until it has: whoever started both would else find it there alone, and systemd kills
+    /// what it finds.
+    pub(super) async fn end(self) {
+        self.link.hang_up();
+        // One that does not go is told by whoever finds it.
+        let _ = timeout(KEEPER_END, self.over()).await;
     }
 }
 
@@ -92,8 +108,7 @@ pub(super) fn confine(link: Link, needs: &Needs<'_>) -> Result<Life, StartError>
     let ground = privilege::confine(&grants)?;
     let is_deadly = privilege::forbid(Part::Agent)?;
     tell(kept, ground, is_deadly, link.pid());
-    let life = link.life().and_then(|life| sys::readable(life).ok());
-    Ok(Life(life))
+    Ok(Life { link, end: link.life().and_then(|life| sys::readable(life).ok()) })
 }
 
 /// What the keeper judges by.

@@ -149,6 +149,7 @@ async fn attend(
     agent.service.ready();
     let is_blind = agent.watch(shutdown, &life).await;
     let learner = agent.stop().await;
+    life.end().await;
     if is_blind { Err(StartError::Keeper(KeeperError::Died)) } else { Ok(learner) }
 }
 

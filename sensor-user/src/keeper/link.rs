@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType, shutdown, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::message::{Deed, MESSAGE_MAX, Message, receive, send};
@@ -163,6 +163,16 @@ impl Link {
     #[must_use]
     pub fn life(&self) -> Option<OwnedFd> {
         self.life.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Nothing is asked any more: the keeper ends.
+    pub fn hang_up(&self) {
+        let [first, ..] = &self.lines;
+        // Where somebody still asks, it ends with this process.
+        if let Ok(line) = first.try_lock() {
+            // It may be gone already.
+            let _ = shutdown(&line.socket, Shutdown::Both);
+        }
     }
 
     /// Asks, and waits for the answer. An error of the deed is an error here.
