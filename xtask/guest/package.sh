@@ -31,8 +31,9 @@ main() { systemctl show --property MainPID --value tidewaiter.service; }
 alerts() { grep -c '"kind":"alert"' "$received"; }
 told() { grep '"kind":"alert"' "$received" | grep -q "$1"; }
 said() { journalctl --no-pager --unit tidewaiter.service | grep -q "$1"; }
-# Each is a story of its own: what one script fetches one after the other is one story, told once.
-download() { systemd-run --quiet --wait --collect curl -s -o "/tmp/$1" "$url"; }
+# Each is a story of its own: what one script fetches one after the other is one story, told once. A parent that is no
+# interpreter comes between.
+download() { setsid --fork --wait curl -s -o "/tmp/$1" "$url"; }
 complete() { tidewaiter verify "$received" > /tmp/verify 2>&1; }
 # What the kernel still runs of it: programs are held by processes or pins, and there are neither.
 stopped() { [ -z "$(pidof tidewaiter)" ] && [ "$(ls /sys/fs/bpf)" = "$pins" ]; }

@@ -60,6 +60,28 @@ echo "@tidewaiter expect destination.ip $address"
 echo "@tidewaiter expect destination.port $port"
 echo "@tidewaiter alert $(grep '"kind":"alert"' /run/agent.json | grep -m 1 "$container")"
 
+# Root takes every cgroup link from its place: the keeper attaches them again, and probes show that they see. Only where
+# there is who does the deed (`cargo xtask test vm`).
+links() {
+    for link in /proc/"$agent"/fdinfo/*; do
+        grep -q '^link_type:.*cgroup' "$link" 2>/dev/null && sed -n 's/^link_id:[^0-9]*//p' "$link"
+    done
+}
+mended() {
+    names=$(grep -o '"action":"detached","name":"[^"]*"[^}]*"mended":"proven"' /run/agent.json | cut -d'"' -f8 | sort -u)
+    [ "$(echo "$names" | wc -w)" -ge "$detached" ]
+}
+if command -v deed > /dev/null; then
+    detached=0
+    for id in $(links); do
+        deed tamper detach --id "$id" > /dev/null
+        detached=$((detached + 1))
+    done
+    [ $detached -ge 7 ] || fail "cgroup links are there to detach: $detached" /run/agent.log
+    await 60 mended || fail "$detached detached links are told, attached again and proven" /run/agent.json /run/agent.log
+    echo "@tidewaiter pass $detached detached links are told, attached again and proven"
+fi
+
 kill "$agent"
 wait "$agent" || fail "the agent ends well" /run/agent.log
 echo "@tidewaiter pass the agent ends well"

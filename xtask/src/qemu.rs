@@ -49,7 +49,7 @@ const QEMU: &[&str] = &[
 
 /// `lsm=`: 5.10 leaves bpf out of its own list. `oops=panic`: a kernel that has gone wrong proves nothing more, and
 /// its end comes at once. `loglevel=1`: the kernel must not talk into our lines; what it said is read at the end.
-const KERNEL_LINE: &str = "console=ttyS0 loglevel=1 oops=panic panic=-1 lsm=lockdown,capability,bpf";
+const KERNEL_LINE: &str = "console=ttyS0 loglevel=1 oops=panic panic=-1 lsm=landlock,lockdown,capability,bpf";
 
 /// A guest that ran to its end.
 #[derive(Debug)]
