@@ -24,8 +24,6 @@ pub(crate) enum Part {
     Linker,
     /// What builds and runs the fuzz targets.
     Fuzzer,
-    /// What writes the list of crates into a binary.
-    Auditable,
     /// A program of the host, with the Debian package that brings it.
     Host(&'static package::HostTool),
     /// A part of the lab.
@@ -36,7 +34,7 @@ pub(crate) enum Part {
 pub(crate) const BUILD: &[Part] = &[Part::Core, Part::Linker, Part::Host(&package::STRIP)];
 
 /// What making the files that are handed on needs, besides.
-pub(crate) const DIST: &[Part] = &[Part::Auditable, Part::Host(&package::LIBC)];
+pub(crate) const DIST: &[Part] = &[Part::Host(&package::LIBC)];
 
 /// What the live tests need.
 pub(crate) const LIVE: &[Part] = &[
@@ -107,7 +105,6 @@ impl Part {
             Self::Core => "core for BPF",
             Self::Linker => "bpf-linker",
             Self::Fuzzer => "cargo-fuzz",
-            Self::Auditable => "cargo-auditable",
             Self::Host(tool) => tool.name,
             Self::Lab(part) => part.name(),
         }
@@ -119,7 +116,6 @@ impl Part {
             Self::Core => toolchain::core().map(|core| core.to_string()),
             Self::Linker => toolchain::linker(place).map(|path| path.display().to_string()),
             Self::Fuzzer => toolchain::fuzzer(place).map(|path| path.display().to_string()),
-            Self::Auditable => toolchain::auditable(place).map(|path| path.display().to_string()),
             Self::Host(tool) => tool.found().map(|path| path.display().to_string()),
             Self::Lab(part) => part.found(place),
         }
@@ -131,9 +127,6 @@ impl Part {
             Self::Core => "the kernel half is built with it: adding rust-src".to_owned(),
             Self::Linker => "links the kernel half: building it from crates, one to a few minutes".to_owned(),
             Self::Fuzzer => "builds the fuzz targets: building it from crates, a minute".to_owned(),
-            Self::Auditable => {
-                "writes the list of crates into the binary: building it from crates, a minute".to_owned()
-            }
             Self::Host(tool) => format!("{}: installing {}", tool.purpose, tool.package),
             Self::Lab(part) => part.doing(),
         }
@@ -144,7 +137,6 @@ impl Part {
             Self::Core => toolchain::add_core(place),
             Self::Linker => toolchain::build_linker(place),
             Self::Fuzzer => toolchain::build_fuzzer(place),
-            Self::Auditable => toolchain::build_auditable(place),
             Self::Host(tool) => tool.install(place),
             Self::Lab(part) => part.make(place),
         }

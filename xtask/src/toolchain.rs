@@ -148,9 +148,6 @@ struct CargoTool {
 /// What calls cargo with libFuzzer's coverage counters.
 const FUZZER: CargoTool = CargoTool { name: "cargo-fuzz", version: "0.13.2" };
 
-/// What has the linker add the list of crates to a binary.
-const AUDITABLE: CargoTool = CargoTool { name: "cargo-auditable", version: "0.7.7" };
-
 impl CargoTool {
     /// Ours, of our version, as cargo noted it: not each of them says it itself.
     fn found(&self, place: &Place) -> Option<PathBuf> {
@@ -178,16 +175,6 @@ pub(crate) fn fuzzer(place: &Place) -> Option<PathBuf> {
 /// Builds cargo-fuzz into `target/tools`.
 pub(crate) fn build_fuzzer(place: &Place) -> Result<String> {
     FUZZER.build(place)
-}
-
-/// cargo-auditable in `target/tools`.
-pub(crate) fn auditable(place: &Place) -> Option<PathBuf> {
-    AUDITABLE.found(place)
-}
-
-/// Builds cargo-auditable into `target/tools`.
-pub(crate) fn build_auditable(place: &Place) -> Result<String> {
-    AUDITABLE.build(place)
 }
 
 /// A bitcode newer than the linker's LLVM fails late and darkly; say it early.

@@ -10,12 +10,11 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 
-use super::{Shipment, weigh};
+use super::{Shipment, audit, weigh};
 use crate::command;
 use crate::package::{self, HostTool};
 use crate::place::Place;
 use crate::progress;
-use crate::toolchain;
 
 /// A kind of machine the sensor is built for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -96,6 +95,7 @@ pub(super) fn make(shipment: &Shipment<'_>) -> Result<PathBuf> {
         .with_context(|| format!("the binary for {} does not build", machine.name()))?;
     let file = shipment.file("");
     fs::copy(&built, &file).with_context(|| format!("cannot copy {}", built.display()))?;
+    audit::add(shipment, &file)?;
     let size = weigh(&file)?;
     ensure!(is_static(&file)?, "{} asks for libraries of the host", file.display());
     progress::good("binary", &format!("{:.1} MiB, static, {}", mebibytes(size), file.display()));
@@ -104,12 +104,7 @@ pub(super) fn make(shipment: &Shipment<'_>) -> Result<PathBuf> {
 
 fn cargo(place: &Place, machine: Machine) -> Result<Command> {
     let triple = machine.triple();
-    let mut cargo = toolchain::auditable(place).map_or_else(command::cargo, |path| {
-        // The list of crates, inside of the binary, for scanners that see no more than it.
-        let mut cargo = Command::new(path);
-        cargo.arg("auditable");
-        cargo
-    });
+    let mut cargo = command::cargo();
     cargo.current_dir(&place.root).args([
         "build",
         "--locked",

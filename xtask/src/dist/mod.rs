@@ -4,6 +4,7 @@
 //! repository lies. Nothing here is published, signed or pushed anywhere.
 
 mod binary;
+mod audit;
 mod manual;
 mod debian;
 mod image;

@@ -18,11 +18,12 @@ use crate::progress;
 use crate::toolchain;
 
 /// A package of the graph, by cargo's id.
-struct Node {
-    package: Value,
+pub(super) struct Node {
+    pub(super) package: Value,
     /// Whether something of it is in the binary.
-    is_inside: bool,
-    needs: BTreeSet<String>,
+    pub(super) is_inside: bool,
+    /// Ids of others.
+    pub(super) needs: BTreeSet<String>,
 }
 
 /// Cargo's answer about one half.
@@ -34,12 +35,8 @@ struct Graph {
 /// Writes it.
 pub(super) fn make(shipment: &Shipment<'_>) -> Result<PathBuf> {
     let place = shipment.place;
-    let mut nodes = BTreeMap::new();
-    for (root, triple) in [("sensor-user", shipment.machine.triple()), ("sensor-ebpf", toolchain::TARGET)] {
-        let graph = Graph::read(place, triple)?;
-        let id = graph.id(root).with_context(|| format!("cargo knows no {root}"))?;
-        graph.walk(&id, true, &mut nodes);
-    }
+    let halves = [("sensor-user", shipment.machine.triple()), ("sensor-ebpf", toolchain::TARGET)];
+    let nodes = crates(shipment, &halves)?;
     let sums = sums(place)?;
     let mut components: Vec<Value> = nodes.values().map(|node| component(node, &sums)).collect();
     components.extend(linked());
@@ -72,6 +69,17 @@ pub(super) fn make(shipment: &Shipment<'_>) -> Result<PathBuf> {
         format!("{inside} crates inside, {} that only build, {}", nodes.len() - inside, file.display());
     progress::good("bill of materials", &detail);
     Ok(file)
+}
+
+/// What these packages need, each on its machine, themselves among it; by cargo's ids.
+pub(super) fn crates(shipment: &Shipment<'_>, roots: &[(&str, &str)]) -> Result<BTreeMap<String, Node>> {
+    let mut nodes = BTreeMap::new();
+    for (root, triple) in roots {
+        let graph = Graph::read(shipment.place, triple)?;
+        let id = graph.id(root).with_context(|| format!("cargo knows no {root}"))?;
+        graph.walk(&id, true, &mut nodes);
+    }
+    Ok(nodes)
 }
 
 impl Graph {
