@@ -69,7 +69,7 @@ const MACHINE: &[&str] =
     &["busybox-static", "ca-certificates", "cpio", "iproute2", "qemu-system-x86", "rsyslog"];
 
 /// What a host has that the package comes to, and a web server to download from.
-const SYSTEM: &[&str] = &["busybox-static", "curl", "procps", "rsyslog", "systemd-sysv"];
+const SYSTEM: &[&str] = &["busybox-static", "curl", "procps", "rsyslog", "runc", "systemd-sysv"];
 
 /// No password opens it: nobody logs in.
 const SYSTEM_FINISH: &str = "apt-get clean";

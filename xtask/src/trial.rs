@@ -1,5 +1,5 @@
-//! `cargo xtask test package`: what is handed on, on trial. The image watches under runc, and the Debian package comes,
-//! is replaced and goes on a Debian under systemd, in QEMU.
+//! `cargo xtask test package`: what is handed on, on trial. The image watches under runc and containerd, and the Debian
+//! package comes, is replaced and goes on a Debian under systemd, in QEMU, where the image runs with all privileges, too.
 
 use std::time::Duration;
 
@@ -19,8 +19,10 @@ use crate::vm;
 /// systemd boots and the agent starts five times, emulated; beyond this something hangs.
 const TRIAL_MAX: Duration = Duration::from_secs(900);
 
-/// What the guest does.
-const SCRIPT: &str = include_str!("../guest/package.sh");
+/// What the guest does with the package.
+const PACKAGE: &str = include_str!("../guest/package.sh");
+/// And with the image, once that has gone.
+const IMAGE: &str = include_str!("../guest/image.sh");
 
 /// What the package is put on trial with, and its image for the live test that asks for it.
 pub(crate) fn shipment(place: &Place) -> Result<Shipment<'_>> {
@@ -32,10 +34,13 @@ pub(crate) fn package(place: &Place, shipment: &Shipment<'_>) -> Result<Tally> {
     setup::ensure(&[setup::Part::Lab(LabPart::System)], place)?;
     let older = shipment.package();
     let newer = shipment.next()?;
-    let files = [Artifact { name: "older.deb", path: older }, Artifact { name: "newer.deb", path: newer }];
+    let image = shipment.image();
+    let files = [("older.deb", older), ("newer.deb", newer), ("image.tar", image)];
+    let files = files.map(|(name, path)| Artifact { name, path });
+    let script = [PACKAGE, IMAGE].concat();
     let kernel = KERNELS.first().context("the lab knows no kernel")?;
     vm::every(place, &[kernel], |kernel| {
-        let guest = system::pack(place, LabPart::Kernel(kernel), SCRIPT, &files)?;
+        let guest = system::pack(place, LabPart::Kernel(kernel), &script, &files)?;
         let run = qemu::run(place, kernel, &guest, false, TRIAL_MAX)?;
         let tally = vm::told(&run);
         Ok((run, tally))
