@@ -5,7 +5,6 @@
 //! folders never build the same binary.
 
 use std::collections::BTreeMap;
-use std::env;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -14,8 +13,8 @@ use anyhow::{Context, Result};
 use miniz_oxide::deflate::compress_to_vec_zlib;
 use serde_json::{Value, json};
 
-use super::Shipment;
 use super::sbom::{self, Node};
+use super::{Shipment, binary};
 use crate::command;
 
 const SECTION: &str = ".dep-v0";
@@ -30,12 +29,10 @@ pub(super) fn add(shipment: &Shipment<'_>, binary: &Path) -> Result<()> {
     let file = shipment.place.target.join("crates.zlib");
     fs::write(&file, compress_to_vec_zlib(list.to_string().as_bytes(), LEVEL))
         .with_context(|| format!("cannot write {}", file.display()))?;
-    // The tool chain's own, which knows every machine; rustc finds its libraries in the same way.
-    let sysroot = command::read(command::rustc().args(["--print", "sysroot"]))?;
-    let sysroot = Path::new(sysroot.trim());
-    let host = format!("{}-unknown-linux-gnu", env::consts::ARCH);
-    let mut objcopy = Command::new(sysroot.join("lib/rustlib").join(host).join("bin/rust-objcopy"));
-    objcopy.env("LD_LIBRARY_PATH", sysroot.join("lib"));
+    // The tool chain's own, which knows every machine; its libraries lie where rustc has them.
+    let programs = binary::programs()?;
+    let mut objcopy = Command::new(programs.join("rust-objcopy"));
+    objcopy.env("LD_LIBRARY_PATH", programs.join("../../.."));
     objcopy.arg(format!("--add-section={SECTION}={}", file.display())).arg(binary);
     command::read(&mut objcopy).context("the list of crates does not get into the binary")?;
     Ok(())

@@ -41,8 +41,11 @@ const FLAGS: [&str; 4] = [
 /// What the linker leaves out.
 const SCRIPT: &str = "xtask/src/dist/unwind.ld";
 
-/// Addresses are random all the same; the list of what is to be moved is a bit map instead of 24 bytes each. 700 KB.
-/// Linkers know it for this machine only (binutils 2.40).
+/// What gcc is told so that a static program for aarch64 moves itself, and the linker beside it; for `x86_64` rustc knows.
+const MOVING: &str = "xtask/src/dist/pie.specs";
+const MOVING_LINK: &str = "-Clink-arg=-Wl,-pie,--no-dynamic-linker,-z,text";
+
+/// For addresses that are random all the same: the list of what is to be moved is a bit map instead of 24 bytes each. 700 KB.
 const RELOCATIONS: &str = "-Clink-arg=-Wl,-z,pack-relative-relocs";
 
 impl Machine {
@@ -97,7 +100,7 @@ pub(super) fn make(shipment: &Shipment<'_>) -> Result<PathBuf> {
     fs::copy(&built, &file).with_context(|| format!("cannot copy {}", built.display()))?;
     audit::add(shipment, &file)?;
     let size = weigh(&file)?;
-    ensure!(is_static(&file)?, "{} asks for libraries of the host", file.display());
+    check(&file)?;
     progress::good("binary", &format!("{:.1} MiB, static, {}", mebibytes(size), file.display()));
     Ok(file)
 }
@@ -116,8 +119,13 @@ fn cargo(place: &Place, machine: Machine) -> Result<Command> {
     cargo.args(["--profile", PROFILE, "--target", triple, "--target-dir"]).arg(&place.target);
     let mut flags = FLAGS.map(str::to_owned).to_vec();
     flags.push(format!("-Clink-arg=-Wl,-T,{}", place.root.join(SCRIPT).display()));
-    if machine == Machine::X86 {
-        flags.push(RELOCATIONS.to_owned());
+    flags.push(RELOCATIONS.to_owned());
+    if machine == Machine::Arm {
+        // The tool chain's own linker, as it is the usual one for the other: GNU's leaves no such tables out there.
+        flags.push("-Clink-arg=-fuse-ld=lld".to_owned());
+        flags.push(format!("-Clink-arg=-B{}", programs()?.join("gcc-ld").display()));
+        flags.push(format!("-Clink-arg=-specs={}", place.root.join(MOVING).display()));
+        flags.push(MOVING_LINK.to_owned());
     }
     let flags = flags.into_iter().chain(remaps(place)?);
     let flags = flags.map(|flag| format!("'{flag}'")).collect::<Vec<_>>().join(",");
@@ -133,6 +141,13 @@ fn cargo(place: &Place, machine: Machine) -> Result<Command> {
     // A caller's flags would replace these.
     cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS").env("CARGO_INCREMENTAL", "0");
     Ok(cargo)
+}
+
+/// Where the tool chain has its programs for every machine: a linker, `rust-objcopy`.
+pub(super) fn programs() -> Result<PathBuf> {
+    let sysroot = command::read(command::rustc().args(["--print", "sysroot"]))?;
+    let host = format!("{}-unknown-linux-gnu", env::consts::ARCH);
+    Ok(Path::new(sysroot.trim()).join("lib/rustlib").join(host).join("bin"))
 }
 
 /// Names for the folders of this machine, which would else stand in the messages of panics.
@@ -157,10 +172,15 @@ pub(crate) fn remaps(place: &Place) -> Result<Vec<String>> {
     Ok(folders.iter().map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display())).collect())
 }
 
-/// Whether it starts without a loader and libraries of the host (`PT_INTERP`, elf(5)).
-fn is_static(binary: &Path) -> Result<bool> {
-    let headers = command::read(Command::new("readelf").args(["--wide", "--program-headers"]).arg(binary))?;
-    Ok(!headers.contains("INTERP"))
+/// It starts without a loader and libraries of the host (`PT_INTERP`, elf(5)), and wherever the kernel lays it
+/// (`ET_DYN`): whoever finds a fault in it must not know where its code lies.
+fn check(binary: &Path) -> Result<()> {
+    let mut readelf = Command::new("readelf");
+    readelf.args(["--wide", "--file-header", "--program-headers"]).arg(binary);
+    let headers = command::read(&mut readelf)?;
+    ensure!(!headers.contains("INTERP"), "{} asks for libraries of the host", binary.display());
+    ensure!(headers.contains(" DYN "), "{} has fixed addresses", binary.display());
+    Ok(())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "for people, with one digit")]
