@@ -18,6 +18,8 @@ pub(crate) enum Finding {
     NoBytes(String),
     /// The same, and the event says why: the content is mapped.
     Mapped(String),
+    /// All of it is told of one process where several did it; of which.
+    Together(String),
     /// It is told as something else; how.
     Wrong(String),
     Absent,
@@ -93,6 +95,10 @@ pub(crate) fn cell(deed: &Deed, done: &Done, lines: &[Line], coverage: &Coverage
             Finding::NoBytes(what) => match coverage.account_of_bytes(deed) {
                 Some(row) => Outcome::NoBytes(format!("{what}; {row}")),
                 None => Outcome::Wrong(format!("no bytes: {what}")),
+            },
+            Finding::Together(whose) => match coverage.account_of_bytes(deed) {
+                Some(row) => Outcome::Accounted(row.to_owned()),
+                None => Outcome::Wrong(format!("all bytes are told of {whose}")),
             },
             Finding::Mapped(what) => Outcome::NoBytes(format!("{what}; told as mapped")),
             Finding::Wrong(how) => Outcome::Wrong(how),

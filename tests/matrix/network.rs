@@ -74,6 +74,9 @@ pub(crate) fn transfer(truth: &Truth<'_>, lines: &[Line]) -> Finding {
         Some(senders) => senders.map(|one| (one.number("pid"), one.number("bytes"))).collect(),
         None => vec![(truth.number("pid"), truth.number("bytes_sent"))],
     };
+    if let Some(together) = together(truth, lines) {
+        return together;
+    }
     let mut told_of = Vec::new();
     for (pid, bytes) in senders {
         let bytes = bytes.unwrap_or_default();
@@ -101,6 +104,20 @@ pub(crate) fn transfer(truth: &Truth<'_>, lines: &[Line]) -> Finding {
         told_of.push(format!("{bytes} bytes"));
     }
     Finding::Seen(told_of.join(" + "))
+}
+
+/// A connection that several used, at whose end its bytes are told of the one that made it, and of no other.
+fn together(truth: &Truth<'_>, lines: &[Line]) -> Option<Finding> {
+    let connector = truth.number("connector_pid")?;
+    let is_flow = |line: &&Line| is_of(line, "network_flow") && is_to(line, truth, truth.text("protocol"));
+    let flows: Vec<_> = lines.iter().filter(is_flow).collect();
+    let is_all = |line: &&Line| {
+        number(line, "process.pid") == Some(connector)
+            && action(line) == "close"
+            && number(line, "source.bytes") == truth.number("bytes_sent")
+    };
+    (!flows.is_empty() && flows.iter().all(is_all))
+        .then(|| Finding::Together(format!("pid {connector}, which connected")))
 }
 
 fn is_near(told: u64, expected: u64, protocol: &str) -> bool {

@@ -1,6 +1,7 @@
 //! `docs/way.md`: every way, and what was seen of it on each kernel. One run makes one column; the others stay.
 
 use std::collections::BTreeMap;
+use std::env::consts::ARCH;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read};
@@ -23,6 +24,7 @@ are compared. Do not edit it. One run makes one column:
 ```console
 # TIDEWAITER_WRITE=1 cargo xtask test live      # this machine
 # TIDEWAITER_WRITE=1 cargo xtask test vm        # the lab's kernels
+# TIDEWAITER_WRITE=1 cargo xtask test aarch64   # those of that machine, with the binary that is handed on
 ```
 
 | word | meaning |
@@ -35,6 +37,9 @@ are compared. Do not edit it. One run makes one column:
 Anything else fails the test. Tier 1 means that no hook is missing or weakened; what the second tier misses is in
 [hook.md](hook.md). Files that are written to were made by another process and are on the disk.
 ";
+
+/// The machine that no title names.
+const USUAL: &str = "x86_64";
 
 /// What stands in a cell of a column that does not know the way.
 const UNKNOWN: &str = "";
@@ -61,7 +66,8 @@ impl Column {
             };
             (format!("{} {}", deed.action, deed.way), text)
         });
-        Self { title: format!("{major}.{minor}, tier {tier}"), cells: cells.collect() }
+        let machine = if ARCH == USUAL { String::new() } else { format!(", {ARCH}") };
+        Self { title: format!("{major}.{minor}, tier {tier}{machine}"), cells: cells.collect() }
     }
 
     /// As lines: the title, then `ACTION WAY|CELL`.
@@ -124,14 +130,15 @@ fn page(before: &str, column: &Column) -> String {
 /// Cells by way.
 type Cells = BTreeMap<String, String>;
 
-/// Tier, then the kernel's numbers: how columns are sorted.
-type Key = (u64, Vec<u64>);
+/// Machine, tier, then the kernel's numbers: how columns are sorted.
+type Key = (String, u64, Vec<u64>);
 
 fn key(title: &str) -> Key {
     let mut numbers =
         title.split(|letter: char| !letter.is_ascii_digit()).filter_map(|text| text.parse().ok());
     let kernel = numbers.by_ref().take(2).collect();
-    (numbers.next().unwrap_or(0), kernel)
+    let machine = title.split(", ").nth(2).unwrap_or_default();
+    (machine.to_owned(), numbers.next().unwrap_or(0), kernel)
 }
 
 /// The columns of a page.

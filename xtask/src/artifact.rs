@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use anyhow::{Context, Result};
 
 use crate::command;
+use crate::machine::Machine;
 use crate::place::Place;
 
 /// A program, and how it is called in a guest.
@@ -23,8 +24,11 @@ const BINARIES: [&str; 2] = ["tidewaiter", "deed"];
 /// Test programs lie below it, in `deps`, with a hash after their names.
 const TESTS: [&str; 1] = ["matrix"];
 
+/// What programs for another machine are linked with: nothing of its libraries is in a guest.
+const STATIC: &str = "rustflags=['-Ctarget-feature=+crt-static']";
+
 /// Builds the way matrix, and the program that it runs.
-pub(crate) fn build_matrix(place: &Place) -> Result<()> {
+pub(crate) fn build_matrix(place: &Place, machine: Machine) -> Result<()> {
     let mut cargo = command::cargo();
     cargo.current_dir(&place.root).args([
         "test",
@@ -35,12 +39,19 @@ pub(crate) fn build_matrix(place: &Place) -> Result<()> {
         "--test",
         "matrix",
     ]);
-    command::show(&mut cargo).context("the way matrix does not build")
+    if machine.cross().is_some() {
+        let triple = machine.triple();
+        cargo.args(["--target", triple, "--config"]).arg(format!("target.{triple}.{STATIC}"));
+        machine.equip(&mut cargo)?;
+    }
+    command::show(&mut cargo).with_context(|| format!("the way matrix does not build for {}", machine.name()))
 }
 
 /// Of each program what was built last, in whichever profile; none for what never was.
-pub(crate) fn built(place: &Place) -> Vec<Artifact> {
-    let profiles = ["debug", "release"].map(|profile| place.target.join(profile));
+pub(crate) fn built(place: &Place, machine: Machine) -> Vec<Artifact> {
+    let target =
+        if machine.cross().is_some() { place.target.join(machine.triple()) } else { place.target.clone() };
+    let profiles = ["debug", "release", "shipped"].map(|profile| target.join(profile));
     let binaries = BINARIES.into_iter().filter_map(|name| {
         let paths = profiles.iter().map(|profile| profile.join(name)).collect();
         Some(Artifact { name, path: last(paths)? })
@@ -94,7 +105,7 @@ mod tests {
         let older = fs::File::options().write(true).open(deps.join("matrix-0123456789abcdef")).unwrap();
         older.set_modified(SystemTime::UNIX_EPOCH).unwrap();
         fs::write(place.target.join("debug/deed"), "not executable").unwrap();
-        let built = built(&place);
+        let built = built(&place, Machine::own().unwrap());
         let found: Vec<_> = built.iter().map(|artifact| (artifact.name, artifact.path.clone())).collect();
         assert_eq!(found, [("matrix", deps.join("matrix-fedcba9876543210"))]);
     }

@@ -1,8 +1,9 @@
 //! A guest's root: what is packed into the initramfs that a kernel boots with in QEMU.
 //!
 //! Two roots in one, so that two C libraries never meet: the guest's own has busybox, and the agent and other programs
-//! with the libraries of this host; `/container` has curl with those of the lab's image. Beside them lie the kernel's
-//! modules and an empty disk.
+//! with the libraries of this host; `/container` has curl with those of the lab's image. A guest of another machine has
+//! busybox and curl from Debian's packages for it, and programs that need no library. Beside them lie the kernel's modules
+//! and an empty disk.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -13,7 +14,9 @@ use anyhow::{Context, Result};
 
 use crate::artifact::Artifact;
 use crate::command;
+use crate::kernel::Kernel;
 use crate::lab::LabPart;
+use crate::machine::Machine;
 use crate::module;
 use crate::place::Place;
 use crate::progress;
@@ -45,10 +48,15 @@ pub(crate) struct Guest {
 
 impl Guest {
     /// Packs a root that runs `script` with these programs in `/usr/bin`, and lays the kernel and a disk beside it.
-    pub(crate) fn pack(place: &Place, kernel: LabPart, script: &str, programs: &[Artifact]) -> Result<Self> {
+    pub(crate) fn pack(
+        place: &Place,
+        kernel: &'static Kernel,
+        script: &str,
+        programs: &[Artifact],
+    ) -> Result<Self> {
         let guest = Self::empty(place);
-        guest.fill(place, script, programs).context("cannot make the guest's root")?;
-        guest.boot_files(place, kernel)?;
+        guest.fill(place, kernel.machine, script, programs).context("cannot make the guest's root")?;
+        guest.boot_files(place, LabPart::Kernel(kernel))?;
         Ok(guest)
     }
 
@@ -102,7 +110,7 @@ impl Guest {
         Ok(())
     }
 
-    fn fill(&self, place: &Place, script: &str, programs: &[Artifact]) -> Result<()> {
+    fn fill(&self, place: &Place, machine: Machine, script: &str, programs: &[Artifact]) -> Result<()> {
         let root = self.directory.join("root");
         for directory in DIRECTORIES {
             fs::create_dir_all(root.join(directory))?;
@@ -111,22 +119,43 @@ impl Guest {
         fs::set_permissions(root.join("init"), fs::Permissions::from_mode(0o755))?;
         fs::write(root.join("guest/container.sh"), CONTAINER)?;
         fs::write(root.join("guest/script"), script)?;
-
-        let busybox = self.machine.join("bin/busybox");
-        for bin in ["bin", "container/bin"] {
-            fs::copy(&busybox, root.join(bin).join("busybox")).context("the lab's machine has no busybox")?;
-            symlink("busybox", root.join(bin).join("sh"))?;
-        }
         for Artifact { name, path } in programs {
             fs::copy(path, root.join("usr/bin").join(name))
                 .with_context(|| format!("no {name} at {}", path.display()))?;
             copy_all(&libraries(Command::new("ldd").arg(path))?, Path::new("/"), &root)?;
         }
+        if Machine::own()? == machine {
+            self.add_own(place, &root)
+        } else {
+            add_foreign(&LabPart::Foreign(machine).path(place), &root)
+        }
+    }
+
+    /// busybox of the lab's machine, and curl of its image.
+    fn add_own(&self, place: &Place, root: &Path) -> Result<()> {
+        add_busybox(&self.machine.join("bin/busybox"), root).context("the lab's machine has no busybox")?;
         let image = LabPart::Image.path(place);
         let curl = libraries(Command::new("chroot").arg(&image).args(["ldd", "/usr/bin/curl"]))?;
         copy_all(&[PathBuf::from("/usr/bin/curl")], &image, &root.join("container"))?;
         copy_all(&curl, &image, &root.join("container"))
     }
+}
+
+/// The same of packages for another machine, whose libraries no `ldd` of this one can tell: all that they brought.
+fn add_foreign(programs: &Path, root: &Path) -> Result<()> {
+    let mut copy = Command::new("cp");
+    copy.arg("-a").arg(programs.join(".")).arg(root.join("container"));
+    command::read(&mut copy).context("cannot copy the lab's programs")?;
+    add_busybox(&programs.join("bin/busybox"), root).context("the lab's programs have no busybox")
+}
+
+/// Both roots' shell.
+fn add_busybox(busybox: &Path, root: &Path) -> Result<()> {
+    for bin in ["bin", "container/bin"] {
+        fs::copy(busybox, root.join(bin).join("busybox"))?;
+        symlink("busybox", root.join(bin).join("sh"))?;
+    }
+    Ok(())
 }
 
 impl Drop for Guest {

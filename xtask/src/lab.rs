@@ -10,6 +10,7 @@
 //! - `helm/`: Helm, which renders the chart.
 //! - `syslog-ng/`: Debian's syslog-ng with its libraries, unpacked.
 //! - `kernel/<version>/`: distribution kernels for QEMU, unpacked.
+//! - `aarch64/`: programs for guests of that machine; made when such a guest is asked for.
 //!
 //! Each part carries a stamp that is its recipe, word for word: a changed recipe makes that part again.
 
@@ -24,8 +25,10 @@ use crate::apiserver;
 use crate::command;
 use crate::command::require_root;
 use crate::corpus;
+use crate::foreign;
 use crate::helm;
 use crate::kernel::{self, Kernel};
+use crate::machine::Machine;
 use crate::place::Place;
 use crate::python;
 use crate::syslog_ng;
@@ -65,8 +68,15 @@ const IMAGE: &[&str] = &[
 const IMAGE_FINISH: &str = "mkdir -p /opt/busybox && /bin/busybox --install -s /opt/busybox";
 
 /// QEMU boots other kernels, rsyslog receives alerts; a static busybox and cpio make the guests' roots.
-const MACHINE: &[&str] =
-    &["busybox-static", "ca-certificates", "cpio", "iproute2", "qemu-system-x86", "rsyslog"];
+const MACHINE: &[&str] = &[
+    "busybox-static",
+    "ca-certificates",
+    "cpio",
+    "iproute2",
+    "qemu-system-arm",
+    "qemu-system-x86",
+    "rsyslog",
+];
 
 /// What a host has that the package comes to, and a web server to download from.
 const SYSTEM: &[&str] = &["busybox-static", "curl", "procps", "rsyslog", "runc", "systemd-sysv"];
@@ -89,6 +99,7 @@ pub(crate) enum LabPart {
     Helm,
     SyslogNg,
     Kernel(&'static Kernel),
+    Foreign(Machine),
 }
 
 impl LabPart {
@@ -103,6 +114,7 @@ impl LabPart {
             Self::Helm => "lab Helm",
             Self::SyslogNg => "lab syslog-ng",
             Self::Kernel(_) => "lab kernel",
+            Self::Foreign(_) => "lab programs",
         }
     }
 
@@ -133,6 +145,9 @@ impl LabPart {
             Self::Kernel(kernel) => {
                 format!("Linux {} from Debian {}, for QEMU", kernel.version, kernel.suite)
             }
+            Self::Foreign(machine) => {
+                format!("what guests of {} run: unpacking it from Debian {SUITE}", machine.name())
+            }
         }
     }
 
@@ -148,6 +163,7 @@ impl LabPart {
             Self::Helm => place.lab().join("helm"),
             Self::SyslogNg => place.lab().join("syslog-ng"),
             Self::Kernel(kernel) => place.lab().join("kernel").join(kernel.version),
+            Self::Foreign(machine) => place.lab().join(machine.name()),
         }
     }
 
@@ -167,6 +183,7 @@ impl LabPart {
             Self::Helm => helm::recipe(),
             Self::SyslogNg => syslog_ng::recipe(),
             Self::Kernel(kernel) => kernel.recipe(),
+            Self::Foreign(machine) => foreign::recipe(machine),
         }
     }
 
@@ -181,7 +198,7 @@ impl LabPart {
                 Some(image_tar(place)).filter(|tar| tar.is_file()).map(|tar| tar.display().to_string())
             }
             Self::Corpus => corpus::found(place),
-            Self::Machine | Self::System => Some(path.display().to_string()),
+            Self::Machine | Self::System | Self::Foreign(_) => Some(path.display().to_string()),
             Self::ApiServer => apiserver::found(&path),
             Self::Python => python::found(&path),
             Self::Helm => helm::found(&path),
@@ -201,7 +218,8 @@ impl LabPart {
             | Self::System
             | Self::ApiServer
             | Self::SyslogNg
-            | Self::Kernel(_) => true,
+            | Self::Kernel(_)
+            | Self::Foreign(_) => true,
             Self::Python | Self::Helm => false,
         }
     }
@@ -226,6 +244,7 @@ impl LabPart {
             Self::Helm => helm::make(place, &draft),
             Self::SyslogNg => syslog_ng::make(place, &draft),
             Self::Kernel(kernel) => kernel::fetch(kernel, place, &draft),
+            Self::Foreign(machine) => foreign::make(machine, place, &draft),
         }?;
         remove(&path)?;
         fs::rename(&draft, &path).with_context(|| format!("cannot move {} to its place", draft.display()))?;

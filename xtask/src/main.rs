@@ -26,10 +26,12 @@ mod helm;
 mod syslog_ng;
 mod guest;
 mod system;
+mod foreign;
 mod module;
 mod artifact;
 mod qemu;
 mod verdict;
+mod machine;
 mod command;
 mod progress;
 mod place;
@@ -41,6 +43,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::bench::workload::{CHILD, Workload};
+use crate::machine::Machine;
 use crate::place::Place;
 
 /// Builds, runs and checks Tidewaiter.
@@ -75,7 +78,7 @@ enum Task {
     Dist {
         /// The machine it is for; another than this one takes Debian's cross compiler and rustup's target
         #[arg(long, value_enum, default_value = std::env::consts::ARCH)]
-        machine: dist::Machine,
+        machine: Machine,
     },
     /// Run every check: formatting, house rules, lints, unit, replay, live and vm tests (root)
     ///
@@ -93,7 +96,8 @@ enum Task {
     /// `cargo xtask vm --kernel 5.10 -- ls /sys/kernel/btf`. In PATH are busybox and, as built last,
     /// `tidewaiter`, `deed` and `matrix`; `/disk` is an ext4 disk.
     Vm {
-        /// A kernel the lab knows: 6.1, 5.10, 6.12, newest (of Debian unstable); `all` for every one
+        /// A kernel the lab knows: 6.1, 5.10, 6.12, newest (of Debian unstable), `all` for every one; 6.12-aarch64 and the
+        /// others of that machine with what `dist` made for it
         #[arg(long, default_value = "6.1", value_name = "VERSION")]
         kernel: Vec<String>,
         /// How many seconds a guest may run once it is up

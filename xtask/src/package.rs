@@ -32,7 +32,7 @@ pub(crate) const STRIP: HostTool = HostTool {
     file: "/usr/lib/llvm-22/bin/llvm-strip",
 };
 
-/// Link what is handed on for another machine than this one; not installed unasked.
+/// Link what is handed on for another machine than this one; installed by who asks for that.
 pub(crate) const GCC_ARM: HostTool = HostTool {
     name: "gcc for aarch64",
     package: "gcc-aarch64-linux-gnu libc6-dev-arm64-cross",

@@ -13,6 +13,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::guest::Guest;
 use crate::kernel::Kernel;
+use crate::machine::Emulator;
 use crate::place::Place;
 use crate::progress;
 use crate::verdict::Verdict;
@@ -26,13 +27,10 @@ pub(crate) const RUN_MAX: Duration = Duration::from_secs(300);
 /// QEMU's emulation sometimes crashes a kernel (6.12 with QEMU 7.2: one boot in six) before our first line.
 const BOOTS_MAX: u32 = 5;
 
-/// One processor for each of a small host's two; `la57` and `cx16` off because QEMU 7.2 emulates them badly.
-/// Memory holds the root three times while the guest comes up, and costs the host only what is touched.
+/// One processor for each of a small host's two. Memory holds the root three times while the guest comes up, and costs the host only what is touched.
 const QEMU: &[&str] = &[
     "-accel",
     "tcg,thread=multi",
-    "-cpu",
-    "max,la57=off,cx16=off",
     "-smp",
     "2",
     "-m",
@@ -49,7 +47,7 @@ const QEMU: &[&str] = &[
 
 /// `lsm=`: 5.10 leaves bpf out of its own list. `oops=panic`: a kernel that has gone wrong proves nothing more, and
 /// its end comes at once. `loglevel=1`: the kernel must not talk into our lines; what it said is read at the end.
-const KERNEL_LINE: &str = "console=ttyS0 loglevel=1 oops=panic panic=-1 lsm=landlock,lockdown,capability,bpf";
+const KERNEL_LINE: &str = "loglevel=1 oops=panic panic=-1 lsm=landlock,lockdown,capability,bpf";
 
 /// A guest that ran to its end.
 #[derive(Debug)]
@@ -105,7 +103,7 @@ fn boot(place: &Place, kernel: &Kernel, guest: &Guest, shown: bool, max: Duratio
     let log = place.log(&format!("guest-{}", kernel.version));
     let mut log = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
     let start = Instant::now();
-    let mut machine = Machine(command(guest).spawn().context("cannot start QEMU in the lab")?);
+    let mut machine = Running(command(kernel, guest).spawn().context("cannot start QEMU in the lab")?);
     let lines = machine.lines()?;
     let mut verdict = Verdict::default();
     let mut boot = None;
@@ -131,21 +129,28 @@ fn boot(place: &Place, kernel: &Kernel, guest: &Guest, shown: bool, max: Duratio
     }
 }
 
-fn command(guest: &Guest) -> Command {
+fn command(kernel: &Kernel, guest: &Guest) -> Command {
+    let Emulator { program, words, console } = kernel.machine.emulator();
     // The kernel ends QEMU with us, also when we are killed and `Machine` is never dropped.
     let mut qemu = Command::new("setpriv");
-    qemu.args(["--pdeathsig", "KILL", "chroot"]).arg(guest.machine()).arg("/usr/bin/qemu-system-x86_64");
-    qemu.args(QEMU).arg("-kernel").arg(guest.inside("vmlinuz")).arg("-initrd").arg(guest.inside("initrd"));
+    qemu.args(["--pdeathsig", "KILL", "chroot"]).arg(guest.machine()).arg(program);
+    qemu.args(words)
+        .args(QEMU)
+        .arg("-kernel")
+        .arg(guest.inside("vmlinuz"))
+        .arg("-initrd")
+        .arg(guest.inside("initrd"));
     let disk = guest.inside("disk");
     qemu.arg("-drive").arg(format!("file={},format=raw,if=none,id=disk,cache=unsafe", disk.display()));
-    qemu.args(["-append", KERNEL_LINE]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+    qemu.arg("-append").arg(format!("console={console} {KERNEL_LINE}"));
+    qemu.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
     qemu
 }
 
 /// A QEMU that does not outlive us.
-struct Machine(Child);
+struct Running(Child);
 
-impl Machine {
+impl Running {
     /// The lines of its console, as they come.
     fn lines(&mut self) -> Result<Receiver<String>> {
         let console = self.0.stdout.take().context("QEMU has no console")?;
@@ -161,7 +166,7 @@ impl Machine {
     }
 }
 
-impl Drop for Machine {
+impl Drop for Running {
     fn drop(&mut self) {
         drop(self.0.kill());
         drop(self.0.wait());

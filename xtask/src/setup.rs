@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::kernel::KERNELS;
 use crate::lab::LabPart;
+use crate::machine::Machine;
 use crate::package;
 use crate::place::Place;
 use crate::progress;
@@ -24,6 +25,8 @@ pub(crate) enum Part {
     Linker,
     /// What builds and runs the fuzz targets.
     Fuzzer,
+    /// The standard library for a machine.
+    Standard(Machine),
     /// A program of the host, with the Debian package that brings it.
     Host(&'static package::HostTool),
     /// A part of the lab.
@@ -33,8 +36,13 @@ pub(crate) enum Part {
 /// What building needs.
 pub(crate) const BUILD: &[Part] = &[Part::Core, Part::Linker, Part::Host(&package::STRIP)];
 
-/// What making the files that are handed on needs, besides.
-pub(crate) const DIST: &[Part] = &[Part::Host(&package::LIBC)];
+/// What making programs that are handed on needs, besides.
+pub(crate) fn dist(machine: Machine) -> Vec<Part> {
+    match machine.cross() {
+        None => vec![Part::Host(&package::LIBC)],
+        Some(compiler) => vec![Part::Standard(machine), Part::Host(compiler)],
+    }
+}
 
 /// What the live tests need.
 pub(crate) const LIVE: &[Part] = &[
@@ -105,6 +113,7 @@ impl Part {
             Self::Core => "core for BPF",
             Self::Linker => "bpf-linker",
             Self::Fuzzer => "cargo-fuzz",
+            Self::Standard(_) => "standard library",
             Self::Host(tool) => tool.name,
             Self::Lab(part) => part.name(),
         }
@@ -116,6 +125,7 @@ impl Part {
             Self::Core => toolchain::core().map(|core| core.to_string()),
             Self::Linker => toolchain::linker(place).map(|path| path.display().to_string()),
             Self::Fuzzer => toolchain::fuzzer(place).map(|path| path.display().to_string()),
+            Self::Standard(machine) => toolchain::standard(machine).map(|path| path.display().to_string()),
             Self::Host(tool) => tool.found().map(|path| path.display().to_string()),
             Self::Lab(part) => part.found(place),
         }
@@ -127,6 +137,7 @@ impl Part {
             Self::Core => "the kernel half is built with it: adding rust-src".to_owned(),
             Self::Linker => "links the kernel half: building it from crates, one to a few minutes".to_owned(),
             Self::Fuzzer => "builds the fuzz targets: building it from crates, a minute".to_owned(),
+            Self::Standard(machine) => format!("for programs on {}: adding rustup's target", machine.name()),
             Self::Host(tool) => format!("{}: installing {}", tool.purpose, tool.package),
             Self::Lab(part) => part.doing(),
         }
@@ -137,6 +148,7 @@ impl Part {
             Self::Core => toolchain::add_core(place),
             Self::Linker => toolchain::build_linker(place),
             Self::Fuzzer => toolchain::build_fuzzer(place),
+            Self::Standard(machine) => toolchain::add_standard(machine, place),
             Self::Host(tool) => tool.install(place),
             Self::Lab(part) => part.make(place),
         }

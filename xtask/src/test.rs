@@ -14,8 +14,10 @@ use crate::beside::Beside;
 use crate::build;
 use crate::command;
 use crate::command::require_root;
-use crate::kernel::KERNELS;
+use crate::dist;
+use crate::kernel::{ARM_KERNELS, KERNELS};
 use crate::lab::LabPart;
+use crate::machine::Machine;
 use crate::place::Place;
 use crate::progress;
 use crate::setup;
@@ -43,6 +45,8 @@ pub(crate) enum Choice {
     Vm,
     /// What `dist` makes: the image under runc, the package on a Debian under systemd (root); only when it is named
     Package,
+    /// What `dist` makes for aarch64: a transfer, and every way, on that machine's kernels in QEMU (root); only when named
+    Aarch64,
 }
 
 /// One part of a test run, in the order in which they run.
@@ -62,6 +66,7 @@ enum Part {
     Load,
     Vm,
     Package,
+    Aarch64,
 }
 
 /// What `cargo test` is told for the unit tests, and for those that replay.
@@ -74,8 +79,8 @@ const DIFFERENTIAL: &[&str] =
 /// Tests that only run when they are named.
 const NAMED: [&str; 5] = ["cluster", "live", "matrix", "corpus", "load"];
 
-/// The part that only runs when it is named, and why.
-const APART: &str = "what is handed on was not tried: linking it as a whole takes many minutes; `cargo xtask test package` does";
+/// The parts that only run when they are named, and why.
+const APART: &str = "what is handed on was not tried: linking it as a whole takes many minutes; `cargo xtask test package aarch64` does";
 
 /// How a part went.
 enum Outcome {
@@ -85,7 +90,7 @@ enum Outcome {
 }
 
 impl Part {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::Format,
         Self::Tidy,
         Self::Build,
@@ -99,6 +104,7 @@ impl Part {
         Self::Load,
         Self::Vm,
         Self::Package,
+        Self::Aarch64,
     ];
 
     fn name(self) -> &'static str {
@@ -116,6 +122,7 @@ impl Part {
             Self::Load => "load",
             Self::Vm => "vm",
             Self::Package => "package",
+            Self::Aarch64 => "aarch64",
         }
     }
 
@@ -132,13 +139,19 @@ impl Part {
             Self::Load => *choice == Choice::Load,
             Self::Vm => *choice == Choice::Vm,
             Self::Package => *choice == Choice::Package,
+            Self::Aarch64 => *choice == Choice::Aarch64,
         };
-        choices.is_empty() && self != Self::Package || choices.iter().any(by)
+        choices.is_empty() && !self.is_apart() || choices.iter().any(by)
+    }
+
+    /// Whether it is no part of a whole run.
+    fn is_apart(self) -> bool {
+        matches!(self, Self::Package | Self::Aarch64)
     }
 
     /// Whether who names it wants it done or to fail.
     fn is_asked_for(self) -> bool {
-        matches!(self, Self::Cluster | Self::Live | Self::Corpus | Self::Load | Self::Vm | Self::Package)
+        self.is_apart() || matches!(self, Self::Cluster | Self::Live | Self::Corpus | Self::Load | Self::Vm)
     }
 
     /// Why it cannot be done here, with the remedy.
@@ -151,10 +164,10 @@ impl Part {
             Self::Format => lacks("fmt", "rustup component add rustfmt"),
             Self::Clippy => lacks("clippy", "rustup component add clippy"),
             Self::Licences => lacks("deny", "cargo install --locked cargo-deny"),
-            Self::Vm | Self::Package if ARCH != "x86_64" => {
-                Some(format!("the lab's kernels are for x86_64, and this is {ARCH}"))
+            Self::Vm | Self::Package | Self::Aarch64 if ARCH != "x86_64" => {
+                Some(format!("the lab's machine is for x86_64, and this is {ARCH}"))
             }
-            Self::Live | Self::Corpus | Self::Load | Self::Vm | Self::Package => {
+            Self::Live | Self::Corpus | Self::Load | Self::Vm | Self::Package | Self::Aarch64 => {
                 require_root("this part", "test").err().map(|error| error.to_string())
             }
             Self::Cluster if LabPart::ApiServer.found(place).is_none() => {
@@ -188,16 +201,7 @@ impl Part {
                 done(command::show(named.args(deny)))
             }
             Self::Licences => licences(cargo),
-            Self::Compile => {
-                for words in [UNIT, REPLAY, DIFFERENTIAL] {
-                    command::show(cargo(&["test", "--quiet", "--no-run"]).args(words))?;
-                }
-                for test in NAMED {
-                    let words = ["test", "--quiet", "--no-run", "--package", "tests", "--test", test];
-                    command::show(&mut cargo(&words))?;
-                }
-                Ok(Tally::default())
-            }
+            Self::Compile => compile(cargo),
             Self::Unit => {
                 let unit = count(cargo(&["test"]).args(UNIT));
                 let replay = count(cargo(&["test"]).args(REPLAY));
@@ -231,8 +235,8 @@ impl Part {
                 run("load")
             }
             Self::Vm => {
-                let kernels: Vec<_> = KERNELS.iter().collect();
-                vm::whole(place, &kernels)
+                build::build(place, true)?;
+                vm::whole(place, Machine::own()?, KERNELS, &place.agent(true))
             }
             Self::Package => {
                 setup::ensure(setup::LIVE, place)?;
@@ -242,6 +246,10 @@ impl Part {
                 live.env("TIDEWAITER_BIN", place.agent(true)).env("TIDEWAITER_LAB", place.lab());
                 let live = count(live.env("TIDEWAITER_IMAGE", shipment.image()));
                 Ok(live?.with(trial::package(place, &shipment)?))
+            }
+            Self::Aarch64 => {
+                let shipment = dist::dist(place, Machine::Arm)?;
+                vm::whole(place, Machine::Arm, ARM_KERNELS, &shipment.binary())
             }
         }
     }
@@ -320,6 +328,17 @@ fn report(rows: &[(Part, Outcome, Duration)], is_whole: bool) -> Result<()> {
         bail!("failed: {}", failed.join(", "));
     }
     Ok(())
+}
+
+/// The test programs: those that only run when they are named one by one, as they are asked for.
+fn compile(cargo: impl Fn(&[&str]) -> Command) -> Result<Tally> {
+    for words in [UNIT, REPLAY, DIFFERENTIAL] {
+        command::show(cargo(&["test", "--quiet", "--no-run"]).args(words))?;
+    }
+    for test in NAMED {
+        command::show(&mut cargo(&["test", "--quiet", "--no-run", "--package", "tests", "--test", test]))?;
+    }
+    Ok(Tally::default())
 }
 
 /// Licences, bans and sources need only the lock file; advisories need their database, which needs the network.

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::command;
 use crate::lab;
+use crate::machine::Machine;
 use crate::package;
 use crate::place::Place;
 
@@ -98,6 +99,24 @@ pub(crate) fn add_core(place: &Place) -> Result<String> {
             bail!("no way found to core for {TARGET}:\n  {}", reasons.join("\n  "))
         }
     }
+}
+
+/// The standard library for a machine, as it came with the tool chain or was added to it.
+pub(crate) fn standard(machine: Machine) -> Option<PathBuf> {
+    let words = ["--print", "target-libdir", "--target", machine.triple()];
+    let directory = command::read(command::rustc().args(words)).ok()?;
+    let directory = PathBuf::from(directory.trim());
+    directory.is_dir().then_some(directory)
+}
+
+/// By rustup, which alone has those of other machines for each of its compilers.
+pub(crate) fn add_standard(machine: Machine, place: &Place) -> Result<String> {
+    let target = machine.triple();
+    let rustup = command::find("rustup").with_context(|| {
+        format!("rustup is not here to add the target {target}; a compiler without it cannot build for another machine")
+    })?;
+    command::log(Command::new(rustup).args(["target", "add", target]), &place.log("rust-std"))?;
+    Ok(format!("added {target}"))
 }
 
 /// A bpf-linker of the right version that starts: ours first, then one on PATH.

@@ -9,6 +9,7 @@ use crate::artifact::Artifact;
 use crate::dist::{self, Shipment};
 use crate::kernel::KERNELS;
 use crate::lab::LabPart;
+use crate::machine::Machine;
 use crate::place::Place;
 use crate::qemu;
 use crate::setup;
@@ -26,7 +27,7 @@ const IMAGE: &str = include_str!("../guest/image.sh");
 
 /// What the package is put on trial with, and its image for the live test that asks for it.
 pub(crate) fn shipment(place: &Place) -> Result<Shipment<'_>> {
-    dist::dist(place, dist::Machine::own()?)
+    dist::dist(place, Machine::own()?)
 }
 
 /// Boots a Debian with systemd and has two versions of the package come to it, one after the other.
@@ -42,7 +43,7 @@ pub(crate) fn package(place: &Place, shipment: &Shipment<'_>) -> Result<Tally> {
     vm::every(place, &[kernel], |kernel| {
         let guest = system::pack(place, LabPart::Kernel(kernel), &script, &files)?;
         let run = qemu::run(place, kernel, &guest, false, TRIAL_MAX)?;
-        let tally = vm::told(&run);
+        let tally = vm::told(kernel, &run);
         Ok((run, tally))
     })
 }

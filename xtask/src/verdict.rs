@@ -50,6 +50,18 @@ pub(crate) struct Verdict {
     fault: Option<usize>,
 }
 
+/// What a kernel offers the agent's hooks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tier {
+    /// All of it.
+    First,
+    /// Tracepoints, cgroups and fanotify; no program attaches to its functions.
+    Second,
+}
+
+/// Hooks that have no place but a function on a kernel before Linux 6.3, which brought tracepoints for bytes.
+const NEED_FUNCTIONS: usize = 13;
+
 /// Where the agent's hooks found their places.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Hooks {
@@ -174,7 +186,7 @@ impl Verdict {
 
     /// All checks: the script's own, then each expectation against the alert. A script that failed or checked
     /// nothing is a failure too, so that silence never passes.
-    pub(crate) fn checks(&self) -> Vec<Check> {
+    pub(crate) fn checks(&self, tier: Tier) -> Vec<Check> {
         let mut checks = self.checks.clone();
         let alert: Option<Value> = self.alert.as_deref().and_then(|alert| serde_json::from_str(alert).ok());
         for (field, value) in &self.expected {
@@ -190,8 +202,12 @@ impl Verdict {
             checks.push(Check { name: format!("the alert's {field} is {value}"), failure });
         }
         if let Some(hooks) = self.hooks() {
-            let failure = (!hooks.are_first()).then(|| hooks.to_string());
-            checks.push(Check { name: "every hook attaches, and none is weakened".to_owned(), failure });
+            let (name, holds) = match tier {
+                Tier::First => ("every hook attaches, and none is weakened", hooks.are_first()),
+                Tier::Second => ("every hook attaches that needs no function", hooks.are_second()),
+            };
+            let failure = (!holds).then(|| hooks.to_string());
+            checks.push(Check { name: name.to_owned(), failure });
         }
         if let Some(fault) = self.fault() {
             let failure = Some(fault.to_owned());
@@ -220,6 +236,10 @@ impl Hooks {
     /// Nothing but local policy keeps a hook from its first tier, and a guest has none.
     fn are_first(&self) -> bool {
         self.first > 0 && self.second == 0 && self.missing.is_empty()
+    }
+
+    fn are_second(&self) -> bool {
+        self.first > 0 && self.missing.len() <= NEED_FUNCTIONS
     }
 }
 
@@ -300,22 +320,29 @@ mod tests {
         assert!(verdict.has_started() && verdict.has_ended());
         assert_eq!(verdict.excerpt(), "    | noise");
         assert_eq!(verdict.fault(), None);
-        let checks = verdict.checks();
+        let checks = verdict.checks(Tier::First);
         assert_eq!(Tally::of(&checks), Tally { passed: 3, failed: 1, skipped: 0 });
         assert_eq!(checks[3].failure.as_deref(), Some("the alert has no such field"));
     }
 
     #[test]
     fn a_missing_alert_fails_every_expectation() {
-        let checks = verdict(&["@tidewaiter expect container.id abc", "@tidewaiter end 0"]).checks();
+        let checks =
+            verdict(&["@tidewaiter expect container.id abc", "@tidewaiter end 0"]).checks(Tier::First);
         assert_eq!(checks[0].failure.as_deref(), Some("no alert came that is JSON"));
     }
 
     #[test]
     fn silence_does_not_pass() {
-        assert_eq!(Tally::of(&verdict(&["@tidewaiter end 0"]).checks()).failed, 1);
-        assert_eq!(Tally::of(&verdict(&["@tidewaiter pass a", "@tidewaiter end 1"]).checks()).failed, 1);
-        assert_eq!(Tally::of(&verdict(&["@tidewaiter pass a", "@tidewaiter end 0"]).checks()).failed, 0);
+        assert_eq!(Tally::of(&verdict(&["@tidewaiter end 0"]).checks(Tier::First)).failed, 1);
+        assert_eq!(
+            Tally::of(&verdict(&["@tidewaiter pass a", "@tidewaiter end 1"]).checks(Tier::First)).failed,
+            1
+        );
+        assert_eq!(
+            Tally::of(&verdict(&["@tidewaiter pass a", "@tidewaiter end 0"]).checks(Tier::First)).failed,
+            0
+        );
     }
 
     #[test]
@@ -340,7 +367,7 @@ mod tests {
     #[test]
     fn what_the_kernel_logged_fails_a_test_that_passed() {
         let lines = ["@tidewaiter pass a", "@tidewaiter kernel [    9.1] WARNING: CPU: 0 at x.c:1"];
-        let checks = verdict(&[lines[0], lines[1], "@tidewaiter end 0"]).checks();
+        let checks = verdict(&[lines[0], lines[1], "@tidewaiter end 0"]).checks(Tier::First);
         assert_eq!(Tally::of(&checks), Tally { passed: 1, failed: 1, skipped: 0 });
     }
 
@@ -349,7 +376,7 @@ mod tests {
         let coverage = r#"@tidewaiter coverage {"tidewaiter":{"coverage":{"hooks":[{"purpose":"a","tier":1},
             {"purpose":"b","tier":2,"weakens":"x"},{"purpose":"c","refused":[]}]}}}"#;
         let verdict = verdict(&[coverage, "@tidewaiter end 0"]);
-        assert_eq!(Tally::of(&verdict.checks()), Tally { passed: 0, failed: 1, skipped: 0 });
+        assert_eq!(Tally::of(&verdict.checks(Tier::First)), Tally { passed: 0, failed: 1, skipped: 0 });
         let hooks = verdict.hooks().unwrap();
         assert_eq!(hooks, Hooks { first: 1, second: 1, missing: vec!["c".to_owned()] });
         assert_eq!(hooks.to_string(), "hooks: 1 whole, 1 weakened, none for c");

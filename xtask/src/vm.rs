@@ -3,7 +3,7 @@
 
 use std::env;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,7 @@ use crate::command::require_root;
 use crate::guest::Guest;
 use crate::kernel::Kernel;
 use crate::lab::LabPart;
+use crate::machine::Machine;
 use crate::place::Place;
 use crate::progress;
 use crate::qemu::{self, Run};
@@ -55,11 +56,14 @@ pub(crate) fn run(place: &Place, kernels: &[&'static Kernel], words: &[String], 
     let tally = if words.is_empty() {
         transfer(place, kernels, max)?
     } else {
-        let programs = artifact::built(place);
-        for Artifact { name, path } in &programs {
-            progress::good(name, &format!("{}, as it was built last", path.display()));
-        }
-        every(place, kernels, |kernel| command(place, kernel, &words.join(" "), &programs, max))?
+        let line = words.join(" ");
+        every(place, kernels, |kernel| {
+            let programs = artifact::built(place, kernel.machine);
+            for Artifact { name, path } in &programs {
+                progress::good(name, &format!("{}, as it was built last", path.display()));
+            }
+            command(place, kernel, &line, &programs, max)
+        })?
     };
     progress::say(&tally.to_string());
     if tally.failed > 0 {
@@ -69,47 +73,72 @@ pub(crate) fn run(place: &Place, kernels: &[&'static Kernel], words: &[String], 
 }
 
 /// The transfer test on some kernels; each expectation is told and counted.
-pub(crate) fn transfer(place: &Place, kernels: &[&'static Kernel], max: Duration) -> Result<Tally> {
-    build::build(place, true)?;
-    let agent = [Artifact { name: "tidewaiter", path: place.agent(true) }];
+fn transfer(place: &Place, kernels: &[&'static Kernel], max: Duration) -> Result<Tally> {
+    let own = Machine::own()?;
+    if kernels.iter().any(|kernel| kernel.machine == own) {
+        build::build(place, true)?;
+    }
     every(place, kernels, |kernel| {
-        let guest = Guest::pack(place, LabPart::Kernel(kernel), TRANSFER, &agent)?;
+        let agent =
+            if kernel.machine == own { Some(agent(place.agent(true))) } else { foreign(place, kernel) };
+        let agent = agent.with_context(|| {
+            let name = kernel.machine.name();
+            format!("no agent was built for {name}: `cargo xtask dist --machine {name}` makes one")
+        })?;
+        let guest = Guest::pack(place, kernel, TRANSFER, &[agent])?;
         let run = qemu::run(place, kernel, &guest, false, max)?;
-        let tally = told(&run);
+        let tally = told(kernel, &run);
         Ok((run, tally))
     })
 }
 
-/// The transfer test and the way matrix on some kernels, each in one boot.
-pub(crate) fn whole(place: &Place, kernels: &[&'static Kernel]) -> Result<Tally> {
-    build::build(place, true)?;
-    artifact::build_matrix(place)?;
-    let mut programs = artifact::built(place);
+fn agent(path: PathBuf) -> Artifact {
+    Artifact { name: "tidewaiter", path }
+}
+
+/// The agent of another machine, as it was built last.
+fn foreign(place: &Place, kernel: &Kernel) -> Option<Artifact> {
+    artifact::built(place, kernel.machine).into_iter().find(|program| program.name == "tidewaiter")
+}
+
+/// The transfer test and the way matrix on some kernels of one kind of machine, each in one boot, with this agent.
+pub(crate) fn whole(
+    place: &Place,
+    machine: Machine,
+    kernels: &'static [Kernel],
+    binary: &Path,
+) -> Result<Tally> {
+    artifact::build_matrix(place, machine)?;
+    let mut programs = artifact::built(place, machine);
     programs.retain(|program| program.name != "tidewaiter");
-    let matrix = programs.iter().find(|program| program.name == "matrix");
-    let matrix = matrix.context("cargo built no way matrix")?.path.clone();
-    programs.push(Artifact { name: "tidewaiter", path: place.agent(true) });
+    ensure!(programs.iter().any(|program| program.name == "matrix"), "cargo built no way matrix");
+    programs.push(agent(binary.to_owned()));
     let script = [TRANSFER, MATRIX].concat();
-    every(place, kernels, |kernel| {
-        let guest = Guest::pack(place, LabPart::Kernel(kernel), &script, &programs)?;
+    let kernels: Vec<_> = kernels.iter().collect();
+    every(place, &kernels, |kernel| {
+        let guest = Guest::pack(place, kernel, &script, &programs)?;
         let run = qemu::run(place, kernel, &guest, false, WHOLE_MAX)?;
-        let tally = told(&run);
+        let tally = told(kernel, &run);
         run.verdict.lines_with(&SHOWN).for_each(progress::say);
         let Some(ways) = run.verdict.counted() else {
             progress::bad("", "the way matrix did not run to its end");
             return Ok((run, Tally { failed: tally.failed + 1, ..tally }));
         };
-        merge(&matrix, run.verdict.ways())?;
+        merge(place, run.verdict.ways())?;
         Ok((run, tally.with(ways)))
     })
 }
 
 /// Puts a guest's column into docs/way.md, when that was asked for.
-fn merge(matrix: &Path, column: &[String]) -> Result<()> {
+fn merge(place: &Place, column: &[String]) -> Result<()> {
     if env::var_os("TIDEWAITER_WRITE").is_none() || column.is_empty() {
         return Ok(());
     }
-    let mut child = Command::new(matrix).arg("--merge").stdin(Stdio::piped()).spawn()?;
+    let own = Machine::own()?;
+    artifact::build_matrix(place, own)?;
+    let mut programs = artifact::built(place, own).into_iter();
+    let matrix = programs.find(|program| program.name == "matrix").context("cargo built no way matrix")?;
+    let mut child = Command::new(matrix.path).arg("--merge").stdin(Stdio::piped()).spawn()?;
     if let Some(mut input) = child.stdin.take() {
         input.write_all(column.join("\n").as_bytes())?;
     }
@@ -119,9 +148,9 @@ fn merge(matrix: &Path, column: &[String]) -> Result<()> {
 }
 
 /// Tells each check of the transfer test, and how many there were.
-pub(crate) fn told(run: &Run) -> Tally {
+pub(crate) fn told(kernel: &Kernel, run: &Run) -> Tally {
     progress::title(&format!("Linux {} in QEMU", run.verdict.release));
-    let checks = run.verdict.checks();
+    let checks = run.verdict.checks(kernel.tier);
     for check in &checks {
         match &check.failure {
             None => progress::good("", &check.name),
@@ -143,7 +172,7 @@ fn command(
     programs: &[Artifact],
     max: Duration,
 ) -> Result<(Run, Tally)> {
-    let guest = Guest::pack(place, LabPart::Kernel(kernel), line, programs)?;
+    let guest = Guest::pack(place, kernel, line, programs)?;
     let run = qemu::run(place, kernel, &guest, true, max)?;
     let failure = match (run.verdict.fault(), run.verdict.status) {
         (Some(fault), _) => Some(format!("the kernel complained: {fault}\n{}", run.verdict.excerpt())),
@@ -174,7 +203,7 @@ pub(crate) fn every(
     let mut rows = Vec::new();
     for kernel in kernels {
         let start = Instant::now();
-        let outcome = match setup::ensure(&[setup::Part::Lab(LabPart::Kernel(kernel))], place) {
+        let outcome = match setup::ensure(&needed(kernel)?, place) {
             Err(error) => {
                 progress::failure(&error);
                 Outcome::Unfetched(format!("Debian {} does not give it now; why is told above", kernel.suite))
@@ -197,6 +226,12 @@ pub(crate) fn every(
         bail!("no kernel could be fetched");
     }
     Ok(rows.iter().map(Row::tally).fold(Tally::default(), Tally::with))
+}
+
+/// What a guest with this kernel is made of.
+fn needed(kernel: &'static Kernel) -> Result<Vec<setup::Part>> {
+    let foreign = (kernel.machine != Machine::own()?).then_some(LabPart::Foreign(kernel.machine));
+    Ok([Some(LabPart::Kernel(kernel)), foreign].into_iter().flatten().map(setup::Part::Lab).collect())
 }
 
 /// The outermost reason, without the output that follows it.

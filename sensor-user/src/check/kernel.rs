@@ -7,8 +7,8 @@ use crate::ebpf::offset::OffsetError;
 const RING: (u32, u32) = (5, 8);
 /// The oldest Linux that the tests run on.
 const TRIED: (u32, u32) = (5, 10);
-/// The processor that the tests run on.
-const MACHINE: &str = "x86_64";
+/// The processors that the tests run on.
+const MACHINES: [&str; 2] = ["x86_64", "aarch64"];
 
 /// First two numbers of a release. None: it begins otherwise.
 #[must_use]
@@ -25,7 +25,7 @@ pub fn release(release: &str, machine: &str) -> Finding {
         None => Finding::problem(Problem::ReleaseUnreadable, what),
         Some(version) if version < RING => Finding::problem(Problem::ReleaseTooOld, what),
         Some(version) if version < TRIED => Finding::problem(Problem::ReleaseUntried, what),
-        Some(_) if machine != MACHINE => Finding::problem(Problem::MachineUntried, what),
+        Some(_) if !MACHINES.contains(&machine) => Finding::problem(Problem::MachineUntried, what),
         Some(_) => Finding::good(Check::Release, what),
     }
 }

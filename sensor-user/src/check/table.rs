@@ -114,7 +114,7 @@ checks! {
             "the kernel names a release that is no number, so its age is not known"
             "see what the section hooks says";
         MachineUntried "untried_processor" Note []
-            "the sensor is tried on x86_64 alone: elsewhere a hook may see less than it says"
+            "the sensor is tried on x86_64 and aarch64: elsewhere a hook may see less than it says"
             "prove the detections there: `tidewaiter validate --all`";
     }
     Btf Kernel "btf" "the kernel's description of its own structures (BTF), and what programs look up in it" {

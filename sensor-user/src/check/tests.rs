@@ -35,7 +35,8 @@ fn the_age_of_a_kernel_is_read_from_its_name() {
         ("5.9.16", "x86_64", "untried"),
         ("5.4.0-200-generic", "x86_64", "too_old"),
         ("4.18.0-553.el8_10.x86_64", "x86_64", "too_old"),
-        ("6.6.31", "aarch64", "untried_processor"),
+        ("6.12.107+deb13-cloud-arm64", "aarch64", "good"),
+        ("6.6.31", "riscv64", "untried_processor"),
         ("mainline", "x86_64", "unreadable"),
         ("", "", "unreadable"),
     ] {

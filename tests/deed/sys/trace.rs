@@ -98,43 +98,94 @@ pub(crate) fn load_module(file: BorrowedFd<'_>) -> io::Result<()> {
     counted(unsafe { libc::syscall(libc::SYS_finit_module, file.as_raw_fd(), c"".as_ptr(), 0) }).map(drop)
 }
 
-/// `syscall`, the instruction, as the low bytes of a word.
-const SYSCALL: libc::c_long = 0x050f;
-const SYSCALL_BYTES: u64 = 2;
-
 /// Has a tracee that stands do the system call of this number next, with zeros for arguments. False: it stands elsewhere
-/// than behind a call.
+/// than at a call.
 ///
 /// # Errors
 /// What `ptrace(2)` says.
 pub(crate) fn redirect(target: Pid, call: u64) -> io::Result<bool> {
-    let pid = target.as_raw_nonzero().get();
-    let nothing = ptr::null_mut::<libc::c_void>();
     let mut registers = std::mem::MaybeUninit::<libc::user_regs_struct>::zeroed();
-    // SAFETY: the kernel fills a whole `user_regs_struct`, which lives across the call; the address is not used.
-    counted(unsafe { libc::ptrace(libc::PTRACE_GETREGS, pid, nothing, registers.as_mut_ptr()) })?;
+    register_set(libc::PTRACE_GETREGSET, target, registers.as_mut_ptr())?;
     // SAFETY: it was zeroed and filled, and every field is a number, for which any bytes are a value.
     let mut registers = unsafe { registers.assume_init() };
-    let place = registers.rip.wrapping_sub(SYSCALL_BYTES);
-    // SAFETY: reads a word of the tracee's memory, whose address the kernel checks, and none of ours.
-    let word = unsafe { libc::ptrace(libc::PTRACE_PEEKTEXT, pid, place, nothing) };
-    if word & 0xffff != SYSCALL {
+    let here = machine::place(&registers);
+    // Behind it, or before it when the kernel is about to begin it again.
+    let places = [here.wrapping_sub(machine::CALL_BYTES), here];
+    let Some(place) = places.into_iter().find(|place| machine::is_call(word(target, *place))) else {
         return Ok(false);
-    }
-    // No number of a call that was interrupted: nothing is to be begun again.
-    registers.orig_rax = u64::MAX;
-    (registers.rax, registers.rip) = (call, place);
-    for argument in [
-        &mut registers.rdi,
-        &mut registers.rsi,
-        &mut registers.rdx,
-        &mut registers.r10,
-        &mut registers.r8,
-        &mut registers.r9,
-    ] {
-        *argument = 0;
-    }
-    // SAFETY: the kernel reads a whole `user_regs_struct`, which lives across the call.
-    counted(unsafe { libc::ptrace(libc::PTRACE_SETREGS, pid, nothing, &raw const registers) })?;
+    };
+    machine::set(&mut registers, place, call);
+    register_set(libc::PTRACE_SETREGSET, target, &raw mut registers)?;
     Ok(true)
+}
+
+/// A word of a tracee's memory; where there is none, a word that is no call.
+fn word(target: Pid, address: u64) -> libc::c_long {
+    let (pid, nothing) = (target.as_raw_nonzero().get(), ptr::null_mut::<libc::c_void>());
+    // SAFETY: reads a word of the tracee's memory, whose address the kernel checks, and none of ours.
+    unsafe { libc::ptrace(libc::PTRACE_PEEKTEXT, pid, address, nothing) }
+}
+
+/// Reads or writes a tracee's registers (`NT_PRSTATUS`, include/uapi/linux/elf.h).
+fn register_set(
+    request: libc::c_uint,
+    target: Pid,
+    registers: *mut libc::user_regs_struct,
+) -> io::Result<()> {
+    let mut range = libc::iovec { iov_base: registers.cast(), iov_len: size_of::<libc::user_regs_struct>() };
+    let pid = target.as_raw_nonzero().get();
+    // SAFETY: the range and the registers it names are the caller's, live across the call, and are as long as told.
+    counted(unsafe { libc::ptrace(request, pid, libc::NT_PRSTATUS, &raw mut range) }).map(drop)
+}
+
+/// How a system call is made: `syscall(2)`, "Architecture calling conventions".
+#[cfg(target_arch = "x86_64")]
+mod machine {
+    /// Bytes of `syscall`.
+    pub(super) const CALL_BYTES: u64 = 2;
+
+    pub(super) fn is_call(word: libc::c_long) -> bool {
+        word & 0xffff == 0x050f
+    }
+
+    pub(super) fn place(registers: &libc::user_regs_struct) -> u64 {
+        registers.rip
+    }
+
+    pub(super) fn set(registers: &mut libc::user_regs_struct, place: u64, call: u64) {
+        // No number of a call that was interrupted: nothing is to be begun again.
+        registers.orig_rax = u64::MAX;
+        (registers.rax, registers.rip) = (call, place);
+        for argument in [
+            &mut registers.rdi,
+            &mut registers.rsi,
+            &mut registers.rdx,
+            &mut registers.r10,
+            &mut registers.r8,
+            &mut registers.r9,
+        ] {
+            *argument = 0;
+        }
+    }
+}
+
+/// The same; the kernel has forgotten what it interrupted by the time a tracee stands (arch/arm64/kernel/signal.c, `do_signal`).
+#[cfg(target_arch = "aarch64")]
+mod machine {
+    /// Bytes of `svc #0`.
+    pub(super) const CALL_BYTES: u64 = 4;
+
+    pub(super) fn is_call(word: libc::c_long) -> bool {
+        word & 0xffff_ffff == 0xd400_0001
+    }
+
+    pub(super) fn place(registers: &libc::user_regs_struct) -> u64 {
+        registers.pc
+    }
+
+    pub(super) fn set(registers: &mut libc::user_regs_struct, place: u64, call: u64) {
+        registers.pc = place;
+        registers.regs[..6].fill(0);
+        registers.regs[8] = call;
+    }
 }

@@ -8,22 +8,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use clap::ValueEnum;
 
 use super::{Shipment, audit, weigh};
 use crate::command;
-use crate::package::{self, HostTool};
+use crate::machine::Machine;
 use crate::place::Place;
 use crate::progress;
-
-/// A kind of machine the sensor is built for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Machine {
-    #[value(name = "x86_64")]
-    X86,
-    #[value(name = "aarch64")]
-    Arm,
-}
 
 /// The profile of `Cargo.toml`.
 const PROFILE: &str = "shipped";
@@ -48,55 +38,13 @@ const MOVING_LINK: &str = "-Clink-arg=-Wl,-pie,--no-dynamic-linker,-z,text";
 /// For addresses that are random all the same: the list of what is to be moved is a bit map instead of 24 bytes each. 700 KB.
 const RELOCATIONS: &str = "-Clink-arg=-Wl,-z,pack-relative-relocs";
 
-impl Machine {
-    /// The kind that this is.
-    pub(crate) fn own() -> Result<Self> {
-        [Self::X86, Self::Arm]
-            .into_iter()
-            .find(|machine| machine.name() == env::consts::ARCH)
-            .with_context(|| format!("nothing is handed on for {}", env::consts::ARCH))
-    }
-
-    /// As `uname -m` has it.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::X86 => "x86_64",
-            Self::Arm => "aarch64",
-        }
-    }
-
-    /// As Debian has it, and images.
-    pub(super) fn debian(self) -> &'static str {
-        match self {
-            Self::X86 => "amd64",
-            Self::Arm => "arm64",
-        }
-    }
-
-    pub(super) fn triple(self) -> &'static str {
-        match self {
-            Self::X86 => "x86_64-unknown-linux-gnu",
-            Self::Arm => "aarch64-unknown-linux-gnu",
-        }
-    }
-
-    /// The compiler that makes programs for it here; none: the usual one.
-    fn cross(self) -> Option<&'static HostTool> {
-        match self {
-            _ if self.name() == env::consts::ARCH => None,
-            Self::X86 => Some(&package::GCC_X86),
-            Self::Arm => Some(&package::GCC_ARM),
-        }
-    }
-}
-
 /// Builds it and lays it into the shipment.
 pub(super) fn make(shipment: &Shipment<'_>) -> Result<PathBuf> {
     let (place, machine) = (shipment.place, shipment.machine);
     let built = place.target.join(machine.triple()).join(PROFILE).join("tidewaiter");
     command::show(&mut cargo(place, machine)?)
         .with_context(|| format!("the binary for {} does not build", machine.name()))?;
-    let file = shipment.file("");
+    let file = shipment.binary();
     fs::copy(&built, &file).with_context(|| format!("cannot copy {}", built.display()))?;
     audit::add(shipment, &file)?;
     let size = weigh(&file)?;
@@ -130,14 +78,7 @@ fn cargo(place: &Place, machine: Machine) -> Result<Command> {
     let flags = flags.into_iter().chain(remaps(place)?);
     let flags = flags.map(|flag| format!("'{flag}'")).collect::<Vec<_>>().join(",");
     cargo.arg("--config").arg(format!("target.{triple}.rustflags=[{flags}]"));
-    if let Some(tool) = machine.cross() {
-        let found = tool
-            .found()
-            .with_context(|| format!("{} is missing: `apt-get install {}`", tool.name, tool.package))?;
-        let linker = found.display();
-        cargo.arg("--config").arg(format!("target.{triple}.linker='{linker}'"));
-        cargo.env(format!("CC_{}", triple.replace('-', "_")), &found);
-    }
+    machine.equip(&mut cargo)?;
     // A caller's flags would replace these.
     cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS").env("CARGO_INCREMENTAL", "0");
     Ok(cargo)

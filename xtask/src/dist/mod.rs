@@ -19,11 +19,12 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::build;
 use crate::command;
+use crate::machine::Machine;
 use crate::place::Place;
 use crate::progress;
 use crate::setup;
 
-pub(crate) use binary::{Machine, remaps};
+pub(crate) use binary::remaps;
 
 /// Larger than this the stripped binary may not be: what a sensor brings to each host and into each image.
 const BYTES_MAX: u64 = 15 << 20;
@@ -42,7 +43,7 @@ pub(crate) struct Shipment<'p> {
 /// Makes everything, for one kind of machine.
 pub(crate) fn dist(place: &Place, machine: Machine) -> Result<Shipment<'_>> {
     build::kernel_half(place)?;
-    setup::ensure(setup::DIST, place)?;
+    setup::ensure(&setup::dist(machine), place)?;
     let shipment =
         Shipment { place, machine, version: version(place)?, epoch: epoch(place), directory: place.dist() };
     shipment.clear()?;
@@ -71,6 +72,11 @@ impl Shipment<'_> {
             .with_context(|| format!("cannot create {}", self.directory.display()))
     }
 
+    /// The binary.
+    pub(crate) fn binary(&self) -> PathBuf {
+        self.file("")
+    }
+
     /// The Debian package.
     pub(crate) fn package(&self) -> PathBuf {
         debian::file(self)
@@ -87,7 +93,7 @@ impl Shipment<'_> {
         fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
         let (version, epoch) = (format!("{}+next", self.version), self.epoch.clone());
         let next = Shipment { place: self.place, machine: self.machine, version, epoch, directory };
-        debian::make(&next, &self.file(""))
+        debian::make(&next, &self.binary())
     }
 
     /// `tidewaiter-0.1.0-x86_64` and what follows.
